@@ -1,0 +1,21 @@
+/* M2nModel: the weights of one Met2Net, checked and immutable.  Any number of sessions and threads
+ * share one model. */
+#pragma once
+#include "engine/nn/config.h"
+
+G_BEGIN_DECLS
+
+typedef struct M2nModel M2nModel;
+
+/* (transfer full) Reads and checks every tensor of the query branch (names of the published
+ * checkpoints, with or without "model."; key branch, fc.* and num_batches_tracked are skipped).
+ * NULL: M2N_ERROR_FORMAT (a tensor missing or unknown: its name), M2N_ERROR_SHAPE (tensor, expected,
+ * found), M2N_ERROR_IO, M2N_ERROR_MEMORY. */
+M2nModel *m2n_model_load(const M2nSafetensors *st, GError **error);
+M2nModel *m2n_model_ref(M2nModel *m);
+void m2n_model_unref(M2nModel *m);
+const M2nConfig *m2n_model_config(const M2nModel *m);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(M2nModel, m2n_model_unref)
+
+G_END_DECLS

@@ -1,0 +1,36 @@
+/* M2nArchive: the messages of any number of GRIB files, indexed by variable and valid time.
+ *
+ * Opening scans headers alone; values are decoded when a window is read. */
+#pragma once
+#include "engine/base/progress.h"
+#include "grib/domain.h"
+#include "grib/field.h"
+#include "grib/regrid.h"
+
+G_BEGIN_DECLS
+
+typedef struct M2nArchive M2nArchive;
+
+/* (transfer full) NULL: M2N_ERROR_IO or _FORMAT naming file and message. */
+M2nArchive *m2n_archive_open(M2nSource *const *sources, guint n_sources, GError **error);
+void m2n_archive_free(M2nArchive *a);
+
+/* The latest time at which the domain's variables all have `steps` fields, spaced by the time step and
+ * ending there.  FALSE: M2N_ERROR_MISSING: what was needed, found, and lacks. */
+gboolean m2n_archive_latest(const M2nArchive *a, const M2nDomain *d, guint steps, gint64 *init_time,
+                            GError **error);
+
+/* What the input file says of itself and its output should keep (GRIB centre, earth shape); headers
+ * alone. (transfer none) */
+long m2n_archive_centre(const M2nArchive *a);
+
+/* The model's input window: out[steps][V][H][W], physical units, on the domain's grid, the last step
+ * valid at init_time.  FALSE: M2N_ERROR_MISSING names variable and time; M2N_ERROR_SHAPE no overlap of
+ * input and model domain or missing points inside it; _FORMAT, _IO, _MEMORY, _CANCELLED. */
+gboolean m2n_archive_read_window(M2nArchive *a, const M2nDomain *d, guint steps, gint64 init_time,
+                                 M2nRegridMethod method, float *out, M2nProgressFunc progress,
+                                 gpointer user_data, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(M2nArchive, m2n_archive_free)
+
+G_END_DECLS

@@ -1,0 +1,40 @@
+/* M2nGrid: where the points of a field lie.  Immutable and shared.
+ *
+ * Row 0 is the northernmost (largest y) row, column 0 the westernmost (smallest x), whatever the file
+ * said.  Three kinds cover what weather services send:
+ *   affine     evenly spaced in its CRS: `geo`
+ *   gaussian   columns evenly spaced, rows at `row_y`
+ *   reduced    rows at `row_y`, row r holding row_points[r] points spread over the longitudes
+ * Longitude and latitude on the message's sphere are taken as the target's (weather practice); projected
+ * grids use the message's own earth shape. */
+#pragma once
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+typedef struct {
+    gatomicrefcount references;
+    char *crs;           /* what proj_create() reads: "EPSG:4326" (used as lon, lat) for lat-lon grids, else PROJ string or WKT */
+    char type[32];       /* the source's own name: "regular_ll", "lambert", ... for messages */
+    guint width, height; /* columns (0 for a reduced grid), rows */
+    gsize n_points;      /* width * height, or the sum of row_points */
+    double geo[6];       /* outer corner of pixel (0,0) and steps, GDAL order, CRS units; geo[5] < 0 */
+    double *row_y;       /* [height] y of the row centres, or NULL when evenly spaced */
+    guint *row_points;   /* [height] or NULL */
+    double *row_x0, *row_dx; /* [height] first longitude and spacing of a reduced row, or NULL */
+    gboolean wraps;      /* the columns go all round the globe */
+    long shape_of_earth; /* GRIB2 code table 3.2, so that the writer keeps it; 6 when unknown */
+    double earth_major, earth_minor; /* metres, for codes that carry their own axes; else 0 */
+} M2nGrid;
+
+/* (transfer full) */
+M2nGrid *m2n_grid_new_affine(const char *crs, guint width, guint height, const double geo[6]);
+M2nGrid *m2n_grid_ref(M2nGrid *g);
+void m2n_grid_unref(M2nGrid *g);
+gboolean m2n_grid_equal(const M2nGrid *a, const M2nGrid *b);
+/* (transfer full) "EPSG:4326 64x32 from 180W 90N step 5.625": for error messages and met2net-info */
+char *m2n_grid_describe(const M2nGrid *g);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(M2nGrid, m2n_grid_unref)
+
+G_END_DECLS

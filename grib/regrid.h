@@ -1,0 +1,24 @@
+/* M2nRegrid: fields from one grid to another, through PROJ.  Weights are computed once per pair of grids
+ * and applied to any number of fields. */
+#pragma once
+#include "grib/grid.h"
+
+G_BEGIN_DECLS
+
+typedef enum { M2N_REGRID_BILINEAR, M2N_REGRID_NEAREST, M2N_REGRID_CONSERVATIVE } M2nRegridMethod;
+
+typedef struct M2nRegrid M2nRegrid;
+
+/* (transfer full) NULL: M2N_ERROR_FORMAT (a CRS PROJ does not know), M2N_ERROR_SHAPE (no overlap: both
+ * extents), M2N_ERROR_MEMORY. */
+M2nRegrid *m2n_regrid_new(const M2nGrid *from, const M2nGrid *to, M2nRegridMethod method,
+                          GError **error);
+void m2n_regrid_free(M2nRegrid *r);
+
+/* in [from->n_points] -> out [to->n_points].  A point whose sources are missing or outside is NaN: missing
+ * values never bleed.  Thread-safe. */
+void m2n_regrid_apply(const M2nRegrid *r, const float *in, float *out);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(M2nRegrid, m2n_regrid_free)
+
+G_END_DECLS
