@@ -1,0 +1,56 @@
+/* M2nForecast: one model on one input at one time, on the model's own grid: the way from archive to
+ * fields.
+ *
+ *   archive -> window -> normalise -> session -> denormalise -> bounds --.
+ *                 ^                                                      |
+ *                 '------------ longer than the window: feed back -------'
+ *
+ * Immutable once open, so any number of threads may share one and compute from it, each for itself;
+ * plugin/cache.h is what makes them compute once. */
+#pragma once
+#include "engine/base/progress.h"
+#include "grib/domain.h"
+#include "plugin/forecast_spec.h"
+
+G_BEGIN_DECLS
+
+typedef struct M2nForecast M2nForecast;
+
+/* (transfer full) Reads headers alone: the model's metadata, the index of the input, and finds
+ * init_time. NULL: M2N_ERROR_IO, _FORMAT, _SHAPE, _MISSING (a time or variable: what was needed and
+ * found), _ARGUMENT (lead_time no multiple of the time step, or too long; an unknown variable). */
+M2nForecast *m2n_forecast_open(const M2nForecastSpec *spec, GError **error);
+M2nForecast *m2n_forecast_ref(M2nForecast *f);
+void m2n_forecast_unref(M2nForecast *f);
+
+const M2nDomain *m2n_forecast_domain(const M2nForecast *f);
+guint m2n_forecast_steps(const M2nForecast *f); /* lead times, of time_step each; >= 1 */
+gint64 m2n_forecast_init_time(const M2nForecast *f);
+long m2n_forecast_centre(const M2nForecast *f); /* GRIB centre of the input */
+
+/* The name a result is kept under: it changes when model, input, time or length do.  Hexadecimal.
+ */
+const char *m2n_forecast_key(const M2nForecast *f);
+/* FALSE: M2N_ERROR_IO: a model or input file has changed on disk since open; names it. */
+gboolean m2n_forecast_unchanged(const M2nForecast *f, GError **error);
+
+/* (transfer full) SHA-256 of the model file, hexadecimal; read once per process and file. */
+char *m2n_forecast_model_hash(const M2nForecast *f, GError **error);
+
+/* Numbers in a result: (1 + steps) * V * H * W. */
+gsize m2n_forecast_n_values(const M2nForecast *f);
+
+/* out[1 + steps][V][H][W], physical units: the last input field, then the lead times.  Variables
+ * with bounds (m2n_variable_bounds) are cut to them after each window, before it is fed back.
+ * FALSE: M2N_ERROR_IO (also: an input changed meanwhile), _FORMAT, _SHAPE, _MISSING, _MEMORY,
+ * _CANCELLED; out is then undefined. */
+gboolean m2n_forecast_compute(const M2nForecast *f, float *out, guint threads, guint64 max_memory,
+                              M2nProgressFunc progress, gpointer user_data, GError **error);
+
+/* Bytes m2n_forecast_compute() needs beside `out`, the session's included (read from the model's
+ * header). */
+guint64 m2n_forecast_memory(const M2nForecast *f, guint threads);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(M2nForecast, m2n_forecast_unref)
+
+G_END_DECLS
