@@ -43,7 +43,8 @@ gboolean m2n_safetensors_read_f32(const M2nSafetensors *st, const M2nTensorInfo 
 gboolean m2n_safetensors_read_raw(const M2nSafetensors *st, const M2nTensorInfo *t, guint64 first,
                                   gsize n, gpointer out, GError **error);
 
-/* ---- writing: declare all tensors, then deliver them in that order ------------------------------ */
+/* ---- writing: declare all tensors, then deliver them in that order ------------------------------
+ */
 
 typedef struct M2nSafetensorsWriter M2nSafetensorsWriter;
 
@@ -53,7 +54,8 @@ M2nSafetensorsWriter *m2n_safetensors_writer_new(const char *path, GError **erro
 void m2n_safetensors_writer_metadata(M2nSafetensorsWriter *w, const char *key, const char *value);
 void m2n_safetensors_writer_declare(M2nSafetensorsWriter *w, const char *name, const char *dtype,
                                     const guint64 *shape, guint rank);
-/* The next `bytes` bytes of the data section, tensors in declared order; may be called in pieces. */
+/* The next `bytes` bytes of the data section, tensors in declared order; may be called in pieces.
+ */
 gboolean m2n_safetensors_writer_append(M2nSafetensorsWriter *w, gconstpointer data, gsize bytes,
                                        GError **error);
 /* TRUE: complete and durable.  FALSE: M2N_ERROR_IO and the old file, if any, is untouched. */

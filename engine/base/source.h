@@ -18,13 +18,13 @@ typedef struct {
     void (*free)(gpointer data);
 } M2nSourceFuncs;
 
-/* (transfer full) `stamp` changes when the content does (size, modification time, inode ...): part of
- * every cache key.  `data` is freed with funcs->free. */
+/* (transfer full) `stamp` changes when the content does (size, modification time, inode ...): part
+ * of every cache key.  `data` is freed with funcs->free. */
 M2nSource *m2n_source_new(const char *name, guint64 size, const char *stamp,
                           const M2nSourceFuncs *funcs, gpointer data);
 
-/* (transfer full) A regular file, mapped or read with pread.  NULL: M2N_ERROR_IO (missing, a folder,
- * a pipe, a device). */
+/* (transfer full) A regular file, read with pread (never mapped: see source.c).  NULL: M2N_ERROR_IO
+ * (missing, a folder, a pipe, a device). */
 M2nSource *m2n_source_open_file(const char *path, GError **error);
 
 M2nSource *m2n_source_ref(M2nSource *s);
