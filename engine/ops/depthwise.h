@@ -1,0 +1,32 @@
+/* Depthwise convolution of one image: each channel with its own k x k filter, output as large as
+ * the input. Met2Net has 5x5, 7x7 dilated by 3 and 3x3.
+ *
+ *   y[c][i][j] = bias[c] + sum_{a,b} w[c][a][b] x[c][i + d (a - r)][j + d (b - r)],   r = (k-1)/2
+ *
+ * with x zero outside the image (skipped, not multiplied).
+ *
+ * x, y      [channels][height][width], not overlapping
+ * w, bias   [channels][k][k], [channels]; k odd, <= 7; dilation d >= 1
+ * numerics  the reference sums in double, variants in float32: 1e-6 k of the largest product */
+#pragma once
+#include "engine/base/cpu.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+    gsize channels, height, width, k, dilation;
+} M2nDepthwise;
+
+void m2n_depthwise(const M2nDepthwise *shape, float *y, const float *x, const float *w,
+                   const float *bias);
+
+/* All variants, reference first.  For the dispatcher, the tests and the benchmark only. */
+typedef struct {
+    M2nIsa isa;
+    void (*forward)(const M2nDepthwise *shape, float *y, const float *x, const float *w,
+                    const float *bias);
+} M2nDepthwiseVariant;
+
+extern const M2nDepthwiseVariant m2n_depthwise_variants[M2N_N_ISA];
+
+G_END_DECLS
