@@ -1,0 +1,346 @@
+/* Windows out of NetCDF and Zarr archives. */
+#define _GNU_SOURCE /* cpl_vsi.h names struct stat64 */
+#include "plugin/gridded_archive.h"
+
+#include <cpl_error.h>
+#include <cpl_vsi.h>
+#include <math.h>
+#include <string.h>
+
+#include "engine/base/error.h"
+#include "plugin/gridded_index.h"
+#include "plugin/gridded_names.h"
+
+typedef M2nGriddedVariable Variable;
+typedef M2nGriddedMoment Moment;
+
+gboolean
+m2n_gridded_recognises(const char *name)
+{
+    static const struct {
+        const char *bytes;
+        gsize n;
+    } magic[] = {{"CDF\001", 4}, {"CDF\002", 4}, {"CDF\005", 4}, {"\211HDF\r\n\032\n", 8}};
+    char head[8] = {0};
+    VSIStatBufL st;
+
+    if (VSIStatL(name, &st) != 0)
+        return FALSE;
+    if (VSI_ISDIR(st.st_mode))
+        return TRUE;
+    VSILFILE *file = VSIFOpenL(name, "rb");
+    if (file == NULL)
+        return FALSE;
+    const size_t got = VSIFReadL(head, 1, sizeof head, file);
+    VSIFCloseL(file);
+    for (guint i = 0; i < G_N_ELEMENTS(magic); i++)
+        if (got >= magic[i].n && memcmp(head, magic[i].bytes, magic[i].n) == 0)
+            return TRUE;
+    return FALSE;
+}
+
+static int
+by_time(gconstpointer a, gconstpointer b)
+{
+    const Moment *p = a, *q = b;
+
+    if (p->time != q->time)
+        return p->time < q->time ? -1 : 1;
+    return p->piece < q->piece ? -1 : p->piece > q->piece; /* the file named first wins */
+}
+
+static void
+sort_moments(Variable *v)
+{
+    guint kept = 0;
+    Moment *m = (Moment *)(void *)v->moments->data;
+
+    g_array_sort(v->moments, by_time);
+    for (guint i = 0; i < v->moments->len; i++)
+        if (kept == 0 || m[i].time != m[kept - 1].time)
+            m[kept++] = m[i];
+    g_array_set_size(v->moments, kept);
+}
+
+M2nGridded *
+m2n_gridded_open(const char *const *names, GError **error)
+{
+    g_autoptr(M2nGridded) a = g_new0(M2nGridded, 1);
+
+    a->files = g_ptr_array_new_with_free_func(m2n_gridded_file_free);
+    a->variables = g_ptr_array_new_with_free_func(m2n_gridded_variable_free);
+    GDALAllRegister();
+    for (guint i = 0; names[i] != NULL; i++)
+        if (!m2n_gridded_index(a, names[i], error))
+            return NULL;
+    if (a->variables->len == 0) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT,
+                    "%s: no field with rows, columns and a time",
+                    names[0] != NULL ? names[0] : "no file");
+        return NULL;
+    }
+    for (guint i = 0; i < a->variables->len; i++)
+        sort_moments(g_ptr_array_index(a->variables, i));
+    return g_steal_pointer(&a);
+}
+
+void
+m2n_gridded_free(M2nGridded *a)
+{
+    g_ptr_array_unref(a->files);
+    g_ptr_array_unref(a->variables);
+    g_clear_pointer(&a->regrid, m2n_regrid_free);
+    g_clear_pointer(&a->from, m2n_grid_unref);
+    g_clear_pointer(&a->to, m2n_grid_unref);
+    g_free(a);
+}
+
+/* ---- finding
+ * ------------------------------------------------------------------------------------- */
+
+static void
+append_time(GString *s, gint64 t)
+{
+    g_autoptr(GDateTime) d = g_date_time_new_from_unix_utc(t);
+    g_autofree char *text = d != NULL ? g_date_time_format(d, "%Y-%m-%dT%H:%M:%SZ") : g_strdup("?");
+    g_string_append(s, text);
+}
+
+char *
+m2n_gridded_describe(const M2nGridded *a)
+{
+    GString *s = g_string_new(NULL);
+
+    for (guint i = 0; i < a->variables->len; i++) {
+        const Variable *v = g_ptr_array_index(a->variables, i);
+        const Moment *m = (const Moment *)(const void *)v->moments->data;
+        g_autofree char *grid = m2n_grid_describe(v->grid);
+        g_string_append_printf(s, "%s%s: paramId %ld", i > 0 ? "\n" : "", v->name, v->param);
+        if (v->pressure)
+            g_string_append_printf(s, ", %g hPa", v->level);
+        g_string_append_printf(s, ", %s, %u times from ", *v->units ? v->units : "no units",
+                               v->moments->len);
+        append_time(s, m[0].time);
+        g_string_append(s, " to ");
+        append_time(s, m[v->moments->len - 1].time);
+        g_string_append_printf(s, ", %s", grid);
+    }
+    return g_string_free(s, FALSE);
+}
+
+static gboolean
+serves(const Variable *v, const M2nVariable *want)
+{
+    const gboolean pressure = g_str_equal(want->type_of_level, "isobaricInhPa") ||
+                              g_str_equal(want->type_of_level, "isobaricInPa");
+    const double level =
+        g_str_equal(want->type_of_level, "isobaricInPa") ? want->level / 100 : want->level;
+
+    if (v->pressure != pressure || (pressure && fabs(v->level - level) > 1e-3 * level))
+        return FALSE;
+    return want->param_id != 0 ? m2n_same_param(v->param, want->param_id)
+                               : g_str_equal(v->name, want->name);
+}
+
+static Variable *
+find(const M2nGridded *a, const M2nVariable *want, GError **error)
+{
+    GString *found;
+
+    for (guint i = 0; i < a->variables->len; i++)
+        if (serves(g_ptr_array_index(a->variables, i), want))
+            return g_ptr_array_index(a->variables, i);
+    found = g_string_new(NULL);
+    for (guint i = 0; i < a->variables->len && i < 20; i++) {
+        const Variable *v = g_ptr_array_index(a->variables, i);
+        g_string_append_printf(found, "%s%s", i > 0 ? ", " : "", v->name);
+        if (v->pressure)
+            g_string_append_printf(found, " %g hPa", v->level);
+    }
+    const M2nGriddedFile *file = g_ptr_array_index(a->files, 0);
+    g_set_error(error, M2N_ERROR, M2N_ERROR_MISSING, "%s: needs %s (paramId %ld, %s %g), has %s",
+                file->name, want->name, want->param_id, want->type_of_level, want->level,
+                found->str);
+    g_string_free(found, TRUE);
+    return NULL;
+}
+
+M2nGrid *
+m2n_gridded_grid(M2nGridded *a, const M2nVariable *v, GError **error)
+{
+    const Variable *found = find(a, v, error);
+
+    return found != NULL ? found->grid : NULL;
+}
+
+static const Moment *
+moment_at(const Variable *v, gint64 time)
+{
+    const Moment *m = (const Moment *)(const void *)v->moments->data;
+    guint low = 0, high = v->moments->len;
+
+    while (low < high) {
+        const guint middle = low + (high - low) / 2;
+        if (m[middle].time < time)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < v->moments->len && m[low].time == time ? &m[low] : NULL;
+}
+
+gint64 *
+m2n_gridded_times(M2nGridded *a, const M2nDomain *d, gsize *n, GError **error)
+{
+    g_autofree Variable **v = g_new(Variable *, d->n_variables);
+
+    for (guint i = 0; i < d->n_variables; i++)
+        if ((v[i] = find(a, &d->variables[i], error)) == NULL)
+            return NULL;
+    g_autofree gint64 *times = g_new(gint64, v[0]->moments->len);
+    *n = 0;
+    for (guint k = 0; k < v[0]->moments->len; k++) {
+        const gint64 t = g_array_index(v[0]->moments, Moment, k).time;
+        gboolean all = TRUE;
+        for (guint i = 1; all && i < d->n_variables; i++)
+            all = moment_at(v[i], t) != NULL;
+        if (all)
+            times[(*n)++] = t;
+    }
+    return g_steal_pointer(&times);
+}
+
+/* TRUE when times[0, n) ascending holds t. */
+static gboolean
+holds(const gint64 *times, gsize n, gint64 t)
+{
+    gsize low = 0, high = n;
+
+    while (low < high) {
+        const gsize middle = low + (high - low) / 2;
+        if (times[middle] < t)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < n && times[low] == t;
+}
+
+gboolean
+m2n_gridded_latest(M2nGridded *a, const M2nDomain *d, guint steps, gint64 *init_time,
+                   GError **error)
+{
+    gsize n = 0;
+    g_autofree gint64 *times = m2n_gridded_times(a, d, &n, error);
+
+    if (times == NULL)
+        return FALSE;
+    for (gsize i = n; i-- > 0;) {
+        guint have = 1;
+        while (have < steps && holds(times, n, times[i] - (gint64)have * d->time_step))
+            have++;
+        if (have == steps) {
+            *init_time = times[i];
+            return TRUE;
+        }
+    }
+    const M2nGriddedFile *file = g_ptr_array_index(a->files, 0);
+    g_set_error(error, M2N_ERROR, M2N_ERROR_MISSING,
+                "%s: needs %u fields of each variable every %" G_GINT64_FORMAT
+                " s, has %" G_GSIZE_FORMAT " times with all variables and no such run among them",
+                file->name, steps, d->time_step, n);
+    return FALSE;
+}
+
+/* ---- reading
+ * ------------------------------------------------------------------------------------- */
+
+/* Weights are made once for a pair of grids. */
+static gboolean
+set_regrid(M2nGridded *a, M2nGrid *from, M2nGrid *to, M2nRegridMethod method, GError **error)
+{
+    if (a->regrid != NULL && a->method == method && m2n_grid_equal(a->from, from) &&
+        m2n_grid_equal(a->to, to))
+        return TRUE;
+    g_clear_pointer(&a->regrid, m2n_regrid_free);
+    g_clear_pointer(&a->from, m2n_grid_unref);
+    g_clear_pointer(&a->to, m2n_grid_unref);
+    a->regrid = m2n_regrid_new(from, to, method, error);
+    if (a->regrid == NULL)
+        return FALSE;
+    a->from = m2n_grid_ref(from);
+    a->to = m2n_grid_ref(to);
+    a->method = method;
+    return TRUE;
+}
+
+static gboolean
+fail_time(const M2nGridded *a, const M2nVariable *want, gint64 time, M2nError code,
+          const char *what, GError **error)
+{
+    const M2nGriddedFile *file = g_ptr_array_index(a->files, 0);
+    g_autoptr(GString) when = g_string_new(NULL);
+
+    append_time(when, time);
+    g_set_error(error, M2N_ERROR, (gint)code, "%s: %s at %s: %s", file->name, want->name, when->str,
+                what);
+    return FALSE;
+}
+
+/* One variable at one time on the domain's grid; every point must have a value. */
+static gboolean
+read_field(M2nGridded *a, const M2nDomain *d, Variable *v, const M2nVariable *want, gint64 time,
+           M2nRegridMethod method, float *out, GError **error)
+{
+    const Moment *m = moment_at(v, time);
+    const gboolean same = m2n_grid_equal(v->grid, d->grid);
+
+    if (m == NULL)
+        return fail_time(a, want, time, M2N_ERROR_MISSING, "not there", error);
+    g_autofree float *own = same ? NULL : g_try_new(float, v->grid->n_points);
+    if (!same && own == NULL) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%s: %" G_GSIZE_FORMAT " points", v->name,
+                    v->grid->n_points);
+        return FALSE;
+    }
+    if (!m2n_gridded_field(a, v, m, want->units, same ? out : own, error))
+        return FALSE;
+    if (!same) {
+        if (!set_regrid(a, v->grid, d->grid, method, error)) {
+            g_prefix_error(error, "%s: ", v->name);
+            return FALSE;
+        }
+        m2n_regrid_apply(a->regrid, own, out);
+    }
+    for (gsize i = 0; i < d->grid->n_points; i++)
+        if (isnan(out[i]))
+            return fail_time(a, want, time, M2N_ERROR_SHAPE,
+                             "missing values inside the model's domain", error);
+    return TRUE;
+}
+
+gboolean
+m2n_gridded_read_window(M2nGridded *a, const M2nDomain *d, guint steps, gint64 init_time,
+                        M2nRegridMethod method, float *out, M2nProgressFunc progress,
+                        gpointer user_data, GError **error)
+{
+    const guint total = steps * d->n_variables;
+
+    for (guint i = 0; i < d->n_variables; i++) {
+        Variable *v = find(a, &d->variables[i], error);
+        if (v == NULL)
+            return FALSE;
+        for (guint t = 0; t < steps; t++) {
+            const gint64 time = init_time - (gint64)(steps - 1 - t) * d->time_step;
+            float *to = out + ((gsize)t * d->n_variables + i) * d->grid->n_points;
+            if (!read_field(a, d, v, &d->variables[i], time, method, to, error))
+                return FALSE;
+            if (progress != NULL &&
+                !progress((double)(i * steps + t + 1) / total, "reading", user_data)) {
+                g_set_error(error, M2N_ERROR, M2N_ERROR_CANCELLED, "stopped while reading");
+                return FALSE;
+            }
+        }
+    }
+    return TRUE;
+}

@@ -1,0 +1,33 @@
+/* The coordinate axes of an array in a NetCDF file or Zarr folder: which dimension is which, where
+ * the points lie and when. */
+#pragma once
+#include <gdal.h>
+
+#include "grib/grid.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+    guint n_dims;
+    int time, level, y, x, version; /* index of the dimension, -1: none */
+    gsize n_times, n_levels, n_versions;
+    gint64 *times;           /* [n_times] UTC seconds; one where time is a scalar */
+    double *levels;          /* [n_levels] hPa or metres, or NULL */
+    gboolean pressure;       /* levels are pressures in hPa */
+    gboolean flip_y, flip_x; /* rows from the south, columns from the east */
+    M2nGrid *grid;
+} M2nAxes;
+
+/* TRUE and axes->grid NULL: no field (an axis, a table).  FALSE: M2N_ERROR_FORMAT: it has rows and
+ * columns but an axis that cannot be understood: one line without the file's name. */
+gboolean m2n_axes_read(M2nAxes *axes, GDALGroupH group, GDALMDArrayH array, GError **error);
+void m2n_axes_clear(M2nAxes *axes);
+
+/* "hours since 1900-01-01 00:00:0.0" -> seconds of one unit, and of the epoch.  FALSE: not of this
+ * form. */
+gboolean m2n_time_units_parse(const char *units, double *unit, gint64 *epoch);
+
+/* (transfer full) or NULL */
+char *m2n_array_attribute(GDALMDArrayH array, const char *name);
+
+G_END_DECLS

@@ -1,0 +1,293 @@
+/* What lies in the files of a gridded archive: variables, levels, times, by their headers alone. */
+#define _GNU_SOURCE /* cpl_vsi.h names struct stat64 */
+#include "plugin/gridded_index.h"
+
+#include <cpl_conv.h>
+#include <cpl_error.h>
+#include <cpl_string.h>
+#include <cpl_vsi.h>
+#include <string.h>
+
+#include "engine/base/error.h"
+#include "plugin/gridded_names.h"
+
+#define OPEN_FILES 16 /* WeatherBench has a file per variable and year: hundreds */
+#define MAX_DEPTH 4   /* folders below the one that was named */
+#define MAX_FILES 100000u
+
+void
+m2n_gridded_file_free(gpointer data)
+{
+    M2nGriddedFile *f = data;
+
+    if (f->dataset != NULL)
+        GDALClose(f->dataset);
+    g_free(f->name);
+    g_free(f);
+}
+
+static void
+piece_free(gpointer data)
+{
+    M2nGriddedPiece *p = data;
+
+    m2n_axes_clear(&p->axes);
+    g_free(p->array);
+    g_free(p);
+}
+
+void
+m2n_gridded_variable_free(gpointer data)
+{
+    M2nGriddedVariable *v = data;
+
+    g_free(v->name);
+    g_free(v->units);
+    g_clear_pointer(&v->grid, m2n_grid_unref);
+    g_ptr_array_unref(v->pieces);
+    g_array_unref(v->moments);
+    g_free(v->slab);
+    g_free(v);
+}
+
+/* The dataset of a file, opened if need be; the one longest unused makes room. */
+GDALDatasetH
+m2n_gridded_dataset(M2nGridded *a, guint index, GError **error)
+{
+    M2nGriddedFile *f = g_ptr_array_index(a->files, index), *oldest = NULL;
+    guint n_open = 0;
+
+    f->used = ++a->clock;
+    if (f->dataset != NULL)
+        return f->dataset;
+    for (guint i = 0; i < a->files->len; i++) {
+        M2nGriddedFile *other = g_ptr_array_index(a->files, i);
+        if (other->dataset == NULL)
+            continue;
+        n_open++;
+        if (oldest == NULL || other->used < oldest->used)
+            oldest = other;
+    }
+    if (n_open >= OPEN_FILES)
+        g_clear_pointer(&oldest->dataset, GDALClose);
+    CPLPushErrorHandler(CPLQuietErrorHandler);
+    f->dataset = GDALOpenEx(f->name, GDAL_OF_MULTIDIM_RASTER, NULL, NULL, NULL);
+    CPLPopErrorHandler();
+    if (f->dataset == NULL)
+        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s", f->name, CPLGetLastErrorMsg());
+    return f->dataset;
+}
+
+static M2nGriddedVariable *
+variable_for(M2nGridded *a, long param, const char *name, gboolean pressure, double level)
+{
+    for (guint i = 0; i < a->variables->len; i++) {
+        M2nGriddedVariable *v = g_ptr_array_index(a->variables, i);
+        if (v->param == param && v->pressure == pressure && (!pressure || v->level == level) &&
+            (param != 0 || g_str_equal(v->name, name)))
+            return v;
+    }
+    M2nGriddedVariable *v = g_new0(M2nGriddedVariable, 1);
+    v->name = g_strdup(name);
+    v->param = param;
+    v->pressure = pressure;
+    v->level = level;
+    v->pieces = g_ptr_array_new_with_free_func(piece_free);
+    v->moments = g_array_new(FALSE, FALSE, sizeof(M2nGriddedMoment));
+    g_ptr_array_add(a->variables, v);
+    return v;
+}
+
+static M2nAxes
+axes_copy(const M2nAxes *axes)
+{
+    M2nAxes copy = *axes;
+
+    copy.times = g_memdup2(axes->times, axes->n_times * sizeof *axes->times);
+    copy.levels = g_memdup2(axes->levels, axes->n_levels * sizeof *axes->levels);
+    copy.grid = m2n_grid_ref(axes->grid);
+    return copy;
+}
+
+static gboolean
+add_piece(M2nGriddedVariable *v, const M2nGriddedPiece *piece, const char *units, const char *file,
+          GError **error)
+{
+    if (v->grid == NULL) {
+        v->grid = m2n_grid_ref(piece->axes.grid);
+        v->units = g_strdup(units);
+    } else if (!m2n_grid_equal(v->grid, piece->axes.grid)) {
+        g_autofree char *have = m2n_grid_describe(v->grid);
+        g_autofree char *found = m2n_grid_describe(piece->axes.grid);
+        g_set_error(error, M2N_ERROR, M2N_ERROR_SHAPE, "%s: %s: grid %s, in the files before it %s",
+                    file, v->name, found, have);
+        return FALSE;
+    } else if (!g_str_equal(v->units, units)) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_UNITS,
+                    "%s: %s: units \"%s\", in the files before it \"%s\"", file, v->name, units,
+                    v->units);
+        return FALSE;
+    }
+    for (gsize i = 0; i < piece->axes.n_times; i++) {
+        const M2nGriddedMoment m = {piece->axes.times[i], v->pieces->len, i};
+        g_array_append_val(v->moments, m);
+    }
+    M2nGriddedPiece *kept = g_new(M2nGriddedPiece, 1);
+    *kept = *piece;
+    kept->array = g_strdup(piece->array);
+    kept->axes = axes_copy(&piece->axes);
+    g_ptr_array_add(v->pieces, kept);
+    return TRUE;
+}
+
+static gboolean
+add_levels(M2nGridded *a, guint file, GDALMDArrayH array, const char *name, const M2nAxes *axes,
+           GError **error)
+{
+    g_autofree char *id = m2n_array_attribute(array, "GRIB_paramId");
+    g_autofree char *standard = m2n_array_attribute(array, "standard_name");
+    const char *units = GDALMDArrayGetUnit(array);
+    const M2nGriddedFile *f = g_ptr_array_index(a->files, file);
+    double in_name = 0;
+    long param = id != NULL ? (long)g_ascii_strtoll(id, NULL, 10) : 0;
+
+    if (param <= 0)
+        param = m2n_gridded_param(name, standard, &in_name);
+    for (gsize i = 0; i < MAX(axes->n_levels, 1); i++) {
+        const gboolean has_level = axes->levels != NULL && axes->pressure;
+        const double level = has_level ? axes->levels[i] : in_name;
+        const M2nGriddedPiece piece = {file, (char *)name, *axes,
+                                       axes->n_levels > 1 || axes->level >= 0 ? i : 0};
+        M2nGriddedVariable *v = variable_for(a, param, name, has_level || in_name > 0, level);
+        if (!add_piece(v, &piece, units != NULL ? units : "", f->name, error))
+            return FALSE;
+        a->n_pieces++;
+    }
+    return TRUE;
+}
+
+static gboolean
+index_array(M2nGridded *a, guint file, GDALGroupH group, const char *name, GError **error)
+{
+    const M2nGriddedFile *f = g_ptr_array_index(a->files, file);
+    GDALMDArrayH array = GDALGroupOpenMDArray(group, name, NULL);
+    M2nAxes axes;
+    gboolean ok = TRUE;
+
+    if (array == NULL)
+        return TRUE;
+    if (!m2n_axes_read(&axes, group, array, error)) {
+        g_prefix_error(error, "%s: %s: ", f->name, name);
+        ok = FALSE;
+    } else if (axes.grid != NULL) {
+        ok = add_levels(a, file, array, name, &axes, error);
+    }
+    m2n_axes_clear(&axes);
+    GDALMDArrayRelease(array);
+    return ok;
+}
+
+/* A file's fields.  An array that cannot be placed is passed over unless nothing else is in the
+ * file. */
+static gboolean
+index_file(M2nGridded *a, const char *name, GError **error)
+{
+    M2nGriddedFile *f = g_new0(M2nGriddedFile, 1);
+    g_autoptr(GError) first = NULL;
+    const guint before = a->n_pieces;
+
+    f->name = g_strdup(name);
+    g_ptr_array_add(a->files, f);
+    GDALDatasetH dataset = m2n_gridded_dataset(a, a->files->len - 1, error);
+    if (dataset == NULL)
+        return FALSE;
+    GDALGroupH group = GDALDatasetGetRootGroup(dataset);
+    char **names = group != NULL ? GDALGroupGetMDArrayNames(group, NULL) : NULL;
+    for (guint i = 0; names != NULL && names[i] != NULL; i++) {
+        g_autoptr(GError) problem = NULL;
+        if (!index_array(a, a->files->len - 1, group, names[i], &problem) && first == NULL)
+            first = g_steal_pointer(&problem);
+    }
+    CSLDestroy(names);
+    if (group != NULL)
+        GDALGroupRelease(group);
+    if (first != NULL &&
+        (a->n_pieces == before || !g_error_matches(first, M2N_ERROR, M2N_ERROR_FORMAT))) {
+        g_propagate_error(error, g_steal_pointer(&first));
+        return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean
+is_zarr(const char *name)
+{
+    static const char *const marks[] = {".zgroup", ".zmetadata", "zarr.json"};
+    VSIStatBufL st;
+
+    for (guint i = 0; i < G_N_ELEMENTS(marks); i++) {
+        g_autofree char *mark = g_build_filename(name, marks[i], NULL);
+        if (VSIStatL(mark, &st) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+static gboolean
+has_array_suffix(const char *name)
+{
+    static const char *const suffixes[] = {".nc", ".nc4", ".cdf", ".netcdf"};
+
+    for (guint i = 0; i < G_N_ELEMENTS(suffixes); i++)
+        if (g_str_has_suffix(name, suffixes[i]))
+            return TRUE;
+    return FALSE;
+}
+
+static int
+by_text(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Files in the order of their names, so that the same folder gives the same index everywhere. */
+static gboolean
+index_folder(M2nGridded *a, const char *folder, guint depth, GError **error)
+{
+    char **entries = VSIReadDir(folder);
+    gboolean ok = TRUE;
+
+    if (entries != NULL)
+        qsort(entries, g_strv_length(entries), sizeof *entries, by_text);
+    for (guint i = 0; ok && entries != NULL && entries[i] != NULL; i++) {
+        g_autofree char *path = g_build_filename(folder, entries[i], NULL);
+        VSIStatBufL st;
+        if (entries[i][0] == '.' || VSIStatL(path, &st) != 0)
+            continue;
+        if (a->files->len >= MAX_FILES) {
+            g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT, "%s: more than %u files", folder,
+                        MAX_FILES);
+            ok = FALSE;
+        } else if (VSI_ISDIR(st.st_mode) && !is_zarr(path)) {
+            ok = depth >= MAX_DEPTH || index_folder(a, path, depth + 1, error);
+        } else if (VSI_ISDIR(st.st_mode) || has_array_suffix(path)) {
+            ok = index_file(a, path, error);
+        }
+    }
+    CSLDestroy(entries);
+    return ok;
+}
+
+gboolean
+m2n_gridded_index(M2nGridded *a, const char *name, GError **error)
+{
+    VSIStatBufL st;
+
+    if (VSIStatL(name, &st) != 0) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: no such file or folder", name);
+        return FALSE;
+    }
+    if (VSI_ISDIR(st.st_mode) && !is_zarr(name))
+        return index_folder(a, name, 0, error);
+    return index_file(a, name, error);
+}

@@ -1,0 +1,66 @@
+/* Private to the gridded archive: what has been found in its files. */
+#pragma once
+#include <gdal.h>
+
+#include "plugin/gridded_archive.h"
+#include "plugin/gridded_axes.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+    char *name;
+    GDALDatasetH dataset; /* NULL: closed */
+    guint64 used;         /* clock of the last use */
+} M2nGriddedFile;
+
+typedef struct { /* one array of one file at one level */
+    guint file;
+    char *array;
+    M2nAxes axes;
+    gsize level;
+} M2nGriddedPiece;
+
+typedef struct {
+    gint64 time;
+    guint piece; /* index into the variable's pieces */
+    gsize at;    /* along the piece's time axis */
+} M2nGriddedMoment;
+
+typedef struct { /* a variable at a level, over all files */
+    char *name, *units;
+    long param;
+    gboolean pressure;
+    double level;
+    M2nGrid *grid;
+    GPtrArray *pieces; /* M2nGriddedPiece* */
+    GArray *moments;   /* M2nGriddedMoment, ascending, each time once */
+    guint slab_piece;  /* what `slab` holds */
+    gsize slab_first, slab_n;
+    double *slab;
+} M2nGriddedVariable;
+
+struct M2nGridded {
+    GPtrArray *files;     /* M2nGriddedFile* */
+    GPtrArray *variables; /* M2nGriddedVariable* */
+    guint64 clock;
+    guint n_pieces;
+    M2nRegrid *regrid; /* the last one used */
+    M2nGrid *from, *to;
+    M2nRegridMethod method;
+};
+
+/* Adds a file, or all below a folder. */
+gboolean m2n_gridded_index(M2nGridded *a, const char *name, GError **error);
+/* The dataset of a file, opened if need be; the one longest unused makes room.  NULL: M2N_ERROR_IO.
+ */
+GDALDatasetH m2n_gridded_dataset(M2nGridded *a, guint file, GError **error);
+
+/* One field in the wanted unit on its own grid, out[grid->n_points].  FALSE: M2N_ERROR_IO, _UNITS,
+ * _MEMORY. */
+gboolean m2n_gridded_field(M2nGridded *a, M2nGriddedVariable *v, const M2nGriddedMoment *m,
+                           const char *units, float *out, GError **error);
+
+void m2n_gridded_file_free(gpointer file);
+void m2n_gridded_variable_free(gpointer variable);
+
+G_END_DECLS

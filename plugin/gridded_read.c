@@ -1,0 +1,176 @@
+/* Values out of NetCDF and Zarr archives: slabs of times, unpacked, turned north-up, regridded. */
+#include <cpl_error.h>
+#include <math.h>
+
+#include "engine/base/error.h"
+#include "plugin/gridded_index.h"
+#include "plugin/gridded_names.h"
+
+#define SLAB_VALUES (1u << 23) /* read ahead: 64 MiB of double for each variable in use */
+#define MAX_DIMS 8
+
+typedef M2nGriddedVariable Variable;
+typedef M2nGriddedPiece Piece;
+typedef M2nGriddedMoment Moment;
+
+/* How packed numbers become values. */
+typedef struct {
+    double scale, offset, fill[2];
+    int n_fill;
+} Packing;
+
+static Packing
+packing_of(GDALMDArrayH array)
+{
+    Packing p = {.scale = 1};
+    int has = 0;
+    const double scale = GDALMDArrayGetScale(array, &has);
+    if (has)
+        p.scale = scale;
+    const double offset = GDALMDArrayGetOffset(array, &has);
+    if (has)
+        p.offset = offset;
+    const double fill = GDALMDArrayGetNoDataValueAsDouble(array, &has);
+    if (has)
+        p.fill[p.n_fill++] = fill;
+    GDALAttributeH missing = GDALMDArrayGetAttribute(array, "missing_value");
+    if (missing != NULL) {
+        p.fill[p.n_fill++] = GDALAttributeReadAsDouble(missing);
+        GDALAttributeRelease(missing);
+    }
+    return p;
+}
+
+static void
+unpack(const Packing *p, double *v, gsize n)
+{
+    for (gsize i = 0; i < n; i++) {
+        for (int k = 0; k < p->n_fill; k++)
+            if (v[i] == p->fill[k])
+                v[i] = NAN;
+        v[i] = v[i] * p->scale + p->offset;
+    }
+}
+
+/* Times [first, first + n) of one version into out[n][height][width], whatever the order of the
+ * array's dimensions and the direction of its rows. */
+static gboolean
+read_raw(GDALMDArrayH array, const Piece *p, gsize version, gsize first, gsize n, double *out)
+{
+    const M2nAxes *x = &p->axes;
+    const gsize w = x->grid->width, h = x->grid->height;
+    GUInt64 start[MAX_DIMS] = {0};
+    size_t count[MAX_DIMS];
+    GInt64 step[MAX_DIMS];
+    GPtrDiff_t stride[MAX_DIMS];
+
+    for (guint i = 0; i < x->n_dims; i++) {
+        count[i] = 1;
+        step[i] = 1;
+        stride[i] = 1;
+    }
+    if (x->time >= 0) {
+        start[x->time] = first;
+        count[x->time] = n;
+        stride[x->time] = (GPtrDiff_t)(w * h);
+    }
+    if (x->level >= 0)
+        start[x->level] = p->level;
+    if (x->version >= 0)
+        start[x->version] = version;
+    count[x->y] = h;
+    stride[x->y] = (GPtrDiff_t)w;
+    step[x->y] = x->flip_y ? -1 : 1;
+    start[x->y] = x->flip_y ? h - 1 : 0;
+    count[x->x] = w;
+    step[x->x] = x->flip_x ? -1 : 1;
+    start[x->x] = x->flip_x ? w - 1 : 0;
+    GDALExtendedDataTypeH type = GDALExtendedDataTypeCreate(GDT_Float64);
+    const int ok = GDALMDArrayRead(array, start, count, step, stride, type, out, NULL, 0);
+    GDALExtendedDataTypeRelease(type);
+    return ok != 0;
+}
+
+/* CDS delivers final (1) and early (5) ERA5 side by side, each missing where the other is. */
+static gboolean
+read_versions(GDALMDArrayH array, const Piece *p, gsize first, gsize n, double *out)
+{
+    const gsize total = n * p->axes.grid->n_points;
+    const Packing packing = packing_of(array);
+
+    if (!read_raw(array, p, 0, first, n, out))
+        return FALSE;
+    unpack(&packing, out, total);
+    for (gsize k = 1; k < p->axes.n_versions; k++) {
+        g_autofree double *other = g_try_new(double, total);
+        if (other == NULL || !read_raw(array, p, k, first, n, other))
+            return FALSE;
+        unpack(&packing, other, total);
+        for (gsize i = 0; i < total; i++)
+            if (isnan(out[i]))
+                out[i] = other[i];
+    }
+    return TRUE;
+}
+
+static gboolean
+load_slab(M2nGridded *a, Variable *v, const Moment *m, GError **error)
+{
+    const Piece *p = g_ptr_array_index(v->pieces, m->piece);
+    const M2nGriddedFile *file = g_ptr_array_index(a->files, p->file);
+    const gsize points = p->axes.grid->n_points, room = MAX(SLAB_VALUES / points, 1);
+    const gsize first = m->at - m->at % room, n = MIN(room, p->axes.n_times - first);
+    GDALDatasetH dataset = m2n_gridded_dataset(a, p->file, error);
+
+    g_clear_pointer(&v->slab, g_free);
+    v->slab_n = 0;
+    if (dataset == NULL)
+        return FALSE;
+    g_autofree double *slab = g_try_new(double, n *points);
+    if (slab == NULL) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%s: %s: %" G_GSIZE_FORMAT " values",
+                    file->name, p->array, n * points);
+        return FALSE;
+    }
+    GDALGroupH group = GDALDatasetGetRootGroup(dataset);
+    GDALMDArrayH array = group != NULL ? GDALGroupOpenMDArray(group, p->array, NULL) : NULL;
+    CPLPushErrorHandler(CPLQuietErrorHandler);
+    const gboolean ok =
+        array != NULL && p->axes.n_dims <= MAX_DIMS && read_versions(array, p, first, n, slab);
+    CPLPopErrorHandler();
+    if (array != NULL)
+        GDALMDArrayRelease(array);
+    if (group != NULL)
+        GDALGroupRelease(group);
+    if (!ok) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s: cannot be read: %s", file->name,
+                    p->array, CPLGetLastErrorMsg());
+        return FALSE;
+    }
+    v->slab = g_steal_pointer(&slab);
+    v->slab_piece = m->piece;
+    v->slab_first = first;
+    v->slab_n = n;
+    return TRUE;
+}
+
+/* One field in the wanted unit on its own grid. */
+gboolean
+m2n_gridded_field(M2nGridded *a, M2nGriddedVariable *v, const M2nGriddedMoment *m,
+                  const char *units, float *out, GError **error)
+{
+    double factor, offset;
+
+    if (!m2n_unit_conversion(v->units, units, &factor, &offset, error)) {
+        g_prefix_error(error, "%s: ", v->name);
+        return FALSE;
+    }
+    if (v->slab_n == 0 || v->slab_piece != m->piece || m->at < v->slab_first ||
+        m->at >= v->slab_first + v->slab_n)
+        if (!load_slab(a, v, m, error))
+            return FALSE;
+    const double *in = v->slab + (m->at - v->slab_first) * v->grid->n_points;
+    for (gsize i = 0; i < v->grid->n_points; i++)
+        out[i] = (float)(in[i] * factor + offset);
+    return TRUE;
+}
