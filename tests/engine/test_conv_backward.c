@@ -1,0 +1,185 @@
+#include "engine/ops/attention_backward.h"
+#include "engine/ops/conv3x3_backward.h"
+#include "engine/ops/depthwise_backward.h"
+#include "tests/lib/m2n_gradient.h"
+
+static float *
+random_floats(gsize n)
+{
+    float *x = g_new(float, n);
+
+    m2n_fill_random(x, n);
+    return x;
+}
+
+/* ---- depthwise ------------------------------------------------------------------------- */
+
+static const M2nDepthwise depthwise_shapes[] = {
+    {2, 4, 8, 5, 1},  {2, 4, 8, 7, 3},  {3, 4, 8, 3, 1},   {1, 1, 1, 3, 1},  {1, 5, 15, 7, 3},
+    {2, 6, 16, 5, 1}, {1, 3, 17, 3, 1}, {1, 40, 33, 7, 3}, {1, 2, 31, 5, 2}, {2, 3, 5, 1, 1},
+};
+
+static void
+test_depthwise_variants(void)
+{
+    const M2nDepthwiseBackwardVariant *ref = &m2n_depthwise_backward_variants[0];
+
+    for (int isa = 1; isa < M2N_N_ISA; isa++)
+        for (gsize i = 0; i < G_N_ELEMENTS(depthwise_shapes); i++) {
+            const M2nDepthwiseBackwardVariant *v = &m2n_depthwise_backward_variants[isa];
+            const M2nDepthwise *s = &depthwise_shapes[i];
+            const gsize n = s->height * s->width, k2 = s->k * s->k;
+            g_autofree float *x = random_floats(n), *dy = random_floats(n), *w = random_floats(k2);
+            g_autofree float *scratch = g_new(float, m2n_depthwise_backward_scratch(s));
+            g_autofree float *want = random_floats(n), *got = g_memdup2(want, n * sizeof *want);
+            g_autofree float *dw = random_floats(k2), *dw2 = g_memdup2(dw, k2 * sizeof *dw);
+
+            if (v->input == NULL || !m2n_isa_runs(v->isa))
+                continue;
+            ref->input(s, want, dy, w, NULL);
+            v->input(s, got, dy, w, scratch);
+            m2n_assert_close(got, want, n, 5e-5, 1e-6);
+            ref->weight(s, dw, dy, x, NULL);
+            v->weight(s, dw2, dy, x, scratch);
+            m2n_assert_close(dw2, dw, k2, 2e-4, 1e-6);
+        }
+}
+
+typedef struct {
+    const M2nDepthwise *shape;
+    gsize n;
+    float *x, *y, *w, *bias, *g;
+} Depthwise;
+
+static double
+depthwise_loss(gpointer p)
+{
+    Depthwise *d = p;
+
+    m2n_depthwise_variants[0].forward(d->shape, d->y, d->x, d->w, d->bias);
+    return m2n_dot(d->y, d->g, d->n);
+}
+
+static void
+test_depthwise_gradient(void)
+{
+    for (gsize i = 0; i < 6; i++) {
+        const M2nDepthwise *s = &depthwise_shapes[i];
+        const gsize n = s->channels * s->height * s->width, nw = s->channels * s->k * s->k;
+        g_autofree float *x = random_floats(n), *y = random_floats(n), *g = random_floats(n);
+        g_autofree float *w = random_floats(nw), *bias = random_floats(s->channels);
+        g_autofree float *dx = g_new0(float, n), *dw = g_new0(float, nw);
+        g_autofree float *dbias = g_new0(float, s->channels);
+        g_autofree float *scratch = g_new(float, m2n_depthwise_backward_scratch(s));
+        Depthwise d = {s, n, x, y, w, bias, g};
+
+        m2n_depthwise_backward_input(s, dx, g, w, scratch);
+        m2n_depthwise_backward_weight(s, dw, dbias, g, x, scratch);
+        m2n_check_gradient(depthwise_loss, &d, x, dx, n, 1e-3, 1e-4);
+        m2n_check_gradient(depthwise_loss, &d, w, dw, nw, 1e-3, 1e-4);
+        m2n_check_gradient(depthwise_loss, &d, bias, dbias, s->channels, 1e-3, 1e-4);
+        /* once more: added, not written */
+        m2n_depthwise_backward_input(s, dx, g, w, scratch);
+        for (gsize j = 0; j < n; j++)
+            dx[j] *= 0.5f;
+        m2n_check_gradient(depthwise_loss, &d, x, dx, n, 1e-3, 1e-4);
+    }
+}
+
+/* ---- 3x3 ------------------------------------------------------------------------------- */
+
+typedef struct {
+    const M2nConv3x3 *shape;
+    gsize n;
+    float *x, *y, *w, *bias, *g;
+} Conv;
+
+static double
+conv_loss(gpointer p)
+{
+    Conv *d = p;
+
+    m2n_conv3x3_variants[0].forward(d->shape, d->y, d->x, d->w, d->bias);
+    return m2n_dot(d->y, d->g, d->n);
+}
+
+static void
+test_conv3x3_gradient(void)
+{
+    static const M2nConv3x3 shapes[] = {
+        {1, 2, 4, 6, 1}, {2, 3, 4, 6, 2}, {3, 2, 1, 1, 1},
+        {1, 1, 2, 2, 2}, {2, 1, 3, 1, 1}, {1, 1, 40, 20, 1}, /* more than one band */
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(shapes); i++) {
+        const M2nConv3x3 *s = &shapes[i];
+        const gsize nx = s->in * s->height * s->width, nw = s->out * s->in * 9;
+        const gsize n = s->out * s->height * s->width / (s->stride * s->stride);
+        g_autofree float *x = random_floats(nx), *y = random_floats(n), *g = random_floats(n);
+        g_autofree float *w = random_floats(nw), *bias = random_floats(s->out);
+        g_autofree float *dx = g_new0(float, nx), *dw = g_new0(float, nw);
+        g_autofree float *dbias = g_new0(float, s->out);
+        g_autofree float *scratch = g_new(float, m2n_conv3x3_backward_scratch(s));
+        Conv d = {s, n, x, y, w, bias, g};
+
+        for (guint round = 0; round < 2; round++) { /* two halves: accumulation */
+            g_autofree float *half = g_memdup2(g, n * sizeof *g);
+
+            for (gsize j = 0; j < n; j++)
+                half[j] *= 0.5f;
+            m2n_conv3x3_backward_input(s, dx, half, w, scratch);
+            m2n_conv3x3_backward_weight(s, dw, dbias, half, x, scratch);
+        }
+        m2n_check_gradient(conv_loss, &d, x, dx, nx, 2e-3, 1e-4);
+        m2n_check_gradient(conv_loss, &d, w, dw, nw, 5e-3, 1e-4);
+        m2n_check_gradient(conv_loss, &d, bias, dbias, s->out, 5e-3, 1e-4);
+    }
+}
+
+/* ---- attention --------------------------------------------------------------------------- */
+
+enum { V = 3, D = 16, HW = 3, ROW = D * HW, N = V * ROW };
+
+typedef struct {
+    float q[N], k[N], v[N], y[N], g[N], weight[M2N_ATTENTION_HEADS * V * V];
+} Attention;
+
+static const M2nAttention attention_shape = {V, D, HW};
+
+static double
+attention_loss(gpointer p)
+{
+    Attention *d = p;
+
+    m2n_attention(&attention_shape, d->y, d->weight, d->q, d->k, d->v);
+    return m2n_dot(d->y, d->g, N);
+}
+
+static void
+test_attention_gradient(void)
+{
+    Attention d;
+    float dq[N] = {0}, dk[N] = {0}, dv[N] = {0};
+
+    m2n_fill_random(d.q, N);
+    m2n_fill_random(d.k, N);
+    m2n_fill_random(d.v, N);
+    m2n_fill_random(d.g, N);
+    attention_loss(&d);
+    for (gsize h = 0; h < M2N_ATTENTION_HEADS; h++)
+        m2n_attention_backward(&attention_shape, h, dq, dk, dv, d.g, d.weight, d.q, d.k, d.v);
+    m2n_check_gradient(attention_loss, &d, d.q, dq, N, 2e-3, 2e-3);
+    m2n_check_gradient(attention_loss, &d, d.k, dk, N, 2e-3, 2e-3);
+    m2n_check_gradient(attention_loss, &d, d.v, dv, N, 1e-3, 1e-3);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/engine/depthwise_backward/variants-match-reference", test_depthwise_variants);
+    g_test_add_func("/engine/depthwise_backward/gradient", test_depthwise_gradient);
+    g_test_add_func("/engine/conv3x3_backward/gradient", test_conv3x3_gradient);
+    g_test_add_func("/engine/attention_backward/gradient", test_attention_gradient);
+    return g_test_run();
+}
