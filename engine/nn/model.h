@@ -10,8 +10,13 @@ typedef struct M2nModel M2nModel;
 /* (transfer full) Reads and checks every tensor of the query branch (names of the published
  * checkpoints, with or without "model."; key branch, fc.* and num_batches_tracked are skipped).
  * NULL: M2N_ERROR_FORMAT (a tensor missing or unknown: its name), M2N_ERROR_SHAPE (tensor, expected,
- * found), M2N_ERROR_IO, M2N_ERROR_MEMORY. */
+ * found), M2N_ERROR_IO, M2N_ERROR_MEMORY, M2N_ERROR_ARGUMENT (M2N_ISA is misspelt). */
 M2nModel *m2n_model_load(const M2nSafetensors *st, GError **error);
+
+/* (transfer full) From all weights in one array, laid out as m2n_parameters_new() says; copied.  For a
+ * trainer that wants a forecast of its present state.  NULL: M2N_ERROR_MEMORY, _ARGUMENT (M2N_ISA). */
+M2nModel *m2n_model_new(const M2nConfig *config, const float *weights, GError **error);
+
 M2nModel *m2n_model_ref(M2nModel *m);
 void m2n_model_unref(M2nModel *m);
 const M2nConfig *m2n_model_config(const M2nModel *m);

@@ -1,0 +1,155 @@
+#include <string.h>
+
+#include "engine/base/error.h"
+#include "engine/nn/session.h"
+#include "tests/lib/m2n_files.h"
+#include "tests/lib/m2n_test.h"
+#include "tests/lib/made_up.h"
+
+static const M2nConfig small = {.steps = 3,
+                                .variables = 3,
+                                .height = 8,
+                                .width = 12,
+                                .hid_S = 6,
+                                .hid_T = 24,
+                                .N_S = 3,
+                                .N_T = 2};
+enum { ITEM = 3 * 3 * 8 * 12 };
+
+static M2nModel *
+made_up_model(void)
+{
+    g_autofree float *weights = m2n_made_up_weights(&small, 0);
+
+    return m2n_model_new(&small, weights, NULL);
+}
+
+static void
+forecast(M2nModel *m, guint batch, guint threads, const float *x, float *y)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(M2nSession) s = m2n_session_new(m, batch, threads, 0, &error);
+
+    g_assert_no_error(error);
+    for (guint round = 0; round < 2; round++) { /* nothing may be left over from the first */
+        memset(y, 0xFF, batch * ITEM * sizeof *y);
+        g_assert_true(m2n_session_run(s, x, y, NULL, NULL, &error));
+    }
+}
+
+static void
+test_threads_give_same_bits(void)
+{
+    g_autoptr(M2nModel) m = made_up_model();
+    g_autofree float *x = m2n_made_up_fields(&small, 2, "x", 0);
+    g_autofree float *one = g_new(float, 2 * ITEM), *many = g_new(float, 2 * ITEM);
+
+    forecast(m, 2, 1, x, one);
+    for (guint threads = 2; threads <= 5; threads++) {
+        forecast(m, 2, threads, x, many);
+        g_assert_cmpint(memcmp(one, many, 2 * ITEM * sizeof *one), ==, 0);
+    }
+}
+
+/* Items of a batch do not see each other: NaN in the second leaves the first alone. */
+static void
+test_nan_stays_in_its_item(void)
+{
+    g_autoptr(M2nModel) m = made_up_model();
+    g_autofree float *x = m2n_made_up_fields(&small, 2, "x", 0);
+    g_autofree float *alone = g_new(float, ITEM), *both = g_new(float, 2 * ITEM);
+
+    forecast(m, 1, 1, x, alone);
+    x[ITEM] = NAN;
+    x[ITEM + 1] = INFINITY;
+    forecast(m, 2, 2, x, both);
+    m2n_assert_close(both, alone, ITEM, 1e-6, 1e-6);
+    for (gsize i = ITEM; i < 2 * ITEM; i++)
+        g_assert_true(isnan(both[i]));
+}
+
+static void
+test_memory(void)
+{
+    g_autoptr(M2nModel) m = made_up_model();
+    const gsize need = m2n_session_memory(m, 2, 2);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_cmpuint(need, >, m2n_session_memory(m, 1, 2));
+    g_assert_cmpuint(need, >, m2n_session_memory(m, 2, 1));
+    g_assert_null(m2n_session_new(m, 2, 2, need - 1, &error));
+    m2n_assert_error(error, M2N_ERROR_MEMORY, "MiB are allowed");
+    g_autoptr(M2nSession) s = m2n_session_new(m, 2, 2, need, NULL);
+    g_assert_nonnull(s);
+}
+
+static gboolean
+stop_late(double done, const char *message, gpointer user_data)
+{
+    double *last = user_data;
+
+    g_assert_nonnull(message);
+    g_assert_true(done > *last && done <= 1.0);
+    *last = done;
+    return done < 0.5;
+}
+
+static void
+test_cancel(void)
+{
+    g_autoptr(M2nModel) m = made_up_model();
+    g_autofree float *x = m2n_made_up_fields(&small, 1, "x", 0), *y = g_new(float, ITEM);
+    g_autoptr(M2nSession) s = m2n_session_new(m, 1, 2, 0, NULL);
+    g_autoptr(GError) error = NULL;
+    double last = 0.0;
+
+    g_assert_false(m2n_session_run(s, x, y, stop_late, &last, &error));
+    m2n_assert_error(error, M2N_ERROR_CANCELLED, "stopped");
+    g_assert_true(last >= 0.5 && last < 1.0);
+    g_assert_true(m2n_session_run(s, x, y, NULL, NULL, NULL)); /* and it works again */
+}
+
+typedef struct {
+    M2nModel *model;
+    const float *x, *want;
+} Shared;
+
+static gpointer
+forecast_in_thread(gpointer data)
+{
+    const Shared *shared = data;
+    g_autofree float *y = g_new(float, ITEM);
+
+    for (guint i = 0; i < 5; i++) {
+        forecast(shared->model, 1, 2, shared->x, y);
+        g_assert_cmpint(memcmp(y, shared->want, ITEM * sizeof *y), ==, 0);
+    }
+    return NULL;
+}
+
+static void
+test_sessions_at_once(void)
+{
+    g_autoptr(M2nModel) m = made_up_model();
+    g_autofree float *x = m2n_made_up_fields(&small, 1, "x", 0), *want = g_new(float, ITEM);
+    Shared shared = {m, x, want};
+    GThread *t[4];
+
+    forecast(m, 1, 1, x, want);
+    for (guint i = 0; i < 4; i++)
+        t[i] = g_thread_new("test", forecast_in_thread, &shared);
+    for (guint i = 0; i < 4; i++)
+        g_thread_join(t[i]);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/engine/session/threads-give-same-bits", test_threads_give_same_bits);
+    g_test_add_func("/engine/session/nan-stays-in-its-item", test_nan_stays_in_its_item);
+    g_test_add_func("/engine/session/memory", test_memory);
+    g_test_add_func("/engine/session/cancel", test_cancel);
+    g_test_add_func("/engine/session/sessions-at-once", test_sessions_at_once);
+    return g_test_run();
+}
