@@ -62,9 +62,9 @@ silu_slope(float x)
 {
     const float a = fabsf(x) < 87.0f ? fabsf(x) : 87.0f;
     const float e = exp_negative(-a), s = 1.0f / (1.0f + e); /* of |x| */
-    const float t = a * s * (1.0f - s);                      /* even in x */
+    const float rest = e * s, t = a * s * rest;              /* rest = 1 - s, exact in the tail */
+    const float slope = x < 0.0f ? rest - t : s + t;
 
-    const float slope = x < 0.0f ? 1.0f - s - t : s + t;
     return x == x ? slope : x;
 }
 
@@ -82,8 +82,9 @@ gelu_slope(float x)
     p = p * t - 0.284496736f;
     p = p * t + 0.254829592f;
     const float half_tail = 0.5f * p * t * e, density = 0.39894228f * a * e;
-    const float positive = 1.0f - half_tail + density; /* f'(a); f'(-a) = 1 - f'(a) */
-    const float slope = x < 0.0f ? 1.0f - positive : positive;
+    const float negative = half_tail - density; /* f'(-a); f'(a) = 1 - f'(-a) */
+    const float slope = x < 0.0f ? negative : 1.0f - negative;
+
     return x == x ? slope : x;
 }
 
