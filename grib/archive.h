@@ -15,6 +15,24 @@ typedef struct M2nArchive M2nArchive;
 M2nArchive *m2n_archive_open(M2nSource *const *sources, guint n_sources, GError **error);
 void m2n_archive_free(M2nArchive *a);
 
+typedef struct {
+    gboolean
+        skip_damaged; /* leave damaged messages (truncated, wrong length) out, else they are fatal */
+} M2nArchiveOptions;
+
+#define M2N_ARCHIVE_OPTIONS_DEFAULT                                                                \
+    {                                                                                              \
+        .skip_damaged = FALSE                                                                      \
+    }
+
+M2nArchive *m2n_archive_open_with(M2nSource *const *sources, guint n_sources,
+                                  const M2nArchiveOptions *options, GError **error);
+
+/* Messages left out: damaged ones if so chosen, and those whose headers say nothing we know.  Each is one
+ * line with file and message number. (transfer none) */
+guint m2n_archive_problems(const M2nArchive *a);
+const char *m2n_archive_problem(const M2nArchive *a, guint i);
+
 /* The latest time at which the domain's variables all have `steps` fields, spaced by the time step and
  * ending there.  FALSE: M2N_ERROR_MISSING: what was needed, found, and lacks. */
 gboolean m2n_archive_latest(const M2nArchive *a, const M2nDomain *d, guint steps, gint64 *init_time,
@@ -23,6 +41,7 @@ gboolean m2n_archive_latest(const M2nArchive *a, const M2nDomain *d, guint steps
 /* What the input file says of itself and its output should keep (GRIB centre, earth shape); headers
  * alone. (transfer none) */
 long m2n_archive_centre(const M2nArchive *a);
+const M2nGrid *m2n_archive_grid(const M2nArchive *a, const M2nVariable *v); /* NULL: not in there */
 
 /* The model's input window: out[steps][V][H][W], physical units, on the domain's grid, the last step
  * valid at init_time.  FALSE: M2N_ERROR_MISSING names variable and time; M2N_ERROR_SHAPE no overlap of

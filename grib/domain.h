@@ -17,8 +17,8 @@ typedef struct {
     char type_of_level[64];
     double level;
     char units[32];
-    double mean, std; /* zscore: (x - mean) / std                                     */
-    double min, max;  /* minmax: (x - min) / (max - min)                              */
+    double mean, std;  /* zscore: (x - mean) / std                                     */
+    double min, max;   /* minmax: (x - min) / (max - min)                              */
     double change_std; /* target "change": y = x_last + change_std * output           */
 } M2nVariable;
 

@@ -5,7 +5,7 @@
 
 #include "engine/base/error.h"
 
-#define WINDOW 65536        /* bytes searched for the next "GRIB" at a time */
+#define WINDOW 65536 /* bytes searched for the next "GRIB" at a time */
 #define MAX_MESSAGE (1ULL << 32)
 
 typedef struct {
@@ -180,9 +180,8 @@ take_message(Scan *s, guint64 at, guint64 *next, GError **error)
     if (!m2n_source_read(s->source, at + e.length - 4, end, 4, error))
         return FALSE;
     if (memcmp(end, "7777", 4) != 0) {
-        add(s, &e)->problem = g_strdup_printf("wrong length: no 7777 after %" G_GUINT64_FORMAT
-                                              " bytes",
-                                              e.length);
+        add(s, &e)->problem =
+            g_strdup_printf("wrong length: no 7777 after %" G_GUINT64_FORMAT " bytes", e.length);
         return TRUE;
     }
     *next = at + e.length;
@@ -207,8 +206,9 @@ m2n_grib_scan(M2nSource *source, GError **error)
             return NULL;
     }
     if (entries->len == 0) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT, "%s: no GRIB message in %" G_GUINT64_FORMAT
-                    " bytes", m2n_source_name(source), s.size);
+        g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT,
+                    "%s: no GRIB message in %" G_GUINT64_FORMAT " bytes", m2n_source_name(source),
+                    s.size);
         return NULL;
     }
     return g_steal_pointer(&entries);
@@ -231,8 +231,9 @@ assemble(M2nSource *source, const M2nGribEntry *e, gboolean values, gsize *lengt
         total += id == 7 && !values ? 5 : e->size[id];
     guint8 *m = g_try_malloc(total);
     if (m == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%s: message %u: %" G_GUINT64_FORMAT
-                    " bytes", m2n_source_name(source), e->number, total);
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                    "%s: message %u: %" G_GUINT64_FORMAT " bytes", m2n_source_name(source),
+                    e->number, total);
         return NULL;
     }
     guint8 *p = m + 16;
@@ -264,8 +265,9 @@ m2n_grib_message(M2nSource *source, const M2nGribEntry *e, gboolean values, gsiz
         return assemble(source, e, values, length, error);
     guint8 *m = g_try_malloc((gsize)e->length);
     if (m == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%s: message %u: %" G_GUINT64_FORMAT
-                    " bytes", m2n_source_name(source), e->number, e->length);
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                    "%s: message %u: %" G_GUINT64_FORMAT " bytes", m2n_source_name(source),
+                    e->number, e->length);
         return NULL;
     }
     if (!m2n_source_read(source, e->offset, m, (gsize)e->length, error)) {

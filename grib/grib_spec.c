@@ -39,15 +39,6 @@ ieee(const guint8 *s, int octet)
     return (double)f;
 }
 
-static double
-ibm(const guint8 *s, int octet)
-{
-    const guint32 v = u(s, octet, 4);
-    const double m = (double)(v & 0xffffff) / 0x1000000 * pow(16, (double)((v >> 24) & 0x7f) - 64);
-
-    return v >> 31 != 0 ? -m : m;
-}
-
 static gboolean
 fail(const char *what, double value, GError **error)
 {
@@ -176,8 +167,7 @@ latlon_2(M2nGridSpec *g, const guint8 *s, gsize n, guint template, GError **erro
     }
     if (u(s, 31, 4) == 0xffffffff) {
         g->ni = 0;
-        return check_size(g, error) &&
-               read_rows(g, s, n, g->rotated ? 85 : 73, s[10], error);
+        return check_size(g, error) && read_rows(g, s, n, g->rotated ? 85 : 73, s[10], error);
     }
     return TRUE;
 }
@@ -323,8 +313,7 @@ m2n_grid_spec_read_2(M2nGridSpec *g, const guint8 *s, gsize n, GError **error)
     else
         g_snprintf(g->type, sizeof g->type, "template 3.%u", template);
     if (g->kind == M2N_SPEC_NO_PLACE)
-        return g->n_points <= MAX_POINTS ||
-               fail("number of points", (double)g->n_points, error);
+        return g->n_points <= MAX_POINTS || fail("number of points", (double)g->n_points, error);
     if (!need(n, 38, error))
         return FALSE;
     read_earth(g, s);

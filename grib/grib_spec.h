@@ -20,7 +20,7 @@ typedef enum {
 
 typedef struct {
     M2nSpecKind kind;
-    char type[32]; /* as eccodes calls it */
+    char type[32];  /* as eccodes calls it */
     gsize n_points; /* 0: not stated */
     guint ni, nj;   /* ni 0: reduced */
     gboolean i_negative, j_positive, j_consecutive, alternating;
@@ -30,14 +30,14 @@ typedef struct {
     double lat1, lon1, lat2, lon2; /* degrees; lat2, lon2 NaN: not stated */
     double di, dj;                 /* degrees or metres, > 0; NaN: not stated */
     gboolean rotated;
-    gboolean centre_stated;             /* lat2, lon2 are the centre and lat1, lon1 unrotated (NCEP) */
-    double pole_lat, pole_lon, angle;   /* southern pole of rotation, degrees */
-    guint n_gaussian;                   /* parallels between a pole and the equator */
-    guint *row_points;                  /* [nj] or NULL, owned */
-    gboolean south;                     /* the south pole is the projection's centre */
-    double lad, lov, latin1, latin2;    /* degrees */
-    double scale, xr, yr, x1, y1;       /* transverse Mercator, metres */
-    double xp, yp, dx, dy, nr, xo, yo;  /* space view, as the template says, nr in earth radii */
+    gboolean centre_stated; /* lat2, lon2 are the centre and lat1, lon1 unrotated (NCEP) */
+    double pole_lat, pole_lon, angle;  /* southern pole of rotation, degrees */
+    guint n_gaussian;                  /* parallels between a pole and the equator */
+    guint *row_points;                 /* [nj] or NULL, owned */
+    gboolean south;                    /* the south pole is the projection's centre */
+    double lad, lov, latin1, latin2;   /* degrees */
+    double scale, xr, yr, x1, y1;      /* transverse Mercator, metres */
+    double xp, yp, dx, dy, nr, xo, yo; /* space view, as the template says, nr in earth radii */
 } M2nGridSpec;
 
 /* From the grid section of a message (GRIB1 section 2, GRIB2 section 3), n bytes.  FALSE:

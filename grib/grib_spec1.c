@@ -67,10 +67,12 @@ latlon(M2nGridSpec *g, const guint8 *s, gsize n, GError **error)
     }
     if (u(s, 7, 2) != 0xffff)
         return TRUE;
-    const gsize list = (gsize)s[4] + 4u * s[3]; /* the row lengths follow the vertical coordinates */
+    const gsize list =
+        (gsize)s[4] + 4u * s[3]; /* the row lengths follow the vertical coordinates */
     g->ni = 0;
     if (s[4] == 0 || s[4] == 255 || g->nj == 0 || !need(n, list - 1 + 2u * g->nj, error))
-        return (error == NULL || *error != NULL) ? FALSE : fail("no list of row lengths", s[4], error);
+        return (error == NULL || *error != NULL) ? FALSE
+                                                 : fail("no list of row lengths", s[4], error);
     g->row_points = g_new(guint, g->nj);
     for (guint r = 0; r < g->nj; r++)
         g->row_points[r] = u(s, (int)list + 2 * (int)r, 2);

@@ -68,6 +68,12 @@ m2n_grid_is_lonlat(const M2nGrid *g)
 }
 
 gboolean
+m2n_grid_is_angular(const M2nGrid *g)
+{
+    return m2n_grid_is_lonlat(g) || (g->crs != NULL && strstr(g->crs, "+proj=ob_tran") != NULL);
+}
+
+gboolean
 m2n_grid_has_place(const M2nGrid *g)
 {
     return g->crs != NULL;

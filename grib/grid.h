@@ -19,15 +19,15 @@ typedef struct {
     /* What proj_create() reads: "EPSG:4326" (used as lon, lat) for lat-lon grids, else PROJ string or
      * WKT.  NULL: the points have no place in rows and columns. */
     char *crs;
-    char type[32]; /* the source's own name: "regular_ll", "lambert", ... for messages */
+    char type[32];       /* the source's own name: "regular_ll", "lambert", ... for messages */
     guint width, height; /* columns (0 for a reduced grid), rows */
     gsize n_points;      /* width * height, or the sum of row_points */
-    double geo[6];       /* outer corner of pixel (0,0) and steps, GDAL order, CRS units; geo[5] < 0 */
-    double *row_y;       /* [height] y of the row centres, or NULL when evenly spaced */
-    guint *row_points;   /* [height] or NULL */
+    double geo[6]; /* outer corner of pixel (0,0) and steps, GDAL order, CRS units; geo[5] < 0 */
+    double *row_y; /* [height] y of the row centres, or NULL when evenly spaced */
+    guint *row_points;       /* [height] or NULL */
     double *row_x0, *row_dx; /* [height] first longitude and spacing of a reduced row, or NULL */
-    gboolean wraps;      /* the columns go all round the globe */
-    long shape_of_earth; /* GRIB2 code table 3.2, so that the writer keeps it; 6 when unknown */
+    gboolean wraps;          /* the columns go all round the globe */
+    long shape_of_earth;     /* GRIB2 code table 3.2, so that the writer keeps it; 6 when unknown */
     double earth_major, earth_minor; /* metres, for codes that carry their own axes; else 0 */
 } M2nGrid;
 
@@ -40,6 +40,7 @@ void m2n_grid_unref(M2nGrid *g);
 /* Same points, to a thousandth of a cell; longitudes may differ by whole turns. */
 gboolean m2n_grid_equal(const M2nGrid *a, const M2nGrid *b);
 gboolean m2n_grid_is_lonlat(const M2nGrid *g);  /* x is longitude, y latitude, in degrees */
+gboolean m2n_grid_is_angular(const M2nGrid *g); /* the same, or about a rotated pole */
 gboolean m2n_grid_has_place(const M2nGrid *g);  /* FALSE: crs is NULL */
 /* Of a grid with a place: y of a row, its number of points, x at a (fractional) column of it. */
 double m2n_grid_row_y(const M2nGrid *g, guint row);

@@ -15,8 +15,8 @@ M2nRegrid *m2n_regrid_new(const M2nGrid *from, const M2nGrid *to, M2nRegridMetho
                           GError **error);
 void m2n_regrid_free(M2nRegrid *r);
 
-/* in [from->n_points] -> out [to->n_points].  A point whose sources are missing or outside is NaN: missing
- * values never bleed.  Thread-safe. */
+/* in [from->n_points] -> out [to->n_points].  Missing values never bleed: they take no part in the mean, and
+ * a point more than half of whose weight is missing, or that lies outside, is NaN.  Thread-safe. */
 void m2n_regrid_apply(const M2nRegrid *r, const float *in, float *out);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(M2nRegrid, m2n_regrid_free)

@@ -1,0 +1,32 @@
+/* What regrid.c and the files that compute weights share.  Private to them. */
+#pragma once
+#include "grib/regrid.h"
+
+G_BEGIN_DECLS
+
+/* For each target point a list of source points and weights, in compressed rows. */
+typedef struct {
+    gsize n_to;
+    gsize *start; /* [n_to + 1] */
+    guint32 *index;
+    float *weight;
+    gsize used, room;
+} M2nWeights;
+
+gboolean m2n_weights_add(M2nWeights *w, gsize index, double weight); /* FALSE: out of memory */
+
+/* Index of the first point of each row, [height + 1] (transfer full). */
+gsize *m2n_grid_row_starts(const M2nGrid *g);
+
+/* Longitude and latitude, degrees, of a row's centres at columns first, first + 1, ... n of them, on the
+ * grid's own earth; NaN where the CRS ends. */
+typedef struct M2nProjection M2nProjection;
+void m2n_grid_row_lonlat(const M2nGrid *g, M2nProjection *p, guint row, double first, guint n,
+                         double *lon, double *lat);
+
+/* Each fills w->start and the lists for every point of `to`.  FALSE: M2N_ERROR_FORMAT, _MEMORY. */
+gboolean m2n_weights_points(M2nWeights *w, const M2nGrid *from, const M2nGrid *to, gboolean nearest,
+                            GError **error);
+gboolean m2n_weights_areas(M2nWeights *w, const M2nGrid *from, const M2nGrid *to, GError **error);
+
+G_END_DECLS
