@@ -41,9 +41,6 @@ M2nForecastSpec *m2n_forecast_spec_new(const char *name, const char *const *opti
                                        GError **error);
 void m2n_forecast_spec_free(M2nForecastSpec *spec);
 
-/* TRUE when a file that begins so is a forecast file: "{", space, "\"met2net\"". */
-gboolean m2n_forecast_spec_recognises(const char *bytes, gsize n);
-
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(M2nForecastSpec, m2n_forecast_spec_free)
 
 G_END_DECLS

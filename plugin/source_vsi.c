@@ -1,0 +1,116 @@
+/* Bytes from VSI*L: one open file and a lock, because a VSILFILE has one position. */
+#define _GNU_SOURCE /* cpl_vsi.h names struct stat64 */
+#include "plugin/source_vsi.h"
+
+#include <cpl_error.h>
+#include <cpl_vsi.h>
+#include <string.h>
+
+#include "engine/base/error.h"
+
+#define HASHED_WHOLE (G_GUINT64_CONSTANT(16) << 20)
+#define HASHED_END (64u << 10)
+#define CHUNK (64u << 10)
+
+typedef struct {
+    VSILFILE *file;
+    GMutex lock;
+    char *name;
+} Virtual;
+
+static gboolean
+virtual_read(gpointer data, guint64 offset, gpointer buffer, gsize n, GError **error)
+{
+    Virtual *v = data;
+
+    g_mutex_lock(&v->lock);
+    CPLPushErrorHandler(CPLQuietErrorHandler);
+    const gboolean ok =
+        VSIFSeekL(v->file, offset, SEEK_SET) == 0 && VSIFReadL(buffer, 1, n, v->file) == n;
+    CPLPopErrorHandler();
+    g_mutex_unlock(&v->lock);
+    if (!ok)
+        g_set_error(error, M2N_ERROR, M2N_ERROR_IO,
+                    "%s: cannot read %" G_GSIZE_FORMAT " bytes at offset %" G_GUINT64_FORMAT,
+                    v->name, n, offset);
+    return ok;
+}
+
+static void
+virtual_free(gpointer data)
+{
+    Virtual *v = data;
+
+    VSIFCloseL(v->file);
+    g_mutex_clear(&v->lock);
+    g_free(v->name);
+    g_free(v);
+}
+
+static gboolean
+hash_range(Virtual *v, GChecksum *sum, guint64 begin, guint64 end, GError **error)
+{
+    g_autofree guint8 *chunk = g_malloc(CHUNK);
+
+    while (begin < end) {
+        const gsize n = (gsize)MIN(end - begin, CHUNK);
+        if (!virtual_read(v, begin, chunk, n, error))
+            return FALSE;
+        g_checksum_update(sum, chunk, (gssize)n);
+        begin += n;
+    }
+    return TRUE;
+}
+
+/* (transfer full) NULL: the file could not be read. */
+static char *
+make_stamp(Virtual *v, const VSIStatBufL *st, GError **error)
+{
+    g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA1);
+    const guint64 size = (guint64)st->st_size;
+    const guint64 head = size <= HASHED_WHOLE ? size : HASHED_END;
+    const guint64 tail = size <= HASHED_WHOLE ? size : size - HASHED_END;
+
+    if (!hash_range(v, sum, 0, head, error) || !hash_range(v, sum, tail, size, error))
+        return NULL;
+    return g_strdup_printf("%" G_GUINT64_FORMAT "-%" G_GINT64_FORMAT "-%s", size,
+                           (gint64)st->st_mtime, g_checksum_get_string(sum));
+}
+
+static VSILFILE *
+open_quietly(const char *name, VSIStatBufL *st)
+{
+    VSILFILE *file = NULL;
+
+    CPLPushErrorHandler(CPLQuietErrorHandler);
+    if (VSIStatL(name, st) == 0 && VSI_ISREG(st->st_mode))
+        file = VSIFOpenL(name, "rb");
+    CPLPopErrorHandler();
+    CPLErrorReset(); /* a failure is told through GError alone */
+    return file;
+}
+
+M2nSource *
+m2n_source_open_vsi(const char *name, GError **error)
+{
+    VSIStatBufL st;
+
+    if (!g_str_has_prefix(name, "/vsi"))
+        return m2n_source_open_file(name, error);
+    VSILFILE *file = open_quietly(name, &st);
+    if (file == NULL) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: no such file", name);
+        return NULL;
+    }
+    Virtual *v = g_new0(Virtual, 1);
+    v->file = file;
+    v->name = g_strdup(name);
+    g_mutex_init(&v->lock);
+    g_autofree char *stamp = make_stamp(v, &st, error);
+    if (stamp == NULL) {
+        virtual_free(v);
+        return NULL;
+    }
+    static const M2nSourceFuncs funcs = {virtual_read, virtual_free};
+    return m2n_source_new(name, (guint64)st.st_size, stamp, &funcs, v);
+}

@@ -1,0 +1,14 @@
+/* M2nSource over GDAL's virtual file systems, so that every reader below works on /vsimem/,
+ * /vsizip/ and the like without knowing GDAL. */
+#pragma once
+#include "engine/base/source.h"
+
+G_BEGIN_DECLS
+
+/* (transfer full) A virtual file ("/vsi..."), or a plain one as m2n_source_open_file().  NULL:
+ * M2N_ERROR_IO. The stamp of a virtual file holds size, time and a hash of the content (of a file
+ * beyond 16 MiB: of both ends), for their times are too coarse to tell one version from the next.
+ */
+M2nSource *m2n_source_open_vsi(const char *name, GError **error);
+
+G_END_DECLS
