@@ -14,11 +14,14 @@
 
 G_BEGIN_DECLS
 
+#define M2N_MAX_LEAD_STEPS 1000u
+
 typedef struct M2nForecast M2nForecast;
 
 /* (transfer full) Reads headers alone: the model's metadata, the index of the input, and finds
  * init_time. NULL: M2N_ERROR_IO, _FORMAT, _SHAPE, _MISSING (a time or variable: what was needed and
- * found), _ARGUMENT (lead_time no multiple of the time step, or too long; an unknown variable). */
+ * found), _ARGUMENT (lead_time no multiple of the time step, or too long), _MEMORY (more than the
+ * bound). */
 M2nForecast *m2n_forecast_open(const M2nForecastSpec *spec, GError **error);
 M2nForecast *m2n_forecast_ref(M2nForecast *f);
 void m2n_forecast_unref(M2nForecast *f);
@@ -26,30 +29,28 @@ void m2n_forecast_unref(M2nForecast *f);
 const M2nDomain *m2n_forecast_domain(const M2nForecast *f);
 guint m2n_forecast_steps(const M2nForecast *f); /* lead times, of time_step each; >= 1 */
 gint64 m2n_forecast_init_time(const M2nForecast *f);
-long m2n_forecast_centre(const M2nForecast *f); /* GRIB centre of the input */
+long m2n_forecast_centre(const M2nForecast *f);       /* GRIB centre of the input */
+const char *m2n_forecast_model(const M2nForecast *f); /* file name */
 
-/* The name a result is kept under: it changes when model, input, time or length do.  Hexadecimal.
- */
+/* The name a result is kept under: it changes when model, input, time, length or our version do.
+ * Hexadecimal. */
 const char *m2n_forecast_key(const M2nForecast *f);
-/* FALSE: M2N_ERROR_IO: a model or input file has changed on disk since open; names it. */
+/* FALSE: M2N_ERROR_IO: a model or input file has changed since open, or is gone; names it. */
 gboolean m2n_forecast_unchanged(const M2nForecast *f, GError **error);
 
-/* (transfer full) SHA-256 of the model file, hexadecimal; read once per process and file. */
+/* (transfer full) SHA-256 of the model file, hexadecimal; read once per process and version of the
+ * file. NULL: M2N_ERROR_IO. */
 char *m2n_forecast_model_hash(const M2nForecast *f, GError **error);
 
 /* Numbers in a result: (1 + steps) * V * H * W. */
 gsize m2n_forecast_n_values(const M2nForecast *f);
 
 /* out[1 + steps][V][H][W], physical units: the last input field, then the lead times.  Variables
- * with bounds (m2n_variable_bounds) are cut to them after each window, before it is fed back.
- * FALSE: M2N_ERROR_IO (also: an input changed meanwhile), _FORMAT, _SHAPE, _MISSING, _MEMORY,
- * _CANCELLED; out is then undefined. */
-gboolean m2n_forecast_compute(const M2nForecast *f, float *out, guint threads, guint64 max_memory,
-                              M2nProgressFunc progress, gpointer user_data, GError **error);
-
-/* Bytes m2n_forecast_compute() needs beside `out`, the session's included (read from the model's
- * header). */
-guint64 m2n_forecast_memory(const M2nForecast *f, guint threads);
+ * with bounds are kept inside them (plugin/variable_text.h); what is not finite becomes NaN.  The
+ * memory bound of the spec holds, `out` included.  FALSE: M2N_ERROR_IO (also: an input changed
+ * meanwhile), _FORMAT, _SHAPE, _MISSING, _MEMORY, _CANCELLED; out is then undefined. */
+gboolean m2n_forecast_compute(const M2nForecast *f, float *out, M2nProgressFunc progress,
+                              gpointer user_data, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(M2nForecast, m2n_forecast_unref)
 
