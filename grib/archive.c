@@ -364,6 +364,32 @@ read_field(M2nArchive *a, const M2nDomain *d, const M2nVariable *v, const Messag
     return convert(v, m, out, n, error);
 }
 
+/* Message k of a window: step k / V, variable k % V.  NULL: M2N_ERROR_MISSING. */
+static const Message *
+find_in_window(const M2nArchive *a, const M2nDomain *d, guint steps, gint64 init_time, guint k,
+               GError **error)
+{
+    const M2nVariable *v = &d->variables[k % d->n_variables];
+    const gint64 t = init_time - (gint64)(steps - 1 - k / d->n_variables) * d->time_step;
+    const Message *m = find(a, v, t, d->time_step);
+
+    if (m == NULL) {
+        g_autofree char *time = format_time(t), *when = g_strdup_printf("at %s", time);
+        missing(a, v, when, error);
+    }
+    return m;
+}
+
+gboolean
+m2n_archive_has_window(const M2nArchive *a, const M2nDomain *d, guint steps, gint64 init_time,
+                       GError **error)
+{
+    for (guint k = 0; k < steps * d->n_variables; k++)
+        if (find_in_window(a, d, steps, init_time, k, error) == NULL)
+            return FALSE;
+    return TRUE;
+}
+
 gboolean
 m2n_archive_read_window(M2nArchive *a, const M2nDomain *d, guint steps, gint64 init_time,
                         M2nRegridMethod method, float *out, M2nProgressFunc progress,
@@ -374,15 +400,9 @@ m2n_archive_read_window(M2nArchive *a, const M2nDomain *d, guint steps, gint64 i
     g_autofree const Message **found = g_new(const Message *, fields);
 
     for (guint k = 0; k < fields; k++) { /* all of them before any is decoded */
-        const M2nVariable *v = &d->variables[k % d->n_variables];
-        const gint64 t = init_time - (gint64)(steps - 1 - k / d->n_variables) * d->time_step;
-
-        found[k] = find(a, v, t, d->time_step);
-        if (found[k] == NULL) {
-            g_autofree char *time = format_time(t), *when = g_strdup_printf("at %s", time);
-            missing(a, v, when, error);
+        found[k] = find_in_window(a, d, steps, init_time, k, error);
+        if (found[k] == NULL)
             return FALSE;
-        }
     }
     for (guint k = 0; k < fields; k++) {
         const M2nVariable *v = &d->variables[k % d->n_variables];

@@ -43,6 +43,11 @@ gboolean m2n_archive_latest(const M2nArchive *a, const M2nDomain *d, guint steps
 long m2n_archive_centre(const M2nArchive *a);
 const M2nGrid *m2n_archive_grid(const M2nArchive *a, const M2nVariable *v); /* NULL: not in there */
 
+/* TRUE when m2n_archive_read_window() would find all its messages; headers alone.  FALSE:
+ * M2N_ERROR_MISSING names variable and time. */
+gboolean m2n_archive_has_window(const M2nArchive *a, const M2nDomain *d, guint steps,
+                                gint64 init_time, GError **error);
+
 /* The model's input window: out[steps][V][H][W], physical units, on the domain's grid, the last step
  * valid at init_time.  FALSE: M2N_ERROR_MISSING names variable and time; M2N_ERROR_SHAPE no overlap of
  * input and model domain or missing points inside it; _FORMAT, _IO, _MEMORY, _CANCELLED. */

@@ -97,7 +97,7 @@ m2n_allowed_source(const char *file, const char *source, GError **error)
     g_autofree char *name = folder != NULL ? resolve(joined) : NULL;
 
     if (name == NULL && !is_network(joined)) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s: %s", file, joined, g_strerror(errno));
+        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s: %s", file, source, g_strerror(errno));
         return NULL;
     }
     if (name == NULL || !allowed(name, folder)) {

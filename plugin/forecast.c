@@ -69,9 +69,11 @@ open_inputs(M2nForecast *f, const M2nForecastSpec *spec, GError **error)
         m2n_shared_archive_open((M2nSource *const *)f->inputs->pdata, f->inputs->len, error);
     if (f->archive == NULL)
         return FALSE;
+    const M2nArchive *a = m2n_shared_archive_get(f->archive);
     f->init_time = spec->init_time;
-    return !spec->latest || m2n_archive_latest(m2n_shared_archive_get(f->archive), f->domain,
-                                               f->config.steps, &f->init_time, error);
+    return spec->latest
+               ? m2n_archive_latest(a, f->domain, f->config.steps, &f->init_time, error)
+               : m2n_archive_has_window(a, f->domain, f->config.steps, f->init_time, error);
 }
 
 static gboolean
@@ -91,10 +93,11 @@ set_length(M2nForecast *f, const M2nForecastSpec *spec, GError **error)
         return FALSE;
     }
     if (values * sizeof(float) > spec->max_memory) {
+        g_autofree char *needed = m2n_size_format(values * sizeof(float));
+        g_autofree char *bound = m2n_size_format(spec->max_memory);
         g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
-                    "%s: the forecast alone takes %" G_GUINT64_FORMAT
-                    " MiB, MAX_MEMORY allows %" G_GUINT64_FORMAT " MiB",
-                    spec->model, values * sizeof(float) >> 20, spec->max_memory >> 20);
+                    "%s: the forecast alone takes %s, MAX_MEMORY allows %s", spec->model, needed,
+                    bound);
         return FALSE;
     }
     f->steps = (guint)steps;
@@ -303,10 +306,11 @@ m2n_forecast_compute(const M2nForecast *f, float *out, M2nProgressFunc progress,
     Part part = {.progress = progress, .user_data = user_data};
 
     if (x == NULL || y == NULL || own >= f->max_memory) {
+        g_autofree char *needed = m2n_size_format(own);
+        g_autofree char *bound = m2n_size_format(f->max_memory);
         g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
-                    "%s: the fields take %" G_GUINT64_FORMAT
-                    " MiB, MAX_MEMORY allows %" G_GUINT64_FORMAT " MiB",
-                    m2n_source_name(f->model), own >> 20, f->max_memory >> 20);
+                    "%s: the fields take %s, MAX_MEMORY allows %s", m2n_source_name(f->model),
+                    needed, bound);
         return FALSE;
     }
     if (!m2n_forecast_unchanged(f, error) || !read_window(f, x, &part, error))

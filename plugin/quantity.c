@@ -152,3 +152,17 @@ m2n_size_parse(const char *text, guint64 *bytes, GError **error)
     *bytes = (guint64)(n * factor);
     return TRUE;
 }
+
+char *
+m2n_size_format(guint64 bytes)
+{
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
+    double n = (double)bytes;
+    guint unit = 0;
+
+    while (n >= 1024 && unit + 1 < G_N_ELEMENTS(units)) {
+        n /= 1024;
+        unit++;
+    }
+    return g_strdup_printf("%.*f %s", unit > 0 && n < 10 ? 1 : 0, n, units[unit]);
+}

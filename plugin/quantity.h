@@ -19,5 +19,6 @@ char *m2n_duration_format(gint64 seconds); /* (transfer full) "36 h", "90 min", 
 /* "512MB", "2GB", "1.5G", a plain number of bytes; powers of 1024.  FALSE: M2N_ERROR_ARGUMENT
  * naming the text. */
 gboolean m2n_size_parse(const char *text, guint64 *bytes, GError **error);
+char *m2n_size_format(guint64 bytes); /* (transfer full) "1.5 MB", in powers of 1024 as above */
 
 G_END_DECLS
