@@ -160,7 +160,7 @@ m2n_archive_grid(const M2nArchive *a, const M2nVariable *v)
 {
     for (guint i = 0; i < a->messages->len; i++) {
         const M2nGribHeader *h = &g_array_index(a->messages, Message, i).header;
-        if (m2n_variable_matches(v, h->param_id, h->type_of_level, h->level))
+        if (m2n_variable_matches(v, h->param_id, h->type_of_level, h->level, h->statistics))
             return h->grid;
     }
     return NULL;
@@ -173,7 +173,7 @@ is(const Message *m, const M2nVariable *v)
 {
     const M2nGribHeader *h = &m->header;
 
-    return m2n_variable_matches(v, h->param_id, h->type_of_level, h->level);
+    return m2n_variable_matches(v, h->param_id, h->type_of_level, h->level, h->statistics);
 }
 
 /* Of several messages the first (see compare_messages) whose span is the wanted one: none for
@@ -182,7 +182,7 @@ static const Message *
 find(const M2nArchive *a, const M2nVariable *v, gint64 time, gint64 step)
 {
     const M2nVariableInfo *info = m2n_variable_info(v);
-    const gint64 span = info != NULL && info->accumulated ? step : 0;
+    const gint64 span = info != NULL && info->statistics != M2N_INSTANT ? step : 0;
     const Message *second = NULL;
     guint lo = 0, hi = a->messages->len;
 

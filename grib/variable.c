@@ -13,41 +13,41 @@
 /* clang-format off */
 static const M2nVariableInfo table[] = {
     /* name     aliases                 paramIds                 level         units            implied accum  GRIB2     surfaces  GDAL */
-    {"t2m",   "2t tas",                 {167, 500011},           HTGL, 2,      "K",             TRUE,  FALSE,  0, 0, 0,  103, 255, "TMP",   "Temperature", "K"},
-    {"d2m",   "2d",                     {168, 500017},           HTGL, 2,      "K",             TRUE,  FALSE,  0, 0, 6,  103, 255, "DPT",   "Dew point temperature", "K"},
-    {"r2",    "2r rh2m",                {260242},                HTGL, 2,      "%",             TRUE,  FALSE,  0, 1, 1,  103, 255, "RH",    "Relative humidity", "%"},
-    {"q2m",   "2sh sh2",                {174096},                HTGL, 2,      "kg kg**-1",     TRUE,  FALSE,  0, 1, 0,  103, 255, "SPFH",  "Specific humidity", "kg/kg"},
-    {"mx2t",  "tmax",                   {201, 121},              HTGL, 2,      "K",             TRUE,  TRUE,   0, 0, 0,  103, 255, "TMAX",  "Maximum temperature", "K"},
-    {"mn2t",  "tmin",                   {202, 122},              HTGL, 2,      "K",             TRUE,  TRUE,   0, 0, 0,  103, 255, "TMIN",  "Minimum temperature", "K"},
-    {"u10",   "10u u10m",               {165, 500027},           HTGL, 10,     "m s**-1",       TRUE,  FALSE,  0, 2, 2,  103, 255, "UGRD",  "u-component of wind", "m/s"},
-    {"v10",   "10v v10m",               {166, 500029},           HTGL, 10,     "m s**-1",       TRUE,  FALSE,  0, 2, 3,  103, 255, "VGRD",  "v-component of wind", "m/s"},
-    {"u100",  "100u",                   {228246},                HTGL, 100,    "m s**-1",       TRUE,  FALSE,  0, 2, 2,  103, 255, "UGRD",  "u-component of wind", "m/s"},
-    {"v100",  "100v",                   {228247},                HTGL, 100,    "m s**-1",       TRUE,  FALSE,  0, 2, 3,  103, 255, "VGRD",  "v-component of wind", "m/s"},
-    {"si10",  "10si ws10",              {207},                   HTGL, 10,     "m s**-1",       TRUE,  FALSE,  0, 2, 1,  103, 255, "WIND",  "Wind speed", "m/s"},
-    {"msl",   "prmsl mslp slp pmsl",    {151, 260074, 500002, 260323}, "meanSea", 0,  "Pa",     TRUE,  FALSE,  0, 3, 1,  101, 255, "PRMSL", "Pressure reduced to MSL", "Pa"},
-    {"sp",    "ps",                     {134, 500000},           "surface", 0, "Pa",            TRUE,  FALSE,  0, 3, 0,  1,   255, "PRES",  "Pressure", "Pa"},
-    {"skt",   "",                       {235, 500014},           "surface", 0, "K",             TRUE,  FALSE,  0, 0, 17, 1,   255, "SKINT", "Skin temperature", "K"},
-    {"sst",   "",                       {34, 151159},            "surface", 0, "K",             TRUE,  FALSE,  10, 3, 0, 1,   255, "WTMP",  "Water temperature", "K"},
-    {"tcc",   "clct tcdc",              {164, 228164, 500046},   "surface", 0, "(0 - 1)",       TRUE,  FALSE,  0, 6, 1,  1,   8,   "TCDC",  "Total cloud cover", "%"},
-    {"lcc",   "",                       {186, 3073, 500048},     "surface", 0, "(0 - 1)",       TRUE,  FALSE,  0, 6, 3,  1,   255, "LCDC",  "Low cloud cover", "%"},
-    {"tp",    "tot_prec apcp",          {228, 228228, 500041},   "surface", 0, "m",             TRUE,  TRUE,   0, 1, 8,  1,   255, "APCP",  "Total precipitation", "kg/(m^2)"},
-    {"tcwv",  "pwat",                   {137, 54},               "surface", 0, "kg m**-2",      TRUE,  FALSE,  0, 1, 64, 1,   8,   "TCWAT", "Total column integrated water vapour", "kg/(m^2)"},
-    {"lsm",   "",                       {172},                   "surface", 0, "(0 - 1)",       TRUE,  FALSE,  2, 0, 0,  1,   255, "LAND",  "Land cover (0=sea, 1=land)", "Proportion"},
-    {"orog",  "",                       {228002},                "surface", 0, "m",             TRUE,  FALSE,  0, 3, 5,  1,   255, "HGT",   "Geopotential height", "gpm"},
-    {"ssrd",  "",                       {169},                   "surface", 0, "J m**-2",       TRUE,  TRUE,   0, 4, 7,  1,   255, "DSWRF", "Downward short-wave radiation flux", "W/(m^2)"},
-    {"sd",    "",                       {141, 228141},           "surface", 0, "m",             TRUE,  FALSE,  0, 1, 60, 1,   255, "SDWE",  "Snow depth water equivalent", "kg/(m^2)"},
-    {"gust",  "fg10 10fg",              {49, 260065, 500164},    HTGL, 10,     "m s**-1",       TRUE,  TRUE,   0, 2, 22, 103, 255, "GUST",  "Wind speed (gust)", "m/s"},
-    {"t",     "ta",                     {130, 500014},           ISBL, 0,      "K",             FALSE, FALSE,  0, 0, 0,  100, 255, "TMP",   "Temperature", "K"},
-    {"r",     "rh hur",                 {157, 500037},           ISBL, 0,      "%",             FALSE, FALSE,  0, 1, 1,  100, 255, "RH",    "Relative humidity", "%"},
-    {"q",     "hus",                    {133, 500035},           ISBL, 0,      "kg kg**-1",     FALSE, FALSE,  0, 1, 0,  100, 255, "SPFH",  "Specific humidity", "kg/kg"},
-    {"z",     "phi",                    {129, 500006},           ISBL, 0,      "m**2 s**-2",    FALSE, FALSE,  0, 3, 4,  100, 255, "GP",    "Geopotential", "m^2/s^2"},
-    {"gh",    "zg hgt",                 {156},                   ISBL, 0,      "gpm",           FALSE, FALSE,  0, 3, 5,  100, 255, "HGT",   "Geopotential height", "gpm"},
-    {"u",     "ua",                     {131, 500028},           ISBL, 0,      "m s**-1",       FALSE, FALSE,  0, 2, 2,  100, 255, "UGRD",  "u-component of wind", "m/s"},
-    {"v",     "va",                     {132, 500030},           ISBL, 0,      "m s**-1",       FALSE, FALSE,  0, 2, 3,  100, 255, "VGRD",  "v-component of wind", "m/s"},
-    {"w",     "omega wap",              {135, 500031},           ISBL, 0,      "Pa s**-1",      FALSE, FALSE,  0, 2, 8,  100, 255, "VVEL",  "Vertical velocity (pressure)", "Pa/s"},
-    {"d",     "",                       {155},                   ISBL, 0,      "s**-1",         FALSE, FALSE,  0, 2, 13, 100, 255, "RELD",  "Relative divergence", "1/s"},
-    {"vo",    "",                       {138},                   ISBL, 0,      "s**-1",         FALSE, FALSE,  0, 2, 12, 100, 255, "RELV",  "Relative vorticity", "1/s"},
-    {"pv",    "",                       {60},                    ISBL, 0,      "K m**2 kg**-1 s**-1", FALSE, FALSE, 0, 2, 14, 100, 255, "PVORT", "Potential vorticity", "K*m^2/(kg*s)"},
+    {"t2m",   "2t tas",                 {167, 500011},           HTGL, 2,      "K",             TRUE, M2N_INSTANT,  0, 0, 0,  103, 255, "TMP",   "Temperature", "K"},
+    {"d2m",   "2d",                     {168, 500017},           HTGL, 2,      "K",             TRUE, M2N_INSTANT,  0, 0, 6,  103, 255, "DPT",   "Dew point temperature", "K"},
+    {"r2",    "2r rh2m",                {260242},                HTGL, 2,      "%",             TRUE, M2N_INSTANT,  0, 1, 1,  103, 255, "RH",    "Relative humidity", "%"},
+    {"q2m",   "2sh sh2",                {174096},                HTGL, 2,      "kg kg**-1",     TRUE, M2N_INSTANT,  0, 1, 0,  103, 255, "SPFH",  "Specific humidity", "kg/kg"},
+    {"mx2t",  "tmax",                   {201, 121},              HTGL, 2,      "K",             TRUE, M2N_MAXIMUM,   0, 0, 0,  103, 255, "TMAX",  "Maximum temperature", "K"},
+    {"mn2t",  "tmin",                   {202, 122},              HTGL, 2,      "K",             TRUE, M2N_MINIMUM,   0, 0, 0,  103, 255, "TMIN",  "Minimum temperature", "K"},
+    {"u10",   "10u u10m",               {165, 500027},           HTGL, 10,     "m s**-1",       TRUE, M2N_INSTANT,  0, 2, 2,  103, 255, "UGRD",  "u-component of wind", "m/s"},
+    {"v10",   "10v v10m",               {166, 500029},           HTGL, 10,     "m s**-1",       TRUE, M2N_INSTANT,  0, 2, 3,  103, 255, "VGRD",  "v-component of wind", "m/s"},
+    {"u100",  "100u",                   {228246},                HTGL, 100,    "m s**-1",       TRUE, M2N_INSTANT,  0, 2, 2,  103, 255, "UGRD",  "u-component of wind", "m/s"},
+    {"v100",  "100v",                   {228247},                HTGL, 100,    "m s**-1",       TRUE, M2N_INSTANT,  0, 2, 3,  103, 255, "VGRD",  "v-component of wind", "m/s"},
+    {"si10",  "10si ws10",              {207},                   HTGL, 10,     "m s**-1",       TRUE, M2N_INSTANT,  0, 2, 1,  103, 255, "WIND",  "Wind speed", "m/s"},
+    {"msl",   "prmsl mslp slp pmsl",    {151, 260074, 500002, 260323}, "meanSea", 0,  "Pa",     TRUE, M2N_INSTANT,  0, 3, 1,  101, 255, "PRMSL", "Pressure reduced to MSL", "Pa"},
+    {"sp",    "ps",                     {134, 500000},           "surface", 0, "Pa",            TRUE, M2N_INSTANT,  0, 3, 0,  1,   255, "PRES",  "Pressure", "Pa"},
+    {"skt",   "",                       {235, 500014},           "surface", 0, "K",             TRUE, M2N_INSTANT,  0, 0, 17, 1,   255, "SKINT", "Skin temperature", "K"},
+    {"sst",   "",                       {34, 151159},            "surface", 0, "K",             TRUE, M2N_INSTANT,  10, 3, 0, 1,   255, "WTMP",  "Water temperature", "K"},
+    {"tcc",   "clct tcdc",              {164, 228164, 500046},   "surface", 0, "(0 - 1)",       TRUE, M2N_INSTANT,  0, 6, 1,  1,   8,   "TCDC",  "Total cloud cover", "%"},
+    {"lcc",   "",                       {186, 3073, 500048},     "surface", 0, "(0 - 1)",       TRUE, M2N_INSTANT,  0, 6, 3,  1,   255, "LCDC",  "Low cloud cover", "%"},
+    {"tp",    "tot_prec apcp",          {228, 228228, 500041},   "surface", 0, "m",             TRUE, M2N_ACCUMULATED,   0, 1, 52, 1,   255, "APCP",  "Total precipitation", "kg/(m^2)"},
+    {"tcwv",  "pwat",                   {137, 54},               "surface", 0, "kg m**-2",      TRUE, M2N_INSTANT,  0, 1, 64, 1,   8,   "TCWAT", "Total column integrated water vapour", "kg/(m^2)"},
+    {"lsm",   "",                       {172},                   "surface", 0, "(0 - 1)",       TRUE, M2N_INSTANT,  2, 0, 0,  1,   255, "LAND",  "Land cover (0=sea, 1=land)", "Proportion"},
+    {"orog",  "",                       {228002},                "surface", 0, "m",             TRUE, M2N_INSTANT,  0, 3, 5,  1,   255, "HGT",   "Geopotential height", "m"},
+    {"ssrd",  "",                       {169},                   "surface", 0, "J m**-2",       TRUE, M2N_ACCUMULATED,   0, 4, 7,  1,   255, "DSWRF", "Downward short-wave radiation flux", "J/(m^2)"},
+    {"sd",    "",                       {141, 228141},           "surface", 0, "m",             TRUE, M2N_INSTANT,  0, 1, 60, 1,   255, "SDWE",  "Snow depth water equivalent", "kg/(m^2)"},
+    {"gust",  "fg10 10fg",              {49, 228029, 260065, 500164},    HTGL, 10,     "m s**-1",       TRUE, M2N_MAXIMUM,   0, 2, 22, 103, 255, "GUST",  "Wind speed (gust)", "m/s"},
+    {"t",     "ta",                     {130, 500014},           ISBL, 0,      "K",             FALSE, M2N_INSTANT,  0, 0, 0,  100, 255, "TMP",   "Temperature", "K"},
+    {"r",     "rh hur",                 {157, 500037},           ISBL, 0,      "%",             FALSE, M2N_INSTANT,  0, 1, 1,  100, 255, "RH",    "Relative humidity", "%"},
+    {"q",     "hus",                    {133, 500035},           ISBL, 0,      "kg kg**-1",     FALSE, M2N_INSTANT,  0, 1, 0,  100, 255, "SPFH",  "Specific humidity", "kg/kg"},
+    {"z",     "phi",                    {129, 500006},           ISBL, 0,      "m**2 s**-2",    FALSE, M2N_INSTANT,  0, 3, 4,  100, 255, "GP",    "Geopotential", "m^2/s^2"},
+    {"gh",    "zg hgt",                 {156},                   ISBL, 0,      "gpm",           FALSE, M2N_INSTANT,  0, 3, 5,  100, 255, "HGT",   "Geopotential height", "gpm"},
+    {"u",     "ua",                     {131, 500028},           ISBL, 0,      "m s**-1",       FALSE, M2N_INSTANT,  0, 2, 2,  100, 255, "UGRD",  "u-component of wind", "m/s"},
+    {"v",     "va",                     {132, 500030},           ISBL, 0,      "m s**-1",       FALSE, M2N_INSTANT,  0, 2, 3,  100, 255, "VGRD",  "v-component of wind", "m/s"},
+    {"w",     "omega wap",              {135, 500031},           ISBL, 0,      "Pa s**-1",      FALSE, M2N_INSTANT,  0, 2, 8,  100, 255, "VVEL",  "Vertical velocity (pressure)", "Pa/s"},
+    {"d",     "",                       {155},                   ISBL, 0,      "s**-1",         FALSE, M2N_INSTANT,  0, 2, 13, 100, 255, "RELD",  "Relative divergence", "1/s"},
+    {"vo",    "",                       {138},                   ISBL, 0,      "s**-1",         FALSE, M2N_INSTANT,  0, 2, 12, 100, 255, "RELV",  "Relative vorticity", "1/s"},
+    {"pv",    "",                       {60},                    ISBL, 0,      "K m**2 kg**-1 s**-1", FALSE, M2N_INSTANT, 0, 2, 14, 100, 255, "PVORT", "Potential vorticity", "K*m^2/(kg*s)"},
 };
 /* clang-format on */
 
@@ -77,7 +77,7 @@ by_generic(long param_id, const char *type_of_level, double level)
     for (gsize i = 0; i < G_N_ELEMENTS(table); i++) {
         const M2nVariableInfo *t = &table[i], *generic;
 
-        if (!t->level_implied || t->surface1 != 103 || t->accumulated ||
+        if (!t->level_implied || t->surface1 != 103 || t->statistics != M2N_INSTANT ||
             !g_str_equal(t->type_of_level, type_of_level) || t->level != level)
             continue;
         generic = by_param(param_id, ISBL);
@@ -102,18 +102,45 @@ m2n_variable_info(const M2nVariable *v)
     return lookup(v->param_id, v->type_of_level, v->level);
 }
 
+static M2nStatistics
+statistics_of(const char *step_type)
+{
+    static const struct {
+        const char *name;
+        M2nStatistics statistics;
+    } kinds[] = {{"avg", M2N_AVERAGED},
+                 {"accum", M2N_ACCUMULATED},
+                 {"max", M2N_MAXIMUM},
+                 {"min", M2N_MINIMUM}};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(kinds); i++)
+        if (g_str_equal(kinds[i].name, step_type))
+            return kinds[i].statistics;
+    return M2N_INSTANT;
+}
+
 gboolean
-m2n_variable_matches(const M2nVariable *v, long param_id, const char *type_of_level, double level)
+m2n_variable_matches(const M2nVariable *v, long param_id, const char *type_of_level, double level,
+                     const char *step_type)
 {
     const M2nVariableInfo *a = lookup(v->param_id, v->type_of_level, v->level);
+    const M2nVariableInfo *b = lookup(param_id, type_of_level, level);
+    const M2nStatistics kind = statistics_of(step_type);
     const gboolean same_level =
         g_str_equal(v->type_of_level, type_of_level) && fabs(v->level - level) < 1e-6;
 
     if (a == NULL)
         return v->param_id == param_id && v->param_id != 0 && same_level;
+    if (a->statistics == M2N_INSTANT && kind != M2N_INSTANT)
+        return FALSE; /* the day's maximum of t2m is not t2m */
     if (!a->level_implied)
         return has_param(a, param_id) && same_level;
-    return a == lookup(param_id, type_of_level, level);
+    if (a == b)
+        return TRUE;
+    /* "mx2t" may come as the maximum of "2t" */
+    return b != NULL && a->statistics == kind && a->discipline == b->discipline &&
+           a->category == b->category && a->number == b->number && a->surface1 == b->surface1 &&
+           a->level == b->level;
 }
 
 static gboolean

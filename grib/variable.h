@@ -7,6 +7,15 @@
 
 G_BEGIN_DECLS
 
+/* Over the time step before the valid time: GRIB2 code table 4.10. */
+typedef enum {
+    M2N_AVERAGED = 0,
+    M2N_ACCUMULATED = 1,
+    M2N_MAXIMUM = 2,
+    M2N_MINIMUM = 3,
+    M2N_INSTANT = 255
+} M2nStatistics;
+
 typedef struct {
     const char *name;    /* what people call it: "t2m"; on pressure levels without the level: "t" */
     const char *aliases; /* other names, space separated, or "" */
@@ -15,7 +24,7 @@ typedef struct {
     double level;
     const char *units;
     gboolean level_implied; /* the paramId says the level: messages may put it elsewhere */
-    gboolean accumulated;   /* over the step before the valid time */
+    M2nStatistics statistics;
     int discipline, category, number; /* GRIB2 code table 4.2 */
     int surface1;                     /* code table 4.5; 255 none */
     int surface2;
@@ -30,9 +39,10 @@ const M2nVariableInfo *m2n_variable_info(const M2nVariable *v);
  * fields are zeroed.  FALSE: M2N_ERROR_ARGUMENT naming the variable. */
 gboolean m2n_variable_from_name(const char *name, M2nVariable *v, GError **error);
 
-/* TRUE when a message with this paramId and level is that variable. */
+/* TRUE when a message with this paramId, level and eccodes stepType ("instant", "accum", "max", ...) is that
+ * variable. */
 gboolean m2n_variable_matches(const M2nVariable *v, long param_id, const char *type_of_level,
-                              double level);
+                              double level, const char *step_type);
 
 /* GDAL's band metadata for a variable. (transfer full) "100000-ISBL", "2-HTGL"; "Temperature [K]". */
 char *m2n_variable_gdal_level(const M2nVariable *v);

@@ -73,14 +73,15 @@ test_names(void)
     g_assert_true(m2n_variable_from_name("t850", &v, &error));
     g_assert_cmpint(v.param_id, ==, 130);
     g_assert_cmpfloat(v.level, ==, 850);
-    g_assert_true(m2n_variable_matches(&v, 130, "isobaricInhPa", 850));
-    g_assert_false(m2n_variable_matches(&v, 130, "isobaricInhPa", 500));
+    g_assert_true(m2n_variable_matches(&v, 130, "isobaricInhPa", 850, "instant"));
+    g_assert_false(m2n_variable_matches(&v, 130, "isobaricInhPa", 500, "instant"));
     g_assert_true(m2n_variable_from_name("2t", &v, &error));
     g_assert_cmpstr(v.name, ==, "t2m");
-    g_assert_true(m2n_variable_matches(&v, 167, "surface", 0)); /* GRIB1 at ECMWF */
-    g_assert_true(m2n_variable_matches(&v, 167, "heightAboveGround", 2));
-    g_assert_true(m2n_variable_matches(&v, 130, "heightAboveGround", 2)); /* plain "t" at 2 m */
-    g_assert_false(m2n_variable_matches(&v, 130, "isobaricInhPa", 1000));
+    g_assert_true(m2n_variable_matches(&v, 167, "surface", 0, "instant")); /* GRIB1 at ECMWF */
+    g_assert_true(m2n_variable_matches(&v, 167, "heightAboveGround", 2, "instant"));
+    g_assert_true(
+        m2n_variable_matches(&v, 130, "heightAboveGround", 2, "instant")); /* plain "t" at 2 m */
+    g_assert_false(m2n_variable_matches(&v, 130, "isobaricInhPa", 1000, "instant"));
     g_assert_false(m2n_variable_from_name("t9999", &v, &error));
     g_assert_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT);
 }
