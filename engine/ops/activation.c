@@ -1,9 +1,11 @@
 /* SiLU and GELU. */
 #include "engine/ops/activation.h"
 
+#include "engine/ops/activation_simd.h"
 #include "engine/ops/dispatch.h"
 
 #include <math.h>
+#include <string.h>
 
 /* ---- reference ----------------------------------------------------------------------- */
 
@@ -26,10 +28,68 @@ gelu_ref(float *y, const float *x, gsize n)
     }
 }
 
+#if M2N_HAVE_X86
+/* ---- AVX2 ---------------------------------------------------------------------------- */
+
+M2N_AVX2 static void
+silu_avx2(float *y, const float *x, gsize n)
+{
+    float rest[8] = {0};
+    gsize i = 0;
+
+    for (; n - i >= 8; i += 8)
+        _mm256_storeu_ps(y + i, m2n_silu_avx2(_mm256_loadu_ps(x + i)));
+    if (i == n)
+        return;
+    memcpy(rest, x + i, (n - i) * sizeof(float));
+    _mm256_storeu_ps(rest, m2n_silu_avx2(_mm256_loadu_ps(rest)));
+    memcpy(y + i, rest, (n - i) * sizeof(float));
+}
+
+M2N_AVX2 static void
+gelu_avx2(float *y, const float *x, gsize n)
+{
+    float rest[8] = {0};
+    gsize i = 0;
+
+    for (; n - i >= 8; i += 8)
+        _mm256_storeu_ps(y + i, m2n_gelu_avx2(_mm256_loadu_ps(x + i)));
+    if (i == n)
+        return;
+    memcpy(rest, x + i, (n - i) * sizeof(float));
+    _mm256_storeu_ps(rest, m2n_gelu_avx2(_mm256_loadu_ps(rest)));
+    memcpy(y + i, rest, (n - i) * sizeof(float));
+}
+
+/* ---- AVX-512: masked tail -------------------------------------------------------------- */
+
+M2N_AVX512 static void
+silu_avx512(float *y, const float *x, gsize n)
+{
+    for (gsize i = 0; i < n; i += 16) {
+        const __mmask16 m = n - i >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << (n - i)) - 1);
+        _mm512_mask_storeu_ps(y + i, m, m2n_silu_avx512(_mm512_maskz_loadu_ps(m, x + i)));
+    }
+}
+
+M2N_AVX512 static void
+gelu_avx512(float *y, const float *x, gsize n)
+{
+    for (gsize i = 0; i < n; i += 16) {
+        const __mmask16 m = n - i >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << (n - i)) - 1);
+        _mm512_mask_storeu_ps(y + i, m, m2n_gelu_avx512(_mm512_maskz_loadu_ps(m, x + i)));
+    }
+}
+#endif
+
 /* ---- table and dispatch -------------------------------------------------------------- */
 
 const M2nActivationVariant m2n_activation_variants[M2N_N_ISA] = {
     {M2N_ISA_SCALAR, silu_ref, gelu_ref},
+#if M2N_HAVE_X86
+    {M2N_ISA_AVX2, silu_avx2, gelu_avx2},
+    {M2N_ISA_AVX512, silu_avx512, gelu_avx512},
+#endif
 };
 
 void

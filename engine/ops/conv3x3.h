@@ -2,7 +2,7 @@
  *
  *   y[o][i][j] = bias[o] + sum_{c,a,b} w[o][c][a][b] x[c][stride*i + a - 1][stride*j + b - 1]
  *
- * with x zero outside the image (skipped, not multiplied: a NaN inside stays where it belongs).
+ * with x zero outside the image: a NaN inside reaches its eight neighbours alone.
  *
  * x         [in][height][width]; height and width divisible by stride
  * w, bias   [out][in][3][3], [out]

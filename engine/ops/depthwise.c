@@ -1,5 +1,11 @@
-/* Depthwise convolution of one image. */
+/* Depthwise convolution of one image.
+ *
+ * Variants copy a tile of the image with a rim of zeros and keep R rows of outputs, as far apart as the
+ * dilation, in registers: such rows share their inputs, so that each load feeds up to k products and the
+ * multipliers, not the load ports, are the limit. */
 #include "engine/ops/depthwise.h"
+
+#include <string.h>
 
 #include "engine/ops/dispatch.h"
 
@@ -34,10 +40,141 @@ forward_ref(const M2nDepthwise *s, float *y, const float *x, const float *w, con
                     (float)((double)bias[c] + at_ref(s, x + c * hw, w + c * s->k * s->k, i, j));
 }
 
+#if M2N_HAVE_X86
+/* ---- tiles --------------------------------------------------------------------------- */
+
+#define R 6            /* rows of outputs in registers */
+#define COLUMNS 32     /* of a tile */
+#define MAX_DILATION 3 /* of the variants; others take the reference */
+#define MAX_ROWS 24    /* of a tile: blocks of R rows for each residue of the dilation */
+#define PITCH 64       /* of the padded tile: COLUMNS + 2 * 9, rounded up */
+#define IN_ROWS (MAX_ROWS + 6 * MAX_DILATION)
+
+typedef float Vector8 __attribute__((vector_size(32), aligned(4), may_alias));
+typedef float Vector16 __attribute__((vector_size(64), aligned(4), may_alias));
+
+/* rows x COLUMNS outputs from the padded tile; in[0] is the upper left corner of the first filter.  K and
+ * the vector type are constants where this is inlined. */
+#define TILE_BODY(Vector, K)                                                                       \
+    const gsize lanes = sizeof(Vector) / sizeof(float);                                            \
+    for (gsize residue = 0; residue < dilation; residue++)                                         \
+        for (gsize i0 = residue; i0 < rows; i0 += R * dilation)                                    \
+            for (gsize j = 0; j < COLUMNS; j += lanes) {                                           \
+                Vector acc[R];                                                                     \
+                _Pragma("GCC unroll 6") for (int t = 0; t < R; t++) acc[t] = (Vector){0} + bias;   \
+                for (gsize b = 0; b < K; b++) {                                                    \
+                    const float *x = in + i0 * PITCH + j + b * dilation;                           \
+                    _Pragma("GCC unroll 12") for (int s = 0; s < R + K - 1; s++)                   \
+                    {                                                                              \
+                        const Vector v = *(const Vector *)(gconstpointer)x;                        \
+                        _Pragma("GCC unroll 7") for (int a = 0; a < K;                             \
+                                                     a++) if (s >= a && s - a < R) acc[s - a] +=   \
+                            v * w[(gsize)a * K + b];                                               \
+                        x += dilation * PITCH;                                                     \
+                    }                                                                              \
+                }                                                                                  \
+                _Pragma("GCC unroll 6") for (int t = 0; t < R;                                     \
+                                             t++) if (i0 + (gsize)t * dilation < rows) *           \
+                    (Vector *)(gpointer)(out + (i0 + (gsize)t * dilation) * COLUMNS + j) = acc[t]; \
+            }
+
+typedef void (*Tile)(const float *in, const float *w, float bias, gsize dilation, gsize rows,
+                     float *out);
+
+/* Rows i0 .. and columns j0 .. of the image, moved so that the first filter's corner comes first. */
+static void
+fill_tile(const M2nDepthwise *s, const float *x, gsize i0, gsize j0, gsize rows, float *tile)
+{
+    const gsize radius = s->k / 2 * s->dilation;
+    const gsize in_rows = rows + 2 * radius, left = radius > j0 ? radius - j0 : 0;
+    const gsize from = j0 + left - radius, to = MIN(j0 + COLUMNS + radius, s->width);
+
+    for (gsize i = 0; i < in_rows; i++) {
+        float *out = tile + i * PITCH;
+
+        memset(out, 0, PITCH * sizeof(float));
+        if (i0 + i >= radius && i0 + i - radius < s->height)
+            memcpy(out + left, x + (i0 + i - radius) * s->width + from,
+                   (to - from) * sizeof(float));
+    }
+}
+
+static void
+tiled(const M2nDepthwise *s, float *y, const float *x, const float *w, const float *bias, Tile tile)
+{
+    const gsize hw = s->height * s->width, step = s->dilation == 1 ? MAX_ROWS : R * s->dilation;
+    /* rows after the last needed one are read for outputs that are then dropped */
+    float in[(IN_ROWS + R * MAX_DILATION) * PITCH] __attribute__((aligned(64)));
+    float out[MAX_ROWS * COLUMNS] __attribute__((aligned(64)));
+
+    memset(in, 0, sizeof in);
+    for (gsize c = 0; c < s->channels; c++)
+        for (gsize i0 = 0; i0 < s->height; i0 += step)
+            for (gsize j0 = 0; j0 < s->width; j0 += COLUMNS) {
+                const gsize rows = MIN(step, s->height - i0), columns = MIN(COLUMNS, s->width - j0);
+
+                fill_tile(s, x + c * hw, i0, j0, rows, in);
+                tile(in, w + c * s->k * s->k, bias[c], s->dilation, rows, out);
+                for (gsize i = 0; i < rows; i++)
+                    memcpy(y + c * hw + (i0 + i) * s->width + j0, out + i * COLUMNS,
+                           columns * sizeof(float));
+            }
+}
+
+static void
+choose(const M2nDepthwise *s, float *y, const float *x, const float *w, const float *bias,
+       const Tile *tile)
+{
+    if (s->k < 3 || s->dilation > MAX_DILATION)
+        forward_ref(s, y, x, w, bias);
+    else
+        tiled(s, y, x, w, bias, tile[s->k / 2 - 1]);
+}
+
+#define DEFINE_TILE(name, target, Vector, K)                                                       \
+    target static void name(const float *in, const float *w, float bias, gsize dilation,           \
+                            gsize rows, float *out)                                                \
+    {                                                                                              \
+        TILE_BODY(Vector, K)                                                                       \
+    }
+
+/* ---- AVX2 ---------------------------------------------------------------------------- */
+
+DEFINE_TILE(tile3_avx2, M2N_AVX2, Vector8, 3)
+DEFINE_TILE(tile5_avx2, M2N_AVX2, Vector8, 5)
+DEFINE_TILE(tile7_avx2, M2N_AVX2, Vector8, 7)
+
+static void
+forward_avx2(const M2nDepthwise *s, float *y, const float *x, const float *w, const float *bias)
+{
+    static const Tile tile[] = {tile3_avx2, tile5_avx2, tile7_avx2};
+
+    choose(s, y, x, w, bias, tile);
+}
+
+/* ---- AVX-512 ------------------------------------------------------------------------- */
+
+DEFINE_TILE(tile3_avx512, M2N_AVX512, Vector16, 3)
+DEFINE_TILE(tile5_avx512, M2N_AVX512, Vector16, 5)
+DEFINE_TILE(tile7_avx512, M2N_AVX512, Vector16, 7)
+
+static void
+forward_avx512(const M2nDepthwise *s, float *y, const float *x, const float *w, const float *bias)
+{
+    static const Tile tile[] = {tile3_avx512, tile5_avx512, tile7_avx512};
+
+    choose(s, y, x, w, bias, tile);
+}
+#endif
+
 /* ---- table and dispatch -------------------------------------------------------------- */
 
 const M2nDepthwiseVariant m2n_depthwise_variants[M2N_N_ISA] = {
     {M2N_ISA_SCALAR, forward_ref},
+#if M2N_HAVE_X86
+    {M2N_ISA_AVX2, forward_avx2},
+    {M2N_ISA_AVX512, forward_avx512},
+#endif
 };
 
 void

@@ -3,7 +3,7 @@
  *
  *   y[c][i][j] = bias[c] + sum_{a,b} w[c][a][b] x[c][i + d (a - r)][j + d (b - r)],   r = (k-1)/2
  *
- * with x zero outside the image (skipped, not multiplied).
+ * with x zero outside the image: weights are finite there, so that a NaN stays where filters reach it.
  *
  * x, y      [channels][height][width], not overlapping
  * w, bias   [channels][k][k], [channels]; k odd, <= 7; dilation d >= 1

@@ -2,6 +2,7 @@
 #include "engine/ops/group_norm.h"
 
 #include "engine/ops/dispatch.h"
+#include "engine/ops/lanes.h"
 
 #include <math.h>
 
@@ -40,10 +41,95 @@ forward_ref(const M2nGroupNorm *s, float *y, const float *x, const float *gamma,
     }
 }
 
+#if M2N_HAVE_X86
+/* ---- vectors ------------------------------------------------------------------------- */
+
+/* Sums of one lane before they move into a double. */
+#define BLOCK 2048u
+
+/* sum of (x - mean)^power; the mean is a float close to the true one, which only makes the sums small */
+M2N_BODY double
+deviation_body(const float *x, gsize n, float mean, gboolean square)
+{
+    double sum = 0.0;
+    gsize i = 0;
+
+    while (n - i >= M2N_LANES) {
+        const gsize end = i + MIN(BLOCK, (n - i) / M2N_LANES * M2N_LANES);
+        M2nLanes lanes = {0};
+
+        for (; i < end; i += M2N_LANES) {
+            const M2nLanes d = M2N_LOAD(x + i) - mean;
+            lanes += square ? d * d : d;
+        }
+        sum += m2n_lanes_sum(&lanes);
+    }
+    for (; i < n; i++) {
+        const float d = x[i] - mean;
+        sum += (double)(square ? d * d : d);
+    }
+    return sum;
+}
+
+M2N_BODY void
+scale_body(float *y, const float *x, gsize n, float mean, float scale, float beta)
+{
+    gsize i = 0;
+
+    for (; n - i >= M2N_LANES; i += M2N_LANES)
+        M2N_STORE(y + i, (M2N_LOAD(x + i) - mean) * scale + beta);
+    for (; i < n; i++)
+        y[i] = (x[i] - mean) * scale + beta;
+}
+
+M2N_BODY void
+forward_body(const M2nGroupNorm *s, float *y, const float *x, const float *gamma, const float *beta,
+             float *mean, float *rstd)
+{
+    const gsize per_group = s->channels / s->groups, n = per_group * s->hw;
+
+    for (gsize g = 0; g < s->groups; g++) {
+        const float *in = x + g * n;
+        const double count = (double)n;
+        const float pivot = in[0];
+        const double m = (double)pivot + deviation_body(in, n, pivot, FALSE) / count;
+        const double miss = m - (double)(float)m;
+        const double variance = deviation_body(in, n, (float)m, TRUE) / count - miss * miss;
+        const double r = 1.0 / sqrt(variance + M2N_NORM_EPSILON);
+
+        for (gsize c = g * per_group; c < (g + 1) * per_group; c++)
+            scale_body(y + c * s->hw, x + c * s->hw, s->hw, (float)m, (float)(r * (double)gamma[c]),
+                       beta[c]);
+        if (mean != NULL)
+            mean[g] = (float)m;
+        if (rstd != NULL)
+            rstd[g] = (float)r;
+    }
+}
+
+M2N_AVX2 static void
+forward_avx2(const M2nGroupNorm *s, float *y, const float *x, const float *gamma, const float *beta,
+             float *mean, float *rstd)
+{
+    forward_body(s, y, x, gamma, beta, mean, rstd);
+}
+
+M2N_AVX512 static void
+forward_avx512(const M2nGroupNorm *s, float *y, const float *x, const float *gamma,
+               const float *beta, float *mean, float *rstd)
+{
+    forward_body(s, y, x, gamma, beta, mean, rstd);
+}
+#endif
+
 /* ---- table and dispatch -------------------------------------------------------------- */
 
 const M2nGroupNormVariant m2n_group_norm_variants[M2N_N_ISA] = {
     {M2N_ISA_SCALAR, forward_ref},
+#if M2N_HAVE_X86
+    {M2N_ISA_AVX2, forward_avx2},
+    {M2N_ISA_AVX512, forward_avx512},
+#endif
 };
 
 void

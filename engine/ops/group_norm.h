@@ -8,7 +8,7 @@
  * x, y         [channels][hw]; y may be x
  * gamma, beta  [channels]
  * mean, rstd   [groups], written for the backward pass; either may be NULL
- * numerics     sums in double, two passes: exact to 1e-6 also where |mean| >> deviation
+ * numerics     two passes, sums in double: 1e-6 (1 + |mean| / deviation)
  * source       Wu and He 2018, arXiv:1803.08494 */
 #pragma once
 #include "engine/base/cpu.h"

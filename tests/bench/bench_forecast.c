@@ -1,0 +1,98 @@
+/* bench_forecast CONFIG [--threads N] [--runs N] [--batch N]: seconds of one forecast, made-up weights.
+ *
+ * Prints one line a run: "CONFIG threads N run SECONDS"; the first run is printed as "first", with the time
+ * to build the model and the session before it as "load".  At the end "peak_kb N" (VmHWM).
+ * With --stdin each line read starts one run, so that a script can alternate programs. */
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/nn/session.h"
+#include "tests/lib/made_up.h"
+
+static const struct {
+    const char *name;
+    M2nConfig c;
+} configs[] = {
+    {"wb_mv4", {12, 4, 32, 64, 32, 256, 2, 8, 0.9, 0.1}},
+    {"wb_mv5", {12, 5, 32, 64, 32, 256, 2, 8, 0.9, 0.1}},
+    {"wb_mv5_hires", {12, 5, 64, 128, 32, 256, 4, 8, 0.9, 0.1}},
+    {"era5_128", {12, 4, 128, 128, 32, 256, 4, 8, 0.9, 0.1}},
+};
+
+static long
+peak_kb(void)
+{
+    g_autofree char *status = NULL;
+    const char *line;
+
+    if (!g_file_get_contents("/proc/self/status", &status, NULL, NULL) ||
+        (line = strstr(status, "VmHWM:")) == NULL)
+        return -1;
+    return strtol(line + strlen("VmHWM:"), NULL, 10);
+}
+
+static gboolean
+wait_for_line(void)
+{
+    int c;
+
+    while ((c = getchar()) != EOF)
+        if (c == '\n')
+            return TRUE;
+    return FALSE;
+}
+
+int
+main(int argc, char **argv)
+{
+    gint threads = 2, runs = 7, batch = 1;
+    gboolean from_stdin = FALSE;
+    const M2nConfig *c = NULL;
+    g_autoptr(GError) error = NULL;
+    const GOptionEntry entries[] = {
+        {"threads", 't', 0, G_OPTION_ARG_INT, &threads, "Threads [2]", "N"},
+        {"runs", 'r', 0, G_OPTION_ARG_INT, &runs, "Runs after the first [7]", "N"},
+        {"batch", 'b', 0, G_OPTION_ARG_INT, &batch, "Batch [1]", "N"},
+        {"stdin", 0, 0, G_OPTION_ARG_NONE, &from_stdin, "Wait for a line before each run", NULL},
+        G_OPTION_ENTRY_NULL,
+    };
+    g_autoptr(GOptionContext) context = g_option_context_new("CONFIG");
+
+    g_option_context_add_main_entries(context, entries, NULL);
+    if (!g_option_context_parse(context, &argc, &argv, &error) || argc != 2 || threads < 1 ||
+        batch < 1) {
+        g_printerr("bench_forecast: %s\n", error != NULL ? error->message : "see --help");
+        return 2;
+    }
+    for (gsize i = 0; i < G_N_ELEMENTS(configs); i++)
+        if (strcmp(argv[1], configs[i].name) == 0)
+            c = &configs[i].c;
+    if (c == NULL)
+        return 2;
+
+    const gsize n = (gsize)batch * c->steps * c->variables * c->height * c->width;
+    float *weights = m2n_made_up_weights(c, 0);
+    g_autofree float *x = m2n_made_up_fields(c, (gsize)batch, "x", 0), *y = g_new(float, n);
+    const gint64 start = g_get_monotonic_time();
+    g_autoptr(M2nModel) m = m2n_model_new(c, weights, &error);
+    g_free(weights);
+    g_autoptr(M2nSession) s =
+        m != NULL ? m2n_session_new(m, (guint)batch, (guint)threads, 0, &error) : NULL;
+    if (s == NULL) {
+        g_printerr("bench_forecast: %s\n", error->message);
+        return 1;
+    }
+    printf("%s threads %d load %.4f\n", argv[1], threads,
+           (double)(g_get_monotonic_time() - start) * 1e-6);
+    for (gint i = 0; i <= runs; i++) {
+        if (from_stdin && !wait_for_line())
+            break;
+        const gint64 t0 = g_get_monotonic_time();
+        m2n_session_run(s, x, y, NULL, NULL, NULL);
+        printf("%s threads %d %s %.4f\n", argv[1], threads, i == 0 ? "first" : "run",
+               (double)(g_get_monotonic_time() - t0) * 1e-6);
+        fflush(stdout);
+    }
+    printf("%s threads %d peak_kb %ld\n", argv[1], threads, peak_kb());
+    return 0;
+}

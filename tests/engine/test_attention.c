@@ -1,0 +1,102 @@
+#include <string.h>
+
+#include "engine/ops/attention.h"
+#include "engine/ops/pixel_shuffle.h"
+#include "tests/lib/m2n_test.h"
+
+/* Straight from the formula, in double. */
+static void
+plain_attention(const M2nAttention *s, double *y, const float *q, const float *k, const float *v)
+{
+    const gsize row = s->channels * s->hw, n = row / M2N_ATTENTION_HEADS;
+
+    for (gsize h = 0; h < M2N_ATTENTION_HEADS; h++)
+        for (gsize i = 0; i < s->variables; i++) {
+            double weight[M2N_ATTENTION_MAX_VARIABLES], sum = 0;
+
+            for (gsize j = 0; j < s->variables; j++) {
+                double score = 0;
+                for (gsize p = h * n; p < (h + 1) * n; p++)
+                    score += (double)q[i * row + p] * (double)k[j * row + p];
+                sum += weight[j] = exp(score / sqrt((double)n));
+            }
+            for (gsize p = h * n; p < (h + 1) * n; p++) {
+                y[i * row + p] = 0;
+                for (gsize j = 0; j < s->variables; j++)
+                    y[i * row + p] += weight[j] / sum * (double)v[j * row + p];
+            }
+        }
+}
+
+static void
+test_formula(void)
+{
+    static const M2nAttention shapes[] = {
+        {1, 8, 1}, {2, 8, 5}, {5, 16, 9}, {7, 24, 33}, {3, 64, 40}};
+
+    for (gsize s = 0; s < G_N_ELEMENTS(shapes); s++) {
+        const M2nAttention *shape = &shapes[s];
+        const gsize n = shape->variables * shape->channels * shape->hw;
+        g_autofree float *q = g_new(float, n), *k = g_new(float, n), *v = g_new(float, n);
+        g_autofree float *y = g_new(float, n), *want = g_new(float, n);
+        g_autofree double *exact = g_new(double, n);
+        float weight[8 * 7 * 7];
+
+        m2n_fill_random(q, n);
+        m2n_fill_random(k, n);
+        m2n_fill_random(v, n);
+        m2n_attention(shape, y, weight, q, k, v);
+        plain_attention(shape, exact, q, k, v);
+        for (gsize i = 0; i < n; i++)
+            want[i] = (float)exact[i];
+        m2n_assert_close(y, want, n, 1e-5, 1e-5);
+        for (gsize i = 0; i < 8 * shape->variables; i++) { /* rows of weights add to one */
+            double sum = 0;
+            for (gsize j = 0; j < shape->variables; j++)
+                sum += (double)weight[i * shape->variables + j];
+            g_assert_cmpfloat_with_epsilon(sum, 1.0, 1e-6);
+        }
+    }
+}
+
+static void
+test_softmax(void)
+{
+    double large[3] = {1000, 1000, -1000}, nan[2] = {NAN, 1};
+
+    m2n_softmax(large, 3); /* no overflow */
+    g_assert_true(large[0] == 0.5 && large[1] == 0.5 && large[2] == 0.0);
+    m2n_softmax(nan, 2);
+    g_assert_true(isnan(nan[0]) && isnan(nan[1]));
+}
+
+/* 2 channels of 2 x 3: the definition, and the way back. */
+static void
+test_pixel_shuffle(void)
+{
+    float x[8 * 6], y[8 * 6], back[8 * 6];
+
+    for (gsize i = 0; i < 48; i++) {
+        x[i] = (float)i;
+        back[i] = 1000.0f;
+    }
+    m2n_pixel_shuffle(2, 2, 3, y, x);
+    for (gsize c = 0; c < 2; c++)
+        for (gsize i = 0; i < 4; i++)
+            for (gsize j = 0; j < 6; j++)
+                g_assert_true(y[(c * 4 + i) * 6 + j] ==
+                              x[((4 * c + 2 * (i % 2) + j % 2) * 2 + i / 2) * 3 + j / 2]);
+    m2n_pixel_unshuffle(2, 2, 3, back, y);
+    for (gsize i = 0; i < 48; i++)
+        g_assert_true(back[i] == 1000.0f + x[i]);
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/engine/attention/formula", test_formula);
+    g_test_add_func("/engine/attention/softmax", test_softmax);
+    g_test_add_func("/engine/pixel_shuffle/definition", test_pixel_shuffle);
+    return g_test_run();
+}
