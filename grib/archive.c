@@ -297,6 +297,34 @@ m2n_archive_latest(const M2nArchive *a, const M2nDomain *d, guint steps, gint64 
     return FALSE;
 }
 
+gint64 *
+m2n_archive_times(const M2nArchive *a, const M2nDomain *d, gsize *n, GError **error)
+{
+    g_autofree gint64 *times = g_new(gint64, a->messages->len);
+    const M2nVariable *lacks = &d->variables[0];
+    gint64 tried = G_MININT64;
+
+    *n = 0;
+    for (guint i = 0; i < a->messages->len; i++) {
+        const gint64 t = g_array_index(a->messages, Message, i).header.valid_time;
+        guint have = 0;
+
+        if (t == tried)
+            continue;
+        tried = t;
+        while (have < d->n_variables && find(a, &d->variables[have], t, d->time_step) != NULL)
+            have++;
+        if (have == d->n_variables)
+            times[(*n)++] = t;
+        else
+            lacks = &d->variables[have];
+    }
+    if (*n > 0)
+        return g_steal_pointer(&times);
+    missing(a, lacks, "at a time when the others are there", error);
+    return NULL;
+}
+
 /* ---- reading ------------------------------------------------------------------------------- */
 
 static const M2nRegrid *

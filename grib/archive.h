@@ -38,6 +38,10 @@ const char *m2n_archive_problem(const M2nArchive *a, guint i);
 gboolean m2n_archive_latest(const M2nArchive *a, const M2nDomain *d, guint steps, gint64 *init_time,
                             GError **error);
 
+/* (transfer full) Ascending times at which every variable of the domain has a field.  NULL:
+ * M2N_ERROR_MISSING when there is none. */
+gint64 *m2n_archive_times(const M2nArchive *a, const M2nDomain *d, gsize *n, GError **error);
+
 /* What the input file says of itself and its output should keep (GRIB centre, earth shape); headers
  * alone. (transfer none) */
 long m2n_archive_centre(const M2nArchive *a);

@@ -17,7 +17,8 @@
 struct M2nForecast {
     gatomicrefcount references;
     M2nSource *model;
-    GPtrArray *inputs; /* of M2nSource */
+    char **inputs; /* names */
+    char *input_stamp;
     M2nSafetensors *tensors;
     M2nDomain *domain;
     M2nSharedArchive *archive;
@@ -59,21 +60,20 @@ open_model(M2nForecast *f, const M2nForecastSpec *spec, GError **error)
 static gboolean
 open_inputs(M2nForecast *f, const M2nForecastSpec *spec, GError **error)
 {
-    for (guint i = 0; spec->inputs[i] != NULL; i++) {
-        M2nSource *source = m2n_source_open_vsi(spec->inputs[i], error);
-        if (source == NULL)
-            return FALSE;
-        g_ptr_array_add(f->inputs, source);
-    }
-    f->archive =
-        m2n_shared_archive_open((M2nSource *const *)f->inputs->pdata, f->inputs->len, error);
+    const char *const *names = (const char *const *)spec->inputs;
+
+    f->inputs = g_strdupv(spec->inputs);
+    f->input_stamp = m2n_input_stamp(names, error);
+    if (f->input_stamp == NULL)
+        return FALSE;
+    f->archive = m2n_shared_archive_open(names, f->input_stamp, error);
     if (f->archive == NULL)
         return FALSE;
-    const M2nArchive *a = m2n_shared_archive_get(f->archive);
     f->init_time = spec->init_time;
-    return spec->latest
-               ? m2n_archive_latest(a, f->domain, f->config.steps, &f->init_time, error)
-               : m2n_archive_has_window(a, f->domain, f->config.steps, f->init_time, error);
+    return spec->latest ? m2n_shared_archive_latest(f->archive, f->domain, f->config.steps,
+                                                    &f->init_time, error)
+                        : m2n_shared_archive_has_window(f->archive, f->domain, f->config.steps,
+                                                        f->init_time, error);
 }
 
 static gboolean
@@ -110,8 +110,7 @@ make_key(const M2nForecast *f)
     g_autoptr(GString) text = g_string_new("met2net " MET2NET_VERSION "\n");
 
     g_string_append_printf(text, "%s\n", m2n_source_stamp(f->model));
-    for (guint i = 0; i < f->inputs->len; i++)
-        g_string_append_printf(text, "%s\n", m2n_source_stamp(f->inputs->pdata[i]));
+    g_string_append(text, f->input_stamp);
     g_string_append_printf(text, "%" G_GINT64_FORMAT " %u %d", f->init_time, f->steps,
                            (int)f->method);
     return g_compute_checksum_for_string(G_CHECKSUM_SHA256, text->str, (gssize)text->len);
@@ -123,7 +122,6 @@ m2n_forecast_open(const M2nForecastSpec *spec, GError **error)
     g_autoptr(M2nForecast) f = g_new0(M2nForecast, 1);
 
     g_atomic_ref_count_init(&f->references);
-    f->inputs = g_ptr_array_new_with_free_func((GDestroyNotify)m2n_source_unref);
     f->threads = spec->threads;
     f->max_memory = spec->max_memory;
     f->method = spec->resampling;
@@ -149,7 +147,8 @@ m2n_forecast_unref(M2nForecast *f)
     g_clear_pointer(&f->domain, m2n_domain_free);
     g_clear_pointer(&f->tensors, m2n_safetensors_free);
     g_clear_pointer(&f->model, m2n_source_unref);
-    g_ptr_array_unref(f->inputs);
+    g_strfreev(f->inputs);
+    g_free(f->input_stamp);
     g_free(f->key);
     g_free(f);
 }
@@ -178,7 +177,7 @@ m2n_forecast_init_time(const M2nForecast *f)
 long
 m2n_forecast_centre(const M2nForecast *f)
 {
-    return m2n_archive_centre(m2n_shared_archive_get(f->archive));
+    return m2n_shared_archive_centre(f->archive);
 }
 
 const char *
@@ -200,28 +199,37 @@ m2n_forecast_n_values(const M2nForecast *f)
 }
 
 static gboolean
-same_now(M2nSource *opened, GError **error)
+changed(const char *name, GError **error)
 {
-    g_autoptr(M2nSource) now = m2n_source_open_vsi(m2n_source_name(opened), error);
+    g_set_error(error, M2N_ERROR, M2N_ERROR_IO,
+                "%s: the file has changed since the forecast was opened; open it again", name);
+    return FALSE;
+}
+
+static gboolean
+model_unchanged(const M2nForecast *f, GError **error)
+{
+    g_autoptr(M2nSource) now = m2n_source_open_vsi(m2n_source_name(f->model), error);
 
     if (now == NULL)
         return FALSE;
-    if (strcmp(m2n_source_stamp(now), m2n_source_stamp(opened)) == 0)
-        return TRUE;
-    g_set_error(error, M2N_ERROR, M2N_ERROR_IO,
-                "%s: the file has changed since the forecast was opened; open it again",
-                m2n_source_name(opened));
-    return FALSE;
+    return g_str_equal(m2n_source_stamp(now), m2n_source_stamp(f->model)) ||
+           changed(m2n_source_name(f->model), error);
 }
 
 gboolean
 m2n_forecast_unchanged(const M2nForecast *f, GError **error)
 {
-    if (!same_now(f->model, error))
+    if (!model_unchanged(f, error))
         return FALSE;
-    for (guint i = 0; i < f->inputs->len; i++)
-        if (!same_now(f->inputs->pdata[i], error))
-            return FALSE;
+    g_autofree char *now = m2n_input_stamp((const char *const *)f->inputs, error);
+    if (now == NULL)
+        return FALSE;
+    g_auto(GStrv) old_lines = g_strsplit(f->input_stamp, "\n", -1),
+                  lines = g_strsplit(now, "\n", -1);
+    for (guint i = 0; f->inputs[i] != NULL; i++)
+        if (!g_str_equal(old_lines[i], lines[i]))
+            return changed(f->inputs[i], error);
     return TRUE;
 }
 

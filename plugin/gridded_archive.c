@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "engine/base/error.h"
+#include "grib/variable.h"
 #include "plugin/gridded_index.h"
-#include "plugin/gridded_names.h"
 
 typedef M2nGriddedVariable Variable;
 typedef M2nGriddedMoment Moment;
@@ -115,9 +115,8 @@ m2n_gridded_describe(const M2nGridded *a)
         const Variable *v = g_ptr_array_index(a->variables, i);
         const Moment *m = (const Moment *)(const void *)v->moments->data;
         g_autofree char *grid = m2n_grid_describe(v->grid);
-        g_string_append_printf(s, "%s%s: paramId %ld", i > 0 ? "\n" : "", v->name, v->param);
-        if (v->pressure)
-            g_string_append_printf(s, ", %g hPa", v->level);
+        g_string_append_printf(s, "%s%s: paramId %ld, %s %g", i > 0 ? "\n" : "", v->id.name,
+                               v->id.param_id, v->id.type_of_level, v->id.level);
         g_string_append_printf(s, ", %s, %u times from ", *v->units ? v->units : "no units",
                                v->moments->len);
         append_time(s, m[0].time);
@@ -131,15 +130,9 @@ m2n_gridded_describe(const M2nGridded *a)
 static gboolean
 serves(const Variable *v, const M2nVariable *want)
 {
-    const gboolean pressure = g_str_equal(want->type_of_level, "isobaricInhPa") ||
-                              g_str_equal(want->type_of_level, "isobaricInPa");
-    const double level =
-        g_str_equal(want->type_of_level, "isobaricInPa") ? want->level / 100 : want->level;
-
-    if (v->pressure != pressure || (pressure && fabs(v->level - level) > 1e-3 * level))
-        return FALSE;
-    return want->param_id != 0 ? m2n_same_param(v->param, want->param_id)
-                               : g_str_equal(v->name, want->name);
+    if (want->param_id == 0)
+        return g_str_equal(v->id.name, want->name);
+    return m2n_variable_matches(want, v->id.param_id, v->id.type_of_level, v->id.level);
 }
 
 static Variable *
@@ -153,9 +146,8 @@ find(const M2nGridded *a, const M2nVariable *want, GError **error)
     found = g_string_new(NULL);
     for (guint i = 0; i < a->variables->len && i < 20; i++) {
         const Variable *v = g_ptr_array_index(a->variables, i);
-        g_string_append_printf(found, "%s%s", i > 0 ? ", " : "", v->name);
-        if (v->pressure)
-            g_string_append_printf(found, " %g hPa", v->level);
+        g_string_append_printf(found, "%s%s (%s %g)", i > 0 ? ", " : "", v->id.name,
+                               v->id.type_of_level, v->id.level);
     }
     const M2nGriddedFile *file = g_ptr_array_index(a->files, 0);
     g_set_error(error, M2N_ERROR, M2N_ERROR_MISSING, "%s: needs %s (paramId %ld, %s %g), has %s",
@@ -287,6 +279,23 @@ fail_time(const M2nGridded *a, const M2nVariable *want, gint64 time, M2nError co
     return FALSE;
 }
 
+gboolean
+m2n_gridded_has_window(M2nGridded *a, const M2nDomain *d, guint steps, gint64 init_time,
+                       GError **error)
+{
+    for (guint i = 0; i < d->n_variables; i++) {
+        const Variable *v = find(a, &d->variables[i], error);
+        if (v == NULL)
+            return FALSE;
+        for (guint t = 0; t < steps; t++) {
+            const gint64 time = init_time - (gint64)t * d->time_step;
+            if (moment_at(v, time) == NULL)
+                return fail_time(a, &d->variables[i], time, M2N_ERROR_MISSING, "not there", error);
+        }
+    }
+    return TRUE;
+}
+
 /* One variable at one time on the domain's grid; every point must have a value. */
 static gboolean
 read_field(M2nGridded *a, const M2nDomain *d, Variable *v, const M2nVariable *want, gint64 time,
@@ -299,15 +308,15 @@ read_field(M2nGridded *a, const M2nDomain *d, Variable *v, const M2nVariable *wa
         return fail_time(a, want, time, M2N_ERROR_MISSING, "not there", error);
     g_autofree float *own = same ? NULL : g_try_new(float, v->grid->n_points);
     if (!same && own == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%s: %" G_GSIZE_FORMAT " points", v->name,
-                    v->grid->n_points);
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%s: %" G_GSIZE_FORMAT " points",
+                    v->id.name, v->grid->n_points);
         return FALSE;
     }
     if (!m2n_gridded_field(a, v, m, want->units, same ? out : own, error))
         return FALSE;
     if (!same) {
         if (!set_regrid(a, v->grid, d->grid, method, error)) {
-            g_prefix_error(error, "%s: ", v->name);
+            g_prefix_error(error, "%s: ", v->id.name);
             return FALSE;
         }
         m2n_regrid_apply(a->regrid, own, out);

@@ -40,10 +40,12 @@ gint64 *m2n_gridded_times(M2nGridded *a, const M2nDomain *d, gsize *n, GError **
  * M2N_ERROR_MISSING. */
 M2nGrid *m2n_gridded_grid(M2nGridded *a, const M2nVariable *v, GError **error);
 
-/* As m2n_archive_latest() and m2n_archive_read_window(); M2N_ERROR_UNITS when a stated unit cannot
+/* As m2n_archive_latest(), _has_window() and _read_window(); M2N_ERROR_UNITS when a stated unit cannot
  * be converted to the variable's. */
 gboolean m2n_gridded_latest(M2nGridded *a, const M2nDomain *d, guint steps, gint64 *init_time,
                             GError **error);
+gboolean m2n_gridded_has_window(M2nGridded *a, const M2nDomain *d, guint steps, gint64 init_time,
+                                GError **error);
 gboolean m2n_gridded_read_window(M2nGridded *a, const M2nDomain *d, guint steps, gint64 init_time,
                                  M2nRegridMethod method, float *out, M2nProgressFunc progress,
                                  gpointer user_data, GError **error);

@@ -41,7 +41,6 @@ m2n_gridded_variable_free(gpointer data)
 {
     M2nGriddedVariable *v = data;
 
-    g_free(v->name);
     g_free(v->units);
     g_clear_pointer(&v->grid, m2n_grid_unref);
     g_ptr_array_unref(v->pieces);
@@ -79,19 +78,17 @@ m2n_gridded_dataset(M2nGridded *a, guint index, GError **error)
 }
 
 static M2nGriddedVariable *
-variable_for(M2nGridded *a, long param, const char *name, gboolean pressure, double level)
+variable_for(M2nGridded *a, const M2nVariable *id)
 {
     for (guint i = 0; i < a->variables->len; i++) {
         M2nGriddedVariable *v = g_ptr_array_index(a->variables, i);
-        if (v->param == param && v->pressure == pressure && (!pressure || v->level == level) &&
-            (param != 0 || g_str_equal(v->name, name)))
+        if (v->id.param_id == id->param_id && v->id.level == id->level &&
+            g_str_equal(v->id.type_of_level, id->type_of_level) &&
+            (id->param_id != 0 || g_str_equal(v->id.name, id->name)))
             return v;
     }
     M2nGriddedVariable *v = g_new0(M2nGriddedVariable, 1);
-    v->name = g_strdup(name);
-    v->param = param;
-    v->pressure = pressure;
-    v->level = level;
+    v->id = *id;
     v->pieces = g_ptr_array_new_with_free_func(piece_free);
     v->moments = g_array_new(FALSE, FALSE, sizeof(M2nGriddedMoment));
     g_ptr_array_add(a->variables, v);
@@ -120,11 +117,11 @@ add_piece(M2nGriddedVariable *v, const M2nGriddedPiece *piece, const char *units
         g_autofree char *have = m2n_grid_describe(v->grid);
         g_autofree char *found = m2n_grid_describe(piece->axes.grid);
         g_set_error(error, M2N_ERROR, M2N_ERROR_SHAPE, "%s: %s: grid %s, in the files before it %s",
-                    file, v->name, found, have);
+                    file, v->id.name, found, have);
         return FALSE;
     } else if (!g_str_equal(v->units, units)) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_UNITS,
-                    "%s: %s: units \"%s\", in the files before it \"%s\"", file, v->name, units,
+                    "%s: %s: units \"%s\", in the files before it \"%s\"", file, v->id.name, units,
                     v->units);
         return FALSE;
     }
@@ -140,26 +137,37 @@ add_piece(M2nGriddedVariable *v, const M2nGriddedPiece *piece, const char *units
     return TRUE;
 }
 
+static double
+number_attribute(GDALMDArrayH array, const char *name)
+{
+    g_autofree char *text = m2n_array_attribute(array, name);
+
+    return text != NULL ? g_ascii_strtod(text, NULL) : 0;
+}
+
 static gboolean
 add_levels(M2nGridded *a, guint file, GDALMDArrayH array, const char *name, const M2nAxes *axes,
            GError **error)
 {
-    g_autofree char *id = m2n_array_attribute(array, "GRIB_paramId");
     g_autofree char *standard = m2n_array_attribute(array, "standard_name");
+    g_autofree char *type = m2n_array_attribute(array, "GRIB_typeOfLevel");
     const char *units = GDALMDArrayGetUnit(array);
     const M2nGriddedFile *f = g_ptr_array_index(a->files, file);
-    double in_name = 0;
-    long param = id != NULL ? (long)g_ascii_strtoll(id, NULL, 10) : 0;
+    M2nArrayLabels labels = {.name = name,
+                             .standard_name = standard,
+                             .param_id = (long)number_attribute(array, "GRIB_paramId"),
+                             .type_of_level = type,
+                             .level = number_attribute(array, "GRIB_level")};
 
-    if (param <= 0)
-        param = m2n_gridded_param(name, standard, &in_name);
+    if (type != NULL && g_str_equal(type, "isobaricInhPa"))
+        labels.pressure = labels.level; /* unless its axis says more */
     for (gsize i = 0; i < MAX(axes->n_levels, 1); i++) {
-        const gboolean has_level = axes->levels != NULL && axes->pressure;
-        const double level = has_level ? axes->levels[i] : in_name;
-        const M2nGriddedPiece piece = {file, (char *)name, *axes,
-                                       axes->n_levels > 1 || axes->level >= 0 ? i : 0};
-        M2nGriddedVariable *v = variable_for(a, param, name, has_level || in_name > 0, level);
-        if (!add_piece(v, &piece, units != NULL ? units : "", f->name, error))
+        M2nVariable id;
+        if (axes->levels != NULL && axes->pressure)
+            labels.pressure = axes->levels[i];
+        m2n_array_identify(&labels, &id);
+        const M2nGriddedPiece piece = {file, (char *)name, *axes, axes->level >= 0 ? i : 0};
+        if (!add_piece(variable_for(a, &id), &piece, units != NULL ? units : "", f->name, error))
             return FALSE;
         a->n_pieces++;
     }

@@ -26,11 +26,9 @@ typedef struct {
     gsize at;    /* along the piece's time axis */
 } M2nGriddedMoment;
 
-typedef struct { /* a variable at a level, over all files */
-    char *name, *units;
-    long param;
-    gboolean pressure;
-    double level;
+typedef struct {    /* a variable at a level, over all files */
+    M2nVariable id; /* name, param_id, type_of_level, level */
+    char *units;
     M2nGrid *grid;
     GPtrArray *pieces; /* M2nGriddedPiece* */
     GArray *moments;   /* M2nGriddedMoment, ascending, each time once */

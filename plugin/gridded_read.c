@@ -3,8 +3,8 @@
 #include <math.h>
 
 #include "engine/base/error.h"
+#include "grib/units.h"
 #include "plugin/gridded_index.h"
-#include "plugin/gridded_names.h"
 
 #define SLAB_VALUES (1u << 23) /* read ahead: 64 MiB of double for each variable in use */
 #define MAX_DIMS 8
@@ -159,10 +159,12 @@ gboolean
 m2n_gridded_field(M2nGridded *a, M2nGriddedVariable *v, const M2nGriddedMoment *m,
                   const char *units, float *out, GError **error)
 {
+    const char *stated =
+        *v->units != 0 ? v->units : units; /* nothing said: as the model wants it */
     double factor, offset;
 
-    if (!m2n_unit_conversion(v->units, units, &factor, &offset, error)) {
-        g_prefix_error(error, "%s: ", v->name);
+    if (!m2n_units_conversion(stated, units, &factor, &offset, error)) {
+        g_prefix_error(error, "%s: ", v->id.name);
         return FALSE;
     }
     if (v->slab_n == 0 || v->slab_piece != m->piece || m->at < v->slab_first ||

@@ -1,11 +1,11 @@
-/* A table of the archives in use, by the stamps of their files. */
+/* A table of the inputs in use, by the stamps of their files. */
 #include "plugin/shared_archive.h"
 
 struct M2nSharedArchive {
     guint references; /* under the lock of the table */
     char *key;
-    GMutex lock; /* of the archive: opening it and reading a window */
-    M2nArchive *archive;
+    GMutex lock; /* of the input: opening it, asking it, reading a window */
+    M2nInput *input;
 };
 
 /* Mutable on purpose: this is the process-wide part. */
@@ -34,18 +34,16 @@ find_or_add(const char *key)
 }
 
 M2nSharedArchive *
-m2n_shared_archive_open(M2nSource *const *sources, guint n_sources, GError **error)
+m2n_shared_archive_open(const char *const *names, const char *stamp, GError **error)
 {
-    g_autoptr(GString) key = g_string_new(NULL);
+    g_autofree char *joined = g_strjoinv("\n", (char **)names); /* messages speak of them */
+    g_autofree char *key = g_strconcat(stamp, joined, NULL);
+    g_autoptr(M2nSharedArchive) s = find_or_add(key);
 
-    for (guint i = 0; i < n_sources; i++) /* names too: messages speak of them */
-        g_string_append_printf(key, "%s %s\n", m2n_source_stamp(sources[i]),
-                               m2n_source_name(sources[i]));
-    g_autoptr(M2nSharedArchive) s = find_or_add(key->str);
     g_mutex_lock(&s->lock);
-    if (s->archive == NULL) /* the first, or the first again after one that failed */
-        s->archive = m2n_archive_open(sources, n_sources, error);
-    const gboolean ok = s->archive != NULL;
+    if (s->input == NULL) /* the first, or the first again after one that failed */
+        s->input = m2n_input_open(names, error);
+    const gboolean ok = s->input != NULL;
     g_mutex_unlock(&s->lock);
     return ok ? g_steal_pointer(&s) : NULL;
 }
@@ -60,16 +58,36 @@ m2n_shared_archive_unref(M2nSharedArchive *s)
     g_mutex_unlock(&table.lock);
     if (!last)
         return;
-    g_clear_pointer(&s->archive, m2n_archive_free);
+    g_clear_pointer(&s->input, m2n_input_free);
     g_mutex_clear(&s->lock);
     g_free(s->key);
     g_free(s);
 }
 
-const M2nArchive *
-m2n_shared_archive_get(const M2nSharedArchive *s)
+long
+m2n_shared_archive_centre(const M2nSharedArchive *s)
 {
-    return s->archive;
+    return m2n_input_centre(s->input);
+}
+
+gboolean
+m2n_shared_archive_latest(M2nSharedArchive *s, const M2nDomain *d, guint steps, gint64 *init_time,
+                          GError **error)
+{
+    g_mutex_lock(&s->lock);
+    const gboolean ok = m2n_input_latest(s->input, d, steps, init_time, error);
+    g_mutex_unlock(&s->lock);
+    return ok;
+}
+
+gboolean
+m2n_shared_archive_has_window(M2nSharedArchive *s, const M2nDomain *d, guint steps,
+                              gint64 init_time, GError **error)
+{
+    g_mutex_lock(&s->lock);
+    const gboolean ok = m2n_input_has_window(s->input, d, steps, init_time, error);
+    g_mutex_unlock(&s->lock);
+    return ok;
 }
 
 gboolean
@@ -78,8 +96,8 @@ m2n_shared_archive_read_window(M2nSharedArchive *s, const M2nDomain *d, guint st
                                M2nProgressFunc progress, gpointer user_data, GError **error)
 {
     g_mutex_lock(&s->lock);
-    const gboolean ok = m2n_archive_read_window(s->archive, d, steps, init_time, method, out,
-                                                progress, user_data, error);
+    const gboolean ok = m2n_input_read_window(s->input, d, steps, init_time, method, out, progress,
+                                              user_data, error);
     g_mutex_unlock(&s->lock);
     return ok;
 }

@@ -3,21 +3,24 @@
  *
  * Two opens of files with the same stamps get the same index while either is in use.  Thread-safe. */
 #pragma once
-#include "grib/archive.h"
+#include "plugin/input.h"
 
 G_BEGIN_DECLS
 
 typedef struct M2nSharedArchive M2nSharedArchive;
 
-/* (transfer full) NULL: as m2n_archive_open(). */
-M2nSharedArchive *m2n_shared_archive_open(M2nSource *const *sources, guint n_sources,
+/* (transfer full) `stamp` as m2n_input_stamp() gives it.  NULL: as m2n_input_open(). */
+M2nSharedArchive *m2n_shared_archive_open(const char *const *names, const char *stamp,
                                           GError **error);
 void m2n_shared_archive_unref(M2nSharedArchive *s);
 
-/* (transfer none) For what is const on an archive. */
-const M2nArchive *m2n_shared_archive_get(const M2nSharedArchive *s);
+long m2n_shared_archive_centre(const M2nSharedArchive *s);
 
-/* As m2n_archive_read_window(), one thread at a time. */
+/* As m2n_input_latest(), _has_window() and _read_window(), one thread at a time. */
+gboolean m2n_shared_archive_latest(M2nSharedArchive *s, const M2nDomain *d, guint steps,
+                                   gint64 *init_time, GError **error);
+gboolean m2n_shared_archive_has_window(M2nSharedArchive *s, const M2nDomain *d, guint steps,
+                                       gint64 init_time, GError **error);
 gboolean m2n_shared_archive_read_window(M2nSharedArchive *s, const M2nDomain *d, guint steps,
                                         gint64 init_time, M2nRegridMethod method, float *out,
                                         M2nProgressFunc progress, gpointer user_data,

@@ -1,0 +1,184 @@
+/* GRIB or arrays behind one set of questions. */
+#define _GNU_SOURCE /* cpl_vsi.h names struct stat64 */
+#include "plugin/input.h"
+
+#include <cpl_string.h>
+#include <cpl_vsi.h>
+#include <math.h>
+#include <string.h>
+
+#include "engine/base/error.h"
+#include "grib/archive.h"
+#include "plugin/gridded_archive.h"
+#include "plugin/source_vsi.h"
+
+#define MAX_STAMPED 200000u /* entries of a folder that are looked at */
+
+typedef enum { GRIB, ARRAYS } Kind;
+
+struct M2nInput {
+    Kind kind;
+    char **names;
+    M2nArchive *archive;
+    M2nGridded *gridded;
+};
+
+void
+m2n_input_free(M2nInput *in)
+{
+    g_clear_pointer(&in->archive, m2n_archive_free);
+    g_clear_pointer(&in->gridded, m2n_gridded_free);
+    g_strfreev(in->names);
+    g_free(in);
+}
+
+/* ---- stamps -------------------------------------------------------------------------------------- */
+
+static void
+stamp_entry(GChecksum *sum, const char *path, guint *budget)
+{
+    VSIStatBufL st;
+
+    if (*budget == 0 || VSIStatL(path, &st) != 0)
+        return;
+    --*budget;
+    g_autofree char *line = g_strdup_printf("%s %" G_GINT64_FORMAT " %" G_GINT64_FORMAT "\n", path,
+                                            (gint64)st.st_size, (gint64)st.st_mtime);
+    g_checksum_update(sum, (const guchar *)line, -1);
+    if (!VSI_ISDIR(st.st_mode))
+        return;
+    char **entries = VSIReadDir(path);
+    for (guint i = 0; entries != NULL && entries[i] != NULL; i++)
+        if (!g_str_equal(entries[i], ".") && !g_str_equal(entries[i], "..")) {
+            g_autofree char *child = g_build_filename(path, entries[i], NULL);
+            stamp_entry(sum, child, budget);
+        }
+    CSLDestroy(entries);
+}
+
+static char *
+folder_stamp(const char *folder)
+{
+    g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+    guint budget = MAX_STAMPED;
+
+    stamp_entry(sum, folder, &budget);
+    return g_strdup(g_checksum_get_string(sum));
+}
+
+char *
+m2n_input_stamp(const char *const *names, GError **error)
+{
+    g_autoptr(GString) stamp = g_string_new(NULL);
+
+    for (guint i = 0; names[i] != NULL; i++) {
+        VSIStatBufL st;
+        if (VSIStatL(names[i], &st) == 0 && VSI_ISDIR(st.st_mode)) {
+            g_autofree char *text = folder_stamp(names[i]);
+            g_string_append_printf(stamp, "%s\n", text);
+            continue;
+        }
+        g_autoptr(M2nSource) source = m2n_source_open_vsi(names[i], error);
+        if (source == NULL)
+            return NULL;
+        g_string_append_printf(stamp, "%s\n", m2n_source_stamp(source));
+    }
+    return g_string_free(g_steal_pointer(&stamp), FALSE);
+}
+
+/* ---- opening ------------------------------------------------------------------------------------- */
+
+static Kind
+kind_of(const char *name)
+{
+    return m2n_gridded_recognises(name) ? ARRAYS : GRIB; /* whose reader says what else it may be */
+}
+
+static gboolean
+open_grib(M2nInput *in, GError **error)
+{
+    g_autoptr(GPtrArray) sources = g_ptr_array_new_with_free_func((GDestroyNotify)m2n_source_unref);
+
+    for (guint i = 0; in->names[i] != NULL; i++) {
+        M2nSource *source = m2n_source_open_vsi(in->names[i], error);
+        if (source == NULL)
+            return FALSE;
+        g_ptr_array_add(sources, source);
+    }
+    in->archive = m2n_archive_open((M2nSource *const *)sources->pdata, sources->len, error);
+    return in->archive != NULL;
+}
+
+M2nInput *
+m2n_input_open(const char *const *names, GError **error)
+{
+    g_autoptr(M2nInput) in = g_new0(M2nInput, 1);
+
+    g_assert(names[0] != NULL);
+    in->names = g_strdupv((char **)names);
+    in->kind = kind_of(names[0]);
+    for (guint i = 1; names[i] != NULL; i++)
+        if (kind_of(names[i]) != in->kind) {
+            g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
+                        "%s and %s are of different kinds (GRIB, arrays)", names[0], names[i]);
+            return NULL;
+        }
+    if (in->kind == ARRAYS)
+        in->gridded = m2n_gridded_open(names, error);
+    else if (!open_grib(in, error))
+        return NULL;
+    return in->kind == ARRAYS && in->gridded == NULL ? NULL : g_steal_pointer(&in);
+}
+
+/* ---- asking -------------------------------------------------------------------------------------- */
+
+long
+m2n_input_centre(const M2nInput *in)
+{
+    return in->kind == GRIB ? m2n_archive_centre(in->archive) : 255;
+}
+
+const M2nGrid *
+m2n_input_grid(M2nInput *in, const M2nVariable *v)
+{
+    if (in->kind == GRIB)
+        return m2n_archive_grid(in->archive, v);
+    return m2n_gridded_grid(in->gridded, v, NULL);
+}
+
+gint64 *
+m2n_input_times(M2nInput *in, const M2nDomain *d, gsize *n, GError **error)
+{
+    if (in->kind == GRIB)
+        return m2n_archive_times(in->archive, d, n, error);
+    return m2n_gridded_times(in->gridded, d, n, error);
+}
+
+gboolean
+m2n_input_latest(M2nInput *in, const M2nDomain *d, guint steps, gint64 *init_time, GError **error)
+{
+    if (in->kind == GRIB)
+        return m2n_archive_latest(in->archive, d, steps, init_time, error);
+    return m2n_gridded_latest(in->gridded, d, steps, init_time, error);
+}
+
+gboolean
+m2n_input_has_window(M2nInput *in, const M2nDomain *d, guint steps, gint64 init_time,
+                     GError **error)
+{
+    if (in->kind == GRIB)
+        return m2n_archive_has_window(in->archive, d, steps, init_time, error);
+    return m2n_gridded_has_window(in->gridded, d, steps, init_time, error);
+}
+
+gboolean
+m2n_input_read_window(M2nInput *in, const M2nDomain *d, guint steps, gint64 init_time,
+                      M2nRegridMethod method, float *out, M2nProgressFunc progress,
+                      gpointer user_data, GError **error)
+{
+    if (in->kind == GRIB)
+        return m2n_archive_read_window(in->archive, d, steps, init_time, method, out, progress,
+                                       user_data, error);
+    return m2n_gridded_read_window(in->gridded, d, steps, init_time, method, out, progress,
+                                   user_data, error);
+}
