@@ -103,7 +103,7 @@ m2n_field_metadata(const M2nVariable *v, const M2nFieldTime *time)
     add(items, "GRIB_VALID_TIME=%" G_GINT64_FORMAT, time->init_time + time->lead);
     add(items, "MET2NET_VARIABLE=%s", v->name);
     /* accumulations need another template (4.8) than this one */
-    if (known != NULL && !known->accumulated && has_code_units(known, units))
+    if (known != NULL && known->statistics == M2N_INSTANT && has_code_units(known, units))
         add_code(items, v, known, time);
     g_ptr_array_add(items, NULL);
     return (char **)g_ptr_array_free(items, FALSE);

@@ -132,7 +132,8 @@ serves(const Variable *v, const M2nVariable *want)
 {
     if (want->param_id == 0)
         return g_str_equal(v->id.name, want->name);
-    return m2n_variable_matches(want, v->id.param_id, v->id.type_of_level, v->id.level);
+    return m2n_variable_matches(want, v->id.param_id, v->id.type_of_level, v->id.level,
+                                v->step_type);
 }
 
 static Variable *

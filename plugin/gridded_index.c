@@ -78,17 +78,19 @@ m2n_gridded_dataset(M2nGridded *a, guint index, GError **error)
 }
 
 static M2nGriddedVariable *
-variable_for(M2nGridded *a, const M2nVariable *id)
+variable_for(M2nGridded *a, const M2nVariable *id, const char *step_type)
 {
     for (guint i = 0; i < a->variables->len; i++) {
         M2nGriddedVariable *v = g_ptr_array_index(a->variables, i);
         if (v->id.param_id == id->param_id && v->id.level == id->level &&
             g_str_equal(v->id.type_of_level, id->type_of_level) &&
+            g_str_equal(v->step_type, step_type) &&
             (id->param_id != 0 || g_str_equal(v->id.name, id->name)))
             return v;
     }
     M2nGriddedVariable *v = g_new0(M2nGriddedVariable, 1);
     v->id = *id;
+    g_strlcpy(v->step_type, step_type, sizeof v->step_type);
     v->pieces = g_ptr_array_new_with_free_func(piece_free);
     v->moments = g_array_new(FALSE, FALSE, sizeof(M2nGriddedMoment));
     g_ptr_array_add(a->variables, v);
@@ -145,12 +147,30 @@ number_attribute(GDALMDArrayH array, const char *name)
     return text != NULL ? g_ascii_strtod(text, NULL) : 0;
 }
 
+/* (transfer full) GRIB_stepType, or what CF's cell methods say of the time. */
+static char *
+step_type_of(GDALMDArrayH array)
+{
+    static const char *const methods[][2] = {{"time: maximum", "max"},
+                                             {"time: minimum", "min"},
+                                             {"time: mean", "avg"},
+                                             {"time: sum", "accum"}};
+    char *stated = m2n_array_attribute(array, "GRIB_stepType");
+    g_autofree char *cell = stated == NULL ? m2n_array_attribute(array, "cell_methods") : NULL;
+
+    for (gsize i = 0; cell != NULL && i < G_N_ELEMENTS(methods); i++)
+        if (strstr(cell, methods[i][0]) != NULL)
+            return g_strdup(methods[i][1]);
+    return stated != NULL ? stated : g_strdup("instant");
+}
+
 static gboolean
 add_levels(M2nGridded *a, guint file, GDALMDArrayH array, const char *name, const M2nAxes *axes,
            GError **error)
 {
     g_autofree char *standard = m2n_array_attribute(array, "standard_name");
     g_autofree char *type = m2n_array_attribute(array, "GRIB_typeOfLevel");
+    g_autofree char *kind = step_type_of(array);
     const char *units = GDALMDArrayGetUnit(array);
     const M2nGriddedFile *f = g_ptr_array_index(a->files, file);
     M2nArrayLabels labels = {.name = name,
@@ -167,7 +187,8 @@ add_levels(M2nGridded *a, guint file, GDALMDArrayH array, const char *name, cons
             labels.pressure = axes->levels[i];
         m2n_array_identify(&labels, &id);
         const M2nGriddedPiece piece = {file, (char *)name, *axes, axes->level >= 0 ? i : 0};
-        if (!add_piece(variable_for(a, &id), &piece, units != NULL ? units : "", f->name, error))
+        if (!add_piece(variable_for(a, &id, kind), &piece, units != NULL ? units : "", f->name,
+                       error))
             return FALSE;
         a->n_pieces++;
     }

@@ -26,8 +26,9 @@ typedef struct {
     gsize at;    /* along the piece's time axis */
 } M2nGriddedMoment;
 
-typedef struct {    /* a variable at a level, over all files */
-    M2nVariable id; /* name, param_id, type_of_level, level */
+typedef struct {        /* a variable at a level, over all files */
+    M2nVariable id;     /* name, param_id, type_of_level, level */
+    char step_type[16]; /* as eccodes calls it: "instant", "accum", "max" ... */
     char *units;
     M2nGrid *grid;
     GPtrArray *pieces; /* M2nGriddedPiece* */
