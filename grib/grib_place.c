@@ -336,6 +336,13 @@ first_point(const M2nGridSpec *s, const char *crs, double *x, double *y, double 
     *x = s->lon1;
     *y = s->lat1;
     m2n_projection_forward(p, x, y, 1);
+    if (s->kind == M2N_SPEC_MERCATOR && s->angle != 0) { /* often a longitude by mistake */
+        double last[2] = {s->lon2, s->lat2};
+        m2n_projection_forward(p, &last[0], &last[1], 1);
+        if (!(fabs(fabs(last[0] - *x) - (s->ni - 1) * *dx) < *dx) ||
+            !(fabs(fabs(last[1] - *y) - (s->nj - 1) * *dy) < *dy))
+            return fail("Mercator turned by degrees", s->angle, error);
+    }
     return !isnan(*x) ||
            fail("the first point lies outside the projection: latitude", s->lat1, error);
 }
@@ -382,37 +389,50 @@ place_about_centre(const M2nGridSpec *s, GError **error)
     if (p == NULL)
         return NULL;
     m2n_projection_forward(p, &r.lon1, &r.lat1, 1);
-    r.lat2 = r.lon2 = NAN;
+    r.lon2 = s->x1;
+    r.lat2 = s->y1;
+    m2n_projection_forward(p, &r.lon2, &r.lat2, 1);
+    r.di = r.dj = NAN; /* in odd units at times; the corners suffice */
     return place_lonlat(&r, error);
 }
 
-M2nGrid *
-m2n_grid_spec_place(const M2nGridSpec *s, GError **error)
+/* Values in stored order, for a reason. */
+static M2nGrid *
+without_place(const M2nGridSpec *s, const char *reason)
 {
+    M2nGrid *g = m2n_grid_alloc(NULL, s->type);
+
+    g->no_place = g_strdup(reason);
+    g->height = 1;
+    g->n_points = s->n_points > 0 ? s->n_points : (gsize)s->ni * s->nj;
+    g->width = (guint)g->n_points;
+    return g;
+}
+
+M2nGrid *
+m2n_grid_spec_place(const M2nGridSpec *s)
+{
+    g_autoptr(GError) error = NULL;
     M2nGrid *g;
 
-    if (s->kind == M2N_SPEC_NO_PLACE) {
-        g = m2n_grid_alloc(NULL, s->type);
-        g->height = 1;
-        g->n_points = s->n_points;
-        g->width = (guint)s->n_points;
-        return g;
-    }
+    if (s->kind == M2N_SPEC_NO_PLACE)
+        return without_place(s, "its points are not in rows and columns");
     if (s->kind != M2N_SPEC_LATLON && s->kind != M2N_SPEC_GAUSSIAN)
-        g = place_projected(s, error);
+        g = place_projected(s, &error);
     else
-        g = s->centre_stated ? place_about_centre(s, error) : place_lonlat(s, error);
+        g = s->centre_stated ? place_about_centre(s, &error) : place_lonlat(s, &error);
     if (g == NULL)
-        return NULL;
+        return without_place(s, error->message);
+    if (s->n_points > 0 && g->n_points != s->n_points) {
+        g_autofree char *reason = g_strdup_printf(
+            "%u columns, %u rows and %" G_GSIZE_FORMAT " points", g->width, g->height, s->n_points);
+        m2n_grid_unref(g);
+        return without_place(s, reason);
+    }
     g->shape_of_earth = s->shape_of_earth;
     if (s->shape_of_earth == 1 || s->shape_of_earth == 3 || s->shape_of_earth == 7) {
         g->earth_major = s->major;
         g->earth_minor = s->minor;
-    }
-    if (s->n_points > 0 && g->n_points != s->n_points) {
-        fail("Ni x Nj is not the number of points", (double)s->n_points, error);
-        m2n_grid_unref(g);
-        return NULL;
     }
     return g;
 }

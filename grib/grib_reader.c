@@ -149,16 +149,51 @@ long_or(codes_handle *h, const char *key, long otherwise)
     return codes_get_long(h, key, &v) == CODES_SUCCESS && v != CODES_MISSING_LONG ? v : otherwise;
 }
 
+/* Seconds since 1970 of a Gregorian date; climatologies have year 0.  Source: days_from_civil, H. Hinnant's
+ * note on calendar algorithms. */
+static gint64
+civil_time(long year, long month, long day, long seconds)
+{
+    const gint64 y = month <= 2 ? year - 1 : year;
+    const gint64 era = (y >= 0 ? y : y - 399) / 400, of_era = y - era * 400;
+    const gint64 of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    const gint64 days = of_era * 365 + of_era / 4 - of_era / 100 + of_year;
+
+    return (era * 146097 + days - 719468) * 86400 + seconds;
+}
+
 static gboolean
 unix_time(const Where *w, long date, long hhmmss, gint64 *t, GError **error)
 {
-    g_autoptr(GDateTime) d = g_date_time_new_utc((int)(date / 10000), (int)(date / 100 % 100),
-                                                 (int)(date % 100), (int)(hhmmss / 10000),
-                                                 (int)(hhmmss / 100 % 100), (double)(hhmmss % 100));
+    const long month = date / 100 % 100, day = date % 100;
+    const long h = hhmmss / 10000, m = hhmmss / 100 % 100, s = hhmmss % 100;
 
-    if (d == NULL)
-        return fail(w, "dataDate", CODES_WRONG_TYPE, error);
-    *t = g_date_time_to_unix(d);
+    if (date < 0 || month < 1 || month > 12 || day < 1 || day > 31 || hhmmss < 0 || h > 24 ||
+        m > 59 || s > 60) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT, "%s: message %u: date %ld, time %06ld",
+                    m2n_source_name(w->reader->source), w->number, date, hhmmss);
+        return FALSE;
+    }
+    *t = civil_time(date / 10000, month, day, h * 3600 + m * 60 + s);
+    return TRUE;
+}
+
+/* The end of the interval that statistics cover, where the message says it outright. */
+static gboolean
+interval_end(codes_handle *h, gint64 *t)
+{
+    static const char *const keys[] = {
+        "yearOfEndOfOverallTimeInterval",   "monthOfEndOfOverallTimeInterval",
+        "dayOfEndOfOverallTimeInterval",    "hourOfEndOfOverallTimeInterval",
+        "minuteOfEndOfOverallTimeInterval", "secondOfEndOfOverallTimeInterval"};
+    long v[6];
+
+    for (gsize i = 0; i < G_N_ELEMENTS(keys); i++)
+        if (codes_get_long(h, keys[i], &v[i]) != CODES_SUCCESS || v[i] < 0 || v[i] > 9999)
+            return FALSE;
+    if (v[0] == 0 || v[1] < 1 || v[1] > 12 || v[2] < 1 || v[2] > 31)
+        return FALSE;
+    *t = civil_time(v[0], v[1], v[2], v[3] * 3600 + v[4] * 60 + v[5]);
     return TRUE;
 }
 
@@ -166,29 +201,36 @@ unix_time(const Where *w, long date, long hhmmss, gint64 *t, GError **error)
 static gboolean
 read_time(const Where *w, codes_handle *h, M2nGribHeader *f, GError **error)
 {
-    long date, time, start, end;
-    gsize length = 2;
+    long date, time, start = 0, end = 0;
+    gsize length = sizeof f->step_range;
 
     if (!get_long(w, h, "dataDate", &date, error) || !get_long(w, h, "dataTime", &time, error) ||
         !unix_time(w, date, time * 100 + CLAMP(long_or(h, "second", 0), 0, 59), &f->reference_time,
                    error))
         return FALSE;
-    if (!get_text(w, h, "stepRange", f->step_range, sizeof f->step_range, error) ||
-        !get_text(w, h, "stepType", f->statistics, sizeof f->statistics, error))
+    f->valid_time = f->reference_time;
+    g_strlcpy(f->statistics, "instant", sizeof f->statistics);
+    if (codes_get_string(h, "stepRange", f->step_range, &length) != CODES_SUCCESS) {
+        f->step_range[0] = 0; /* a satellite image has no steps */
+        return TRUE;
+    }
+    if (!get_text(w, h, "stepType", f->statistics, sizeof f->statistics, error))
         return FALSE;
-    if (codes_set_string(h, "stepUnits", "s", &length) == CODES_SUCCESS &&
-        codes_get_long(h, "startStep", &start) == CODES_SUCCESS &&
-        codes_get_long(h, "endStep", &end) == CODES_SUCCESS) {
+    length = 2;
+    const gboolean steps = codes_set_string(h, "stepUnits", "s", &length) == CODES_SUCCESS &&
+                           codes_get_long(h, "startStep", &start) == CODES_SUCCESS;
+    if (interval_end(h, &f->valid_time)) {
+        f->span = steps ? MAX(0, f->valid_time - f->reference_time - start) : 0;
+        return TRUE;
+    }
+    if (steps && codes_get_long(h, "endStep", &end) == CODES_SUCCESS) {
         f->valid_time = f->reference_time + end;
         f->span = MAX(0, end - start);
         return TRUE;
     }
-    if (!get_long(w, h, "validityDate", &date, error) ||
-        !get_long(w, h, "validityTime", &time, error) ||
-        !unix_time(w, date, time * 100, &f->valid_time, error))
-        return FALSE;
-    f->span = 0;
-    return TRUE;
+    return get_long(w, h, "validityDate", &date, error) &&
+           get_long(w, h, "validityTime", &time, error) &&
+           unix_time(w, date, time * 100, &f->valid_time, error);
 }
 
 /* Names, level and packing.  Pressure levels are in hPa whatever the message counts in. */
@@ -254,20 +296,18 @@ layout_new(const Where *w, int edition, const guint8 *section, gsize n, gsize va
                                : m2n_grid_spec_read_1(&s, section, n, error);
 
     if (ok) {
-        if (s.n_points == 0 && (s.kind == M2N_SPEC_NO_PLACE || s.row_points != NULL))
+        if (s.n_points == 0)
             s.n_points = values;
         if ((s.kind == M2N_SPEC_LATLON || s.kind == M2N_SPEC_GAUSSIAN) && !s.centre_stated &&
             !isnan(s.lat2) && s.lat1 != s.lat2)
             s.j_positive = s.lat1 < s.lat2; /* the corners outrank the flag */
         h = g_new0(M2nGribHeader, 1);
-        h->grid = m2n_grid_spec_place(&s, error);
+        h->grid = m2n_grid_spec_place(&s);
         h->uv_relative = s.uv_relative;
         h->i_negative = s.i_negative;
         h->j_positive = s.j_positive;
         h->j_consecutive = s.j_consecutive;
         h->alternating = s.alternating;
-        if (h->grid == NULL)
-            g_clear_pointer(&h, g_free);
     }
     m2n_grid_spec_clear(&s);
     if (h == NULL)
@@ -302,7 +342,7 @@ read_grid(M2nGribReader *r, const Where *w, codes_handle *handle, const M2nGribE
     g_autoptr(GBytes) key = g_bytes_new(section, n);
     g_mutex_lock(&r->lock);
     const M2nGribHeader *found = g_hash_table_lookup(r->grids, key);
-    if (found == NULL || (found->grid->crs == NULL && e->edition == 1)) {
+    if (found == NULL || (e->edition == 1 && found->grid->n_points != (gsize)values)) {
         M2nGribHeader *made = layout_new(w, e->edition, section, n, (gsize)MAX(0, values), error);
         if (made == NULL) {
             g_mutex_unlock(&r->lock);

@@ -142,7 +142,7 @@ latlon_2(M2nGridSpec *g, const guint8 *s, gsize n, guint template, GError **erro
 
     g->rotated = template == 1 || template == 41 || template == 32769;
     g->centre_stated = template == 32769;
-    if (!need(n, template == 1 || template == 41 ? 84 : 72, error))
+    if (!need(n, template == 1 || template == 41 ? 84 : g->centre_stated ? 80 : 72, error))
         return FALSE;
     const guint32 basic = u(s, 39, 4), parts = u(s, 43, 4);
     const double unit = basic == 0 || basic == 0xffffffff || parts == 0 || parts == 0xffffffff
@@ -164,6 +164,10 @@ latlon_2(M2nGridSpec *g, const guint8 *s, gsize n, guint template, GError **erro
         g->pole_lat = sm(s, 73, 4) * unit;
         g->pole_lon = sm(s, 77, 4) * unit;
         g->angle = ieee(s, 81);
+    }
+    if (g->centre_stated) {
+        g->y1 = sm(s, 73, 4) * unit;
+        g->x1 = sm(s, 77, 4) * unit;
     }
     if (u(s, 31, 4) == 0xffffffff) {
         g->ni = 0;
@@ -187,8 +191,9 @@ projected_2(M2nGridSpec *g, const guint8 *s, gsize n, guint template, GError **e
         g->lov = g->lon1;
         g->di = u(s, 65, 4) * 1e-3;
         g->dj = u(s, 69, 4) * 1e-3;
-        if (u(s, 61, 4) != 0 && u(s, 61, 4) != 0xffffffff)
-            return fail("Mercator turned by degrees", sm(s, 61, 4) * 1e-6, error);
+        g->lat2 = sm(s, 52, 4) * 1e-6;
+        g->lon2 = sm(s, 56, 4) * 1e-6;
+        g->angle = u(s, 61, 4) == 0xffffffff ? 0 : sm(s, 61, 4) * 1e-6;
         return TRUE;
     }
     g->lov = sm(s, 52, 4) * 1e-6;

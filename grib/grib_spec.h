@@ -30,7 +30,8 @@ typedef struct {
     double lat1, lon1, lat2, lon2; /* degrees; lat2, lon2 NaN: not stated */
     double di, dj;                 /* degrees or metres, > 0; NaN: not stated */
     gboolean rotated;
-    gboolean centre_stated; /* lat2, lon2 are the centre and lat1, lon1 unrotated (NCEP) */
+    /* lat1, lon1 and x1, y1 (last point) unrotated, lat2, lon2 the centre (NCEP) */
+    gboolean centre_stated;
     double pole_lat, pole_lon, angle;  /* southern pole of rotation, degrees */
     guint n_gaussian;                  /* parallels between a pole and the equator */
     guint *row_points;                 /* [nj] or NULL, owned */
@@ -46,8 +47,9 @@ gboolean m2n_grid_spec_read_1(M2nGridSpec *spec, const guint8 *section, gsize n,
 gboolean m2n_grid_spec_read_2(M2nGridSpec *spec, const guint8 *section, gsize n, GError **error);
 void m2n_grid_spec_clear(M2nGridSpec *spec);
 
-/* (transfer full) North-up, west to east.  NULL: M2N_ERROR_FORMAT, as above. */
-M2nGrid *m2n_grid_spec_place(const M2nGridSpec *spec, GError **error);
+/* (transfer full) North-up, west to east; without a place, and the reason in `no_place`, where that cannot be
+ * (unknown kind, sizes that contradict each other, a projection PROJ refuses). */
+M2nGrid *m2n_grid_spec_place(const M2nGridSpec *spec);
 
 /* The Gaussian latitudes north to south, degrees, [2 n] (transfer full): the roots of the Legendre
  * polynomial of degree 2 n, to the last bits of a double. */

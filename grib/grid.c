@@ -49,6 +49,7 @@ m2n_grid_unref(M2nGrid *g)
     if (!g_atomic_ref_count_dec(&g->references))
         return;
     g_free(g->crs);
+    g_free(g->no_place);
     g_free(g->row_y);
     g_free(g->row_points);
     g_free(g->row_x0);
@@ -158,7 +159,8 @@ m2n_grid_describe(const M2nGrid *g)
     GString *s = g_string_new(NULL);
 
     if (!m2n_grid_has_place(g)) {
-        g_string_append_printf(s, "%s, %" G_GSIZE_FORMAT " points", g->type, g->n_points);
+        g_string_append_printf(s, "%s, %" G_GSIZE_FORMAT " points (%s)", g->type, g->n_points,
+                               g->no_place);
         return g_string_free(s, FALSE);
     }
     g_string_append_printf(s, "%s ", g->crs);

@@ -19,6 +19,7 @@ typedef struct {
     /* What proj_create() reads: "EPSG:4326" (used as lon, lat) for lat-lon grids, else PROJ string or
      * WKT.  NULL: the points have no place in rows and columns. */
     char *crs;
+    char *no_place;      /* then the reason, one line; else NULL */
     char type[32];       /* the source's own name: "regular_ll", "lambert", ... for messages */
     guint width, height; /* columns (0 for a reduced grid), rows */
     gsize n_points;      /* width * height, or the sum of row_points */

@@ -43,9 +43,8 @@ check_places(const M2nGrid *from, const M2nGrid *to, GError **error)
 
     if (without == NULL)
         return TRUE;
-    g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT,
-                "grid %s: its points have no rows and columns to interpolate between",
-                without->type);
+    g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT, "grid %s cannot be regridded: %s",
+                without->type, without->no_place);
     return FALSE;
 }
 
