@@ -218,16 +218,20 @@ read_time(const Where *w, codes_handle *h, M2nGribHeader *f, GError **error)
         return FALSE;
     length = 2;
     const gboolean steps = codes_set_string(h, "stepUnits", "s", &length) == CODES_SUCCESS &&
-                           codes_get_long(h, "startStep", &start) == CODES_SUCCESS;
-    if (interval_end(h, &f->valid_time)) {
-        f->span = steps ? MAX(0, f->valid_time - f->reference_time - start) : 0;
-        return TRUE;
-    }
-    if (steps && codes_get_long(h, "endStep", &end) == CODES_SUCCESS) {
+                           codes_get_long(h, "startStep", &start) == CODES_SUCCESS &&
+                           codes_get_long(h, "endStep", &end) == CODES_SUCCESS;
+    gint64 stated;
+    if (steps) {
         f->valid_time = f->reference_time + end;
         f->span = MAX(0, end - start);
+    }
+    if (interval_end(h, &stated) && (!steps || ABS(stated - f->valid_time) > 60)) {
+        f->valid_time = stated; /* not for the sake of an interval that ends at 23:59 */
+        f->span = steps ? MAX(0, stated - f->reference_time - start) : 0;
         return TRUE;
     }
+    if (steps)
+        return TRUE;
     return get_long(w, h, "validityDate", &date, error) &&
            get_long(w, h, "validityTime", &time, error) &&
            unix_time(w, date, time * 100, &f->valid_time, error);
