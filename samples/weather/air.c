@@ -352,7 +352,7 @@ observe(const M2nAir *air, M2nWeather variable, gsize i)
     case M2N_T2M:
         return near - 0.0055 * air->height[i];
     case M2N_TCC:
-        return 100 * CLAMP(air->cloud[i], 0, 1);
+        return CLAMP(air->cloud[i], 0, 1);
     case M2N_R:
     default:
         return CLAMP(100 * air->humidity[i] / saturation(near), 1, 100);

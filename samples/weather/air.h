@@ -22,7 +22,7 @@ void m2n_air_step(M2nAir *air);
 gint64 m2n_air_time(const M2nAir *air);
 const M2nFlow *m2n_air_flow(const M2nAir *air); /* (transfer none) */
 
-/* One weather variable now, on the sphere's own grid [rows][columns]: m/s, m/s, K, %, %. */
+/* One weather variable now, on the sphere's own grid [rows][columns]: m/s, m/s, K, 0..1, %. */
 void m2n_air_observe(const M2nAir *air, M2nWeather variable, double *grid);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(M2nAir, m2n_air_free)

@@ -38,8 +38,8 @@ temperature_at(const M2nAir *air, double latitude, double longitude)
 static void
 test_a_year_stays_in_range(void)
 {
-    static const double low[] = {-60, -60, 190, 0, 0}, high[] = {60, 60, 330, 100, 100};
-    static const double mean_low[] = {-3, -3, 275, 25, 55}, mean_high[] = {4, 3, 292, 70, 90};
+    static const double low[] = {-60, -60, 190, 0, 0}, high[] = {60, 60, 330, 1, 100};
+    static const double mean_low[] = {-3, -3, 275, 0.25, 55}, mean_high[] = {4, 3, 292, 0.7, 90};
     g_autoptr(M2nAir) air = m2n_air_new(15, 5, JANUARY);
     const M2nSphere *s = m2n_air_flow(air)->sphere;
 
