@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "samples/weather/random.h"
+#include "engine/base/rng.h"
 
 #define A M2N_EARTH_RADIUS
 
@@ -75,6 +75,13 @@ m2n_flow_invert(M2nFlow *f)
     }
 }
 
+/* Uniform in [-1, 1); advances *state. */
+static double
+next_random(guint64 *state)
+{
+    return (double)(m2n_splitmix64(state) >> 11) * 0x1p-52 - 1;
+}
+
 void
 m2n_flow_disturb(M2nFlow *f, guint64 seed, double speed)
 {
@@ -84,7 +91,7 @@ m2n_flow_disturb(M2nFlow *f, guint64 seed, double speed)
     for (guint m = 1; m <= MIN(12, s->truncation); m++)
         for (guint n = m; n <= MIN(15, s->truncation); n++) {
             const double amplitude = 0.08 * speed * A / n;
-            const double re = m2n_random(&state), im = m2n_random(&state);
+            const double re = next_random(&state), im = next_random(&state);
             for (int layer = 0; layer < 2; layer++)
                 f->psi[layer][s->first[m] + n - m] += amplitude * (re + im * I);
         }

@@ -11,6 +11,7 @@
 #include "engine/base/error.h"
 #include "grib/grib_writer.h"
 #include "grib/variable.h"
+#include "plugin/quantity.h"
 #include "samples/weather/air.h"
 
 static volatile sig_atomic_t interrupted;
@@ -98,8 +99,7 @@ report(const Options *o, double done, gint64 time)
 {
     if (o->quiet || !isatty(STDERR_FILENO))
         return;
-    g_autoptr(GDateTime) when = g_date_time_new_from_unix_utc(time);
-    g_autofree char *text = g_date_time_format(when, "%Y-%m-%dT%H:%MZ");
+    g_autofree char *text = m2n_time_format(time);
     g_printerr("\r%3.0f%%  %s\033[K%s", 100 * done, text, done >= 1 ? "\n" : "");
 }
 
@@ -164,16 +164,12 @@ save(const Options *o, const char *path, GError **error)
 static gboolean
 parse_texts(Options *o, const char *start, const char *grid, const char *area, GError **error)
 {
-    g_autoptr(GTimeZone) utc = g_time_zone_new_utc();
-    g_autoptr(GDateTime) when = g_date_time_new_from_iso8601(start, utc);
     char rest;
 
-    if (when == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
-                    "--start: \"%s\" is not a time like 2020-01-31T00:00Z", start);
+    if (!m2n_time_parse(start, &o->start, error)) {
+        g_prefix_error(error, "--start: ");
         return FALSE;
     }
-    o->start = g_date_time_to_unix(when);
     if (sscanf(grid, "%ux%u%c", &o->width, &o->height, &rest) != 2 || o->width < 2 ||
         o->height < 2 || o->width > 8192 || o->height > 8192) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,

@@ -1,6 +1,5 @@
 #include <string.h>
 
-#include "samples/weather/random.h"
 #include "samples/weather/sphere.h"
 #include "tests/lib/m2n_test.h"
 
@@ -36,10 +35,9 @@ test_there_and_back(void)
         g_autofree M2nComplex *c = g_new(M2nComplex, s->n_coefficients);
         g_autofree M2nComplex *back = g_new(M2nComplex, s->n_coefficients);
         g_autofree double *grid = g_new(double, n_points(s));
-        guint64 state = 7;
-
+    
         for (guint k = 0; k < s->n_coefficients; k++) {
-            const double re = m2n_random(&state), im = m2n_random(&state);
+            const double re = g_test_rand_double_range(-1, 1), im = g_test_rand_double_range(-1, 1);
             c[k] = k <= s->truncation ? re : re + im * I; /* m = 0 is real */
         }
         m2n_sphere_synthesis(s, M2N_VALUE, c, grid);
