@@ -225,8 +225,8 @@ read_time(const Where *w, codes_handle *h, M2nGribHeader *f, GError **error)
         f->valid_time = f->reference_time + end;
         f->span = MAX(0, end - start);
     }
-    if (interval_end(h, &stated) && (!steps || ABS(stated - f->valid_time) > 60)) {
-        f->valid_time = stated; /* not for the sake of an interval that ends at 23:59 */
+    if (f->edition == 2 && interval_end(h, &stated)) { /* for GRIB1 eccodes makes the keys up */
+        f->valid_time = stated;
         f->span = steps ? MAX(0, stated - f->reference_time - start) : 0;
         return TRUE;
     }
