@@ -1,7 +1,8 @@
 /* check_vectors [--threads N] FILE...: compares the engine with files of test vectors.
  *
  * A file names a network (`config`) and a seed; weights and inputs are recomputed from them (made_up.h), the
- * forward pass runs, and the largest difference of each group of tensors is printed.
+ * forward pass runs, and where the file holds `losses` training steps too (check_steps.c), and the largest
+ * difference of each group of tensors is printed.
  *
  * Exit status: 0 within tolerance, 1 beyond it or a file not readable, 2 wrong usage, 77 when
  * --if-present was given and a file is not there (Meson's code for a skipped test). */
@@ -11,6 +12,7 @@
 #include "engine/base/cpu.h"
 #include "engine/base/error.h"
 #include "engine/nn/session.h"
+#include "tests/check_steps.h"
 #include "tests/lib/made_up.h"
 
 /* Full-size networks add some hundred numbers where small ones add some tens. */
@@ -83,7 +85,7 @@ check_forecast(const M2nSafetensors *st, const M2nConfig *c, guint64 seed, guint
 }
 
 static gboolean
-check_file(const char *path, guint threads, gboolean *ok, GError **error)
+check_file(const char *path, guint threads, gboolean recompute, gboolean *ok, GError **error)
 {
     g_autoptr(M2nSource) source = m2n_source_open_file(path, error);
     g_autoptr(M2nSafetensors) st = source != NULL ? m2n_safetensors_open(source, error) : NULL;
@@ -95,18 +97,20 @@ check_file(const char *path, guint threads, gboolean *ok, GError **error)
     guint64 seed;
     if (!g_ascii_string_to_unsigned(text != NULL ? text : "", 10, 0, G_MAXUINT64, &seed, error))
         return FALSE;
-    return check_forecast(st, &config, seed, threads, ok, error);
+    return check_forecast(st, &config, seed, threads, ok, error) &&
+           check_steps(st, &config, seed, threads, recompute, ok, error);
 }
 
 int
 main(int argc, char **argv)
 {
     gint threads = 2;
-    gboolean ok = TRUE, if_present = FALSE;
+    gboolean ok = TRUE, if_present = FALSE, recompute = FALSE;
     g_autoptr(GError) usage = NULL;
     const GOptionEntry entries[] = {
         {"threads", 't', 0, G_OPTION_ARG_INT, &threads, "Threads [2]", "N"},
         {"if-present", 0, 0, G_OPTION_ARG_NONE, &if_present, "Skip when a file is absent", NULL},
+        {"recompute", 0, 0, G_OPTION_ARG_NONE, &recompute, "Training in the least memory", NULL},
         G_OPTION_ENTRY_NULL,
     };
     g_autoptr(GOptionContext) context = g_option_context_new("FILE...");
@@ -122,7 +126,7 @@ main(int argc, char **argv)
         if (if_present && !g_file_test(argv[i], G_FILE_TEST_EXISTS))
             return 77;
         printf("%s (%s, %d threads)\n", argv[i], m2n_isa_name(m2n_isa()), threads);
-        if (!check_file(argv[i], (guint)threads, &ok, &error)) {
+        if (!check_file(argv[i], (guint)threads, recompute, &ok, &error)) {
             g_printerr("check_vectors: %s\n", error->message);
             ok = FALSE;
         }

@@ -1,0 +1,188 @@
+/* Gradient of the attention half of a block: from d(x), x = norm_1(z + SiLU(norm(post))), to d(z). */
+#include <string.h>
+
+#include "engine/nn/learner_private.h"
+#include "engine/ops/activation.h"
+#include "engine/ops/activation_backward.h"
+#include "engine/ops/attention.h"
+#include "engine/ops/attention_backward.h"
+#include "engine/ops/norm_backward.h"
+
+static float *
+gradient(const M2nLearner *l, const M2nWorker *w, gsize offset)
+{
+    return l->learn ? m2n_worker_gradient(l, w, offset) : NULL;
+}
+
+static void
+apply(const M2nLearner *l, const M2nWorker *w, float *y, const float *conv, gsize gamma, gsize beta,
+      const M2nRowNorm *norm, gsize row)
+{
+    m2n_apply_norm(w, l->config.hid_T, l->hw, 1, y, conv, l->weights + gamma, l->weights + beta,
+                   norm->mean + row, norm->rstd + row);
+}
+
+/* ---- what the forward pass had and no trace kept ---------------------------------------------- */
+
+static void
+rows_normed(gsize begin, gsize end, guint thread, gpointer data)
+{
+    const M2nLearner *l = data;
+    const M2nWorker *w = &l->worker[thread];
+    const M2nBlockAt *b = &l->places.block[l->layer];
+    const M2nTrace *t = l->t;
+    const gsize n = l->config.hid_T * l->hw;
+
+    for (gsize r = begin; r < end; r++) {
+        apply(l, w, l->q + r * n, t->q + r * n, b->q.gamma, b->q.beta, &t->norm_q, r);
+        apply(l, w, l->k + r * n, t->k + r * n, b->k.gamma, b->k.beta, &t->norm_k, r);
+        apply(l, w, l->v + r * n, t->v + r * n, b->v.gamma, b->v.beta, &t->norm_v, r);
+    }
+}
+
+static void
+items_attend(gsize begin, gsize end, guint thread, gpointer data)
+{
+    const M2nLearner *l = data;
+    const gsize v = l->config.variables, item = v * l->config.hid_T * l->hw;
+    const M2nAttention shape = {v, l->config.hid_T, l->hw};
+
+    (void)thread;
+    for (gsize b = begin; b < end; b++)
+        m2n_attention(&shape, l->mixed + b * item, l->attention + b * M2N_HEADS * v * v,
+                      l->q + b * item, l->k + b * item, l->v + b * item);
+}
+
+/* x = norm_1(z + SiLU(norm(post))) again, as the gradients of the temporal unit need it */
+static void
+rows_x(gsize begin, gsize end, guint thread, gpointer data)
+{
+    const M2nLearner *l = data;
+    const M2nWorker *w = &l->worker[thread];
+    const M2nBlockAt *b = &l->places.block[l->layer];
+    const gsize n = l->config.hid_T * l->hw;
+
+    for (gsize r = begin; r < end; r++) {
+        float *x = l->x + r * n;
+        const float *z = l->z + r * n;
+
+        apply(l, w, x, l->t->post + r * n, b->post.gamma, b->post.beta, &l->t->norm_post, r);
+        m2n_silu(x, x, n);
+#pragma omp simd
+        for (gsize i = 0; i < n; i++)
+            x[i] += z[i];
+        apply(l, w, x, x, b->norm_1[0], b->norm_1[1], &l->t->norm_1, r);
+    }
+}
+
+void
+m2n_learner_block_middle(M2nLearner *l)
+{
+    m2n_parallel_for(l->pool, l->rows, rows_x, l);
+}
+
+/* ---- backward ------------------------------------------------------------------------------- */
+
+/* dz: gradient of x -> of z along the residual; dy: gradient of the mixed values */
+static void
+rows_post(gsize begin, gsize end, guint thread, gpointer data)
+{
+    const M2nLearner *l = data;
+    const M2nWorker *w = &l->worker[thread];
+    const M2nBlockAt *b = &l->places.block[l->layer];
+    const M2nTrace *t = l->t;
+    const gsize d = l->config.hid_T, n = d * l->hw;
+    const M2nGroupNorm norm = {d, l->hw, 1};
+    float *normed = w->row[0], *sum = w->row[1], *ds = w->row[2], *dpost = w->row[3];
+
+    for (gsize r = begin; r < end; r++) {
+        const float *z = l->z + r * n, *post = t->post + r * n;
+        float *dz = l->dz + r * n;
+
+        apply(l, w, normed, post, b->post.gamma, b->post.beta, &t->norm_post, r);
+        m2n_silu(sum, normed, n);
+#pragma omp simd
+        for (gsize i = 0; i < n; i++)
+            sum[i] += z[i];
+        memset(ds, 0, n * sizeof *ds);
+        m2n_group_norm_backward(&norm, ds, dz, sum, l->weights + b->norm_1[0], t->norm_1.mean + r,
+                                t->norm_1.rstd + r, gradient(l, w, b->norm_1[0]),
+                                gradient(l, w, b->norm_1[1]));
+        memcpy(dz, ds, n * sizeof *dz);
+        m2n_silu_backward(ds, ds, normed, n);
+        memset(dpost, 0, n * sizeof *dpost);
+        m2n_group_norm_backward(&norm, dpost, ds, post, l->weights + b->post.gamma,
+                                t->norm_post.mean + r, t->norm_post.rstd + r,
+                                gradient(l, w, b->post.gamma), gradient(l, w, b->post.beta));
+        if (l->learn)
+            m2n_linear_weight(w, gradient(l, w, b->post.weight), NULL, dpost, l->mixed + r * n, d,
+                              d, l->hw);
+        m2n_linear_input(w, l->dy + r * n, dpost, d, d, l->hw, l->weights + b->post.weight, FALSE);
+    }
+}
+
+/* One head of one item at a time.  x, dt and mixed have served: they take dq, dk and dv. */
+static void
+heads_backward(gsize begin, gsize end, guint thread, gpointer data)
+{
+    const M2nLearner *l = data;
+    const gsize v = l->config.variables, item = v * l->config.hid_T * l->hw;
+    const M2nAttention shape = {v, l->config.hid_T, l->hw};
+
+    (void)thread;
+    for (gsize i = begin; i < end; i++) {
+        const gsize b = i / M2N_HEADS, at = b * item;
+
+        m2n_attention_backward(&shape, i % M2N_HEADS, l->x + at, l->dt + at, l->mixed + at,
+                               l->dy + at, l->attention + b * M2N_HEADS * v * v, l->q + at,
+                               l->k + at, l->v + at);
+    }
+}
+
+/* dnormed -> dz += weight^T dconv, and the projection's own gradients */
+static void
+project_backward(const M2nLearner *l, const M2nWorker *w, const M2nProjectionAt *at, gsize r,
+                 const float *dnormed, const float *conv, const M2nRowNorm *row_norm)
+{
+    const gsize d = l->config.hid_T, n = d * l->hw;
+    const M2nGroupNorm norm = {d, l->hw, 1};
+    float *dconv = w->row[0];
+
+    memset(dconv, 0, n * sizeof *dconv);
+    m2n_group_norm_backward(&norm, dconv, dnormed + r * n, conv + r * n, l->weights + at->gamma,
+                            row_norm->mean + r, row_norm->rstd + r, gradient(l, w, at->gamma),
+                            gradient(l, w, at->beta));
+    if (l->learn)
+        m2n_linear_weight(w, gradient(l, w, at->weight), NULL, dconv, l->z + r * n, d, d, l->hw);
+    m2n_linear_input(w, l->dz + r * n, dconv, d, d, l->hw, l->weights + at->weight, TRUE);
+}
+
+static void
+rows_project(gsize begin, gsize end, guint thread, gpointer data)
+{
+    const M2nLearner *l = data;
+    const M2nWorker *w = &l->worker[thread];
+    const M2nBlockAt *b = &l->places.block[l->layer];
+    const M2nTrace *t = l->t;
+
+    for (gsize r = begin; r < end; r++) {
+        project_backward(l, w, &b->q, r, l->x, t->q, &t->norm_q);
+        project_backward(l, w, &b->k, r, l->dt, t->k, &t->norm_k);
+        project_backward(l, w, &b->v, r, l->mixed, t->v, &t->norm_v);
+    }
+}
+
+void
+m2n_learner_attention_backward(M2nLearner *l)
+{
+    const gsize all = l->rows * l->config.hid_T * l->hw * sizeof(float);
+
+    m2n_parallel_for(l->pool, l->rows, rows_normed, l);
+    m2n_parallel_for(l->pool, l->batch, items_attend, l);
+    m2n_parallel_for(l->pool, l->rows, rows_post, l);
+    memset(l->x, 0, all);
+    memset(l->dt, 0, all);
+    memset(l->mixed, 0, all);
+    m2n_parallel_for(l->pool, (gsize)l->batch * M2N_HEADS, heads_backward, l);
+    m2n_parallel_for(l->pool, l->rows, rows_project, l);
+}

@@ -1,0 +1,175 @@
+/* What the parts of a learner share.  Shapes: R = B*V rows, D = hid_T, P = h*w, C = T*S. */
+#pragma once
+#include "engine/base/arena.h"
+#include "engine/nn/learner.h"
+
+G_BEGIN_DECLS
+
+#define M2N_MAX_STAGES 16 /* as m2n_config_check() */
+
+/* ---- where weights lie: offsets into the array of all of them, the same for both branches and for the
+ * gradient ---- */
+
+typedef struct {
+    gsize weight, bias;
+} M2nLinearAt;
+
+typedef struct {
+    gsize weight, bias, gamma, beta; /* 3x3 convolution, group norm */
+} M2nStageAt;
+
+typedef struct {
+    gsize weight, gamma, beta; /* 1x1 convolution without bias, group norm */
+} M2nProjectionAt;
+
+typedef struct {
+    gsize gamma, beta, mean, variance; /* batch norm; the last two are the running ones */
+} M2nBatchNormAt;
+
+typedef struct {
+    M2nProjectionAt q, k, v, post;
+    gsize norm_1[2], norm_2[2]; /* gamma, beta */
+    M2nBatchNormAt batch_norm[2];
+    gsize layer_scale[2];
+    M2nLinearAt proj_1, dw5, dw7, conv1, proj_2, fc1, dw3, fc2;
+    gsize begin, end; /* everything above lies in here */
+} M2nBlockAt;
+
+typedef struct {
+    M2nStageAt *encoder, *decoder; /* [V][N_S], in the order they run */
+    M2nLinearAt *readout;          /* [V] */
+    M2nLinearAt conv1, conv2;
+    M2nBlockAt *block; /* [N_T] */
+    gsize translator;  /* first float of the translator; encoders and decoders lie before it */
+} M2nPlaces;
+
+void m2n_places_init(M2nPlaces *places, const M2nConfig *config, const M2nParameters *parameters);
+void m2n_places_clear(M2nPlaces *places);
+
+/* ---- memory ---- */
+
+typedef struct {
+    float *mean, *rstd; /* [R], one group */
+} M2nRowNorm;
+
+/* What one block remembers of its forward pass; [R][D][P] where not said. */
+typedef struct {
+    float *q, *k, *v, *post;           /* 1x1 convolutions before their norms */
+    float *proj_1, *dw5, *dw7, *conv1; /* of the gate, as named in M2nBlockAt */
+    float *middle;                     /* after the gate's residual */
+    float *wide;                       /* [R][4D][P] fc1 */
+    float *sum;                        /* 2x + x2, before the last norm */
+    M2nRowNorm norm_q, norm_k, norm_v, norm_post, norm_1, norm_2;
+    float *mean[2], *variance[2]; /* [D] of the two batch norms */
+} M2nTrace;
+
+/* One thread's own memory. */
+typedef struct {
+    float *row[5];   /* [D][P] */
+    float *wide[2];  /* [4D][P] */
+    float *image[3]; /* [S][H][W] */
+    float *plane[2]; /* [H][W] */
+    /* [S][h_i][w_i] per stage: its convolution, and what norm and SiLU make of it */
+    float *conv[M2N_MAX_STAGES], *activated[M2N_MAX_STAGES];
+    float *gradient;  /* of the part at work: all coders, one block, or one 1x1 convolution */
+    float *scale;     /* [2][max(S, D)] */
+    float *gemm, *op; /* scratch of the ops */
+} M2nWorker;
+
+struct M2nLearner {
+    M2nConfig config;
+    M2nParameters *parameters;
+    M2nPlaces places;
+    float *query, *key, *gradient; /* [parameters->total] */
+    M2nArena *arena;
+    M2nPool *pool;
+    guint batch, threads, recomputed;
+    gsize rows, hw, height, width; /* of the latent grid */
+
+    M2nTrace *trace;                                 /* [N_T] */
+    M2nWorker *worker;                               /* [threads] */
+    float *z, *x, *dz, *dt, *dy, *q, *k, *v, *mixed; /* [R][D][P], shared by all blocks */
+    float *attention;                                /* [B][heads][V][V] */
+    double *row_sum, *row_product;                   /* [R][D] */
+    double *channel_sum, *channel_product;           /* [D] */
+    float *scale, *shift;                            /* [D] of the batch norm at work */
+    float *coefficient[3];                           /* [D] of m2n_norm_combine */
+    float *latent_x, *latent_y, *latent_out;         /* [R][C][P] */
+    double *image_loss;                              /* [B*T*V] */
+
+    /* of the pass at work */
+    const float *images, *target; /* [B][T][V][H][W] */
+    const float *latent;
+    float *out, *dlatent;
+    float *weights;     /* query or key */
+    const guint8 *keep; /* [2 N_T][R] or NULL */
+    guint layer;
+    M2nTrace *t;    /* of that layer */
+    gsize part;     /* offset of the first float the workers' gradients stand for */
+    gboolean learn; /* gradients of parameters are wanted */
+};
+
+/* ---- learner_coders.c: encoders and decoders ---- */
+
+void m2n_learner_encode(M2nLearner *l, const float *images, float *latent);
+/* Adds the encoders' part to the gradient. */
+void m2n_learner_encode_backward(M2nLearner *l, const float *images, const float *dlatent);
+/* Mean squared error of the decoded latent.  With dlatent: writes its gradient there and adds the decoders'
+ * part to the gradient. */
+double m2n_learner_decode(M2nLearner *l, const float *latent, const float *target, float *dlatent);
+
+/* ---- learner_forward.c ---- */
+
+/* The translator of `weights`, leaving traces and updating its running statistics. */
+void m2n_learner_translate(M2nLearner *l, float *weights, const guint8 *keep, const float *latent,
+                           float *out);
+/* l->z becomes the input of block l->layer. */
+void m2n_learner_block_input(M2nLearner *l, const float *latent);
+/* Block l->layer from its input l->z, which becomes its output; `running` updates the running statistics. */
+void m2n_learner_block(M2nLearner *l, gboolean running);
+
+/* ---- learner_backward.c ---- */
+
+/* After m2n_learner_translate() with the same arguments.  dlatent not NULL: the input's gradient alone (key
+ * branch); NULL: the parameters' alone (query branch). */
+void m2n_learner_translate_backward(M2nLearner *l, const float *dout, float *dlatent);
+
+/* ---- learner_unit.c, learner_attention.c: the two halves of a block, backward ----
+ * l->dz: gradient of the block's output -> of x, between the halves -> of the block's input.  The input, l->z,
+ * and x, l->x, must be there. */
+
+void m2n_learner_block_middle(M2nLearner *l); /* x again, from l->z and the trace */
+void m2n_learner_unit_backward(M2nLearner *l);
+void m2n_learner_attention_backward(M2nLearner *l);
+
+/* ---- learner_parts.c: shared by all of them ---- */
+
+/* y[out][n] = weight x[in][n] + bias; bias NULL: none */
+void m2n_linear(const M2nWorker *w, float *y, const float *x, gsize out, gsize in, gsize n,
+                const float *weight, const float *bias);
+/* dx[in][n] = (or, add, +=) weight^T dy[out][n] */
+void m2n_linear_input(const M2nWorker *w, float *dx, const float *dy, gsize out, gsize in, gsize n,
+                      const float *weight, gboolean add);
+/* dweight[out][in] += dy x^T, dbias[out] += sums of dy (dbias may be NULL) */
+void m2n_linear_weight(const M2nWorker *w, float *dweight, float *dbias, const float *dy,
+                       const float *x, gsize out, gsize in, gsize n);
+/* y = gamma (x - mean) rstd + beta, one image; mean, rstd [groups] */
+void m2n_apply_norm(const M2nWorker *w, gsize channels, gsize hw, gsize groups, float *y,
+                    const float *x, const float *gamma, const float *beta, const float *mean,
+                    const float *rstd);
+/* Factor of a residual: 1, or 1/(1 - p), or 0 for a dropped row. */
+float m2n_learner_keep(const M2nLearner *l, guint which, gsize row);
+/* Scale and shift of batch norm `which` of the trace at work, into l->scale and l->shift. */
+void m2n_learner_fold(M2nLearner *l, guint which);
+/* This thread's gradient of the float at `offset`. */
+static inline float *
+m2n_worker_gradient(const M2nLearner *l, const M2nWorker *w, gsize offset)
+{
+    return w->gradient + (offset - l->part);
+}
+/* The workers' gradients stand for [begin, end) from now on, and are zero. */
+void m2n_learner_begin_part(M2nLearner *l, gsize begin, gsize end);
+/* Adds them to the gradient, thread by thread in order. */
+void m2n_learner_end_part(M2nLearner *l, gsize begin, gsize end);
+
+G_END_DECLS
