@@ -40,7 +40,7 @@ test_a_year_stays_in_range(void)
 {
     static const double low[] = {-60, -60, 190, 0, 0}, high[] = {60, 60, 330, 1, 100};
     static const double mean_low[] = {-3, -3, 275, 0.25, 55}, mean_high[] = {4, 3, 292, 0.7, 90};
-    g_autoptr(M2nAir) air = m2n_air_new(15, 5, JANUARY);
+    g_autoptr(M2nAir) air = m2n_air_new(11, 5, JANUARY);
     const M2nSphere *s = m2n_air_flow(air)->sphere;
 
     for (int day = 0; day < 400; day += 5) {

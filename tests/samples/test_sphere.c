@@ -35,7 +35,7 @@ test_there_and_back(void)
         g_autofree M2nComplex *c = g_new(M2nComplex, s->n_coefficients);
         g_autofree M2nComplex *back = g_new(M2nComplex, s->n_coefficients);
         g_autofree double *grid = g_new(double, n_points(s));
-    
+
         for (guint k = 0; k < s->n_coefficients; k++) {
             const double re = g_test_rand_double_range(-1, 1), im = g_test_rand_double_range(-1, 1);
             c[k] = k <= s->truncation ? re : re + im * I; /* m = 0 is real */
