@@ -1,6 +1,5 @@
 /* The forecast at one place, with libmet2net alone: read_forecast FORECAST.json LONGITUDE LATITUDE
  * Build: cc read_forecast.c $(pkg-config --cflags --libs met2net) */
-#include <math.h>
 #include <met2net.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +15,7 @@ main(int argc, char **argv)
 
     const met2net_info *info = met2net_describe(forecast);
     const double *g = info->geotransform;
-    const double column = floor((atof(argv[2]) - g[0]) / g[1]),
-                 row = floor((atof(argv[3]) - g[3]) / g[5]);
+    const double column = (atof(argv[2]) - g[0]) / g[1], row = (atof(argv[3]) - g[3]) / g[5];
     if (!(column >= 0 && column < info->width && row >= 0 && row < info->height))
         return fprintf(stderr, "%s %s lies outside the forecast\n", argv[2], argv[3]), 1;
 
