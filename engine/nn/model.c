@@ -1,151 +1,351 @@
+/* Making a model: each tensor is read, folded and packed on its own, so that no second copy of all weights
+ * is ever in memory. */
 #include "engine/nn/model.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "engine/base/cpu.h"
 #include "engine/base/error.h"
 #include "engine/nn/network.h"
 #include "engine/ops/batch_norm.h"
+#include "engine/ops/panel_gemm.h"
 
-/* ---- weights by role ------------------------------------------------------------------- */
+/* Where values come from, and the arena they go to: a measuring one the first time. */
+typedef struct {
+    const M2nParameters *p;
+    const float *weights;         /* all of them, or NULL: from the file */
+    const M2nSafetensors *st;     /* with */
+    const M2nTensorInfo **tensor; /* [p->n] */
+    M2nArena *arena;
+    gboolean measuring;
+    GError **error;
+    gboolean failed; /* then *error is set and nothing more is read */
+} Builder;
 
-static M2nStage
-stage(const M2nModel *m, const M2nParameters *p, const char *prefix, const char *conv)
+/* ---- reading --------------------------------------------------------------------------- */
+
+/* The values of the parameter of this name into `out`; nothing when measuring or after a failure. */
+static void
+read_values(Builder *b, float *out, const char *name)
 {
-    return (M2nStage){
-        .weight = m->weights + m2n_parameters_offset(p, "%s.%s.weight", prefix, conv),
-        .bias = m->weights + m2n_parameters_offset(p, "%s.%s.bias", prefix, conv),
-        .gamma = m->weights + m2n_parameters_offset(p, "%s.norm.weight", prefix),
-        .beta = m->weights + m2n_parameters_offset(p, "%s.norm.bias", prefix),
-    };
+    const M2nParameter *p = m2n_parameters_find(b->p, name);
+
+    g_assert(p != NULL);
+    if (b->measuring || b->failed)
+        return;
+    if (b->weights != NULL)
+        memcpy(out, b->weights + p->offset, p->elements * sizeof(float));
+    else if (!m2n_safetensors_read_f32(b->st, b->tensor[p - b->p->list], 0, p->elements, out,
+                                       b->error))
+        b->failed = TRUE;
+}
+
+static char *
+join(const char *prefix, const char *name)
+{
+    return g_strconcat(prefix, ".", name, NULL);
+}
+
+/* The parameter <prefix>.<name>, kept as it is. */
+static const float *
+keep(Builder *b, const char *prefix, const char *name)
+{
+    g_autofree char *full = join(prefix, name);
+    float *out = m2n_arena_floats(b->arena, m2n_parameters_find(b->p, full)->elements);
+
+    read_values(b, out, full);
+    return out;
+}
+
+static M2nNorm
+keep_norm(Builder *b, const char *prefix)
+{
+    M2nNorm norm;
+
+    norm.gamma = keep(b, prefix, "weight");
+    norm.beta = keep(b, prefix, "bias");
+    return norm;
 }
 
 static M2nLinear
-linear(const M2nModel *m, const M2nParameters *p, const char *prefix, const char *name)
+keep_linear(Builder *b, const char *prefix)
 {
-    return (M2nLinear){
-        .weight = m->weights + m2n_parameters_offset(p, "%s.%s.weight", prefix, name),
-        .bias = m->weights + m2n_parameters_offset(p, "%s.%s.bias", prefix, name),
-    };
+    M2nLinear l;
+
+    l.weight = keep(b, prefix, "weight");
+    l.bias = keep(b, prefix, "bias");
+    return l;
 }
 
-static M2nProjection
-projection(const M2nModel *m, const M2nParameters *p, const char *layer, const char *name)
+static M2nStage
+keep_stage(Builder *b, const char *prefix, const char *conv)
 {
-    return (M2nProjection){
-        .weight = m->weights + m2n_parameters_offset(p, "%s.attn_1.%s.0.weight", layer, name),
-        .gamma = m->weights + m2n_parameters_offset(p, "%s.attn_1.%s.1.weight", layer, name),
-        .beta = m->weights + m2n_parameters_offset(p, "%s.attn_1.%s.1.bias", layer, name),
-    };
+    g_autofree char *conv_name = join(prefix, conv), *norm_name = join(prefix, "norm");
+    M2nStage s;
+
+    s.weight = keep(b, conv_name, "weight");
+    s.bias = keep(b, conv_name, "bias");
+    s.norm = keep_norm(b, norm_name);
+    return s;
+}
+
+/* ---- folding and packing ---------------------------------------------------------------- */
+
+/* (transfer full) n floats to work with; NULL when measuring or out of memory, which is then reported. */
+static float *
+work_space(Builder *b, gsize n)
+{
+    float *space = b->measuring || b->failed ? NULL : g_try_new(float, n);
+
+    if (space == NULL && !b->measuring && !b->failed) {
+        b->failed = TRUE;
+        g_set_error(b->error, M2N_ERROR, M2N_ERROR_MEMORY,
+                    "weights: %" G_GSIZE_FORMAT " MiB to pack a matrix", n * sizeof(float) >> 20);
+    }
+    return space;
+}
+
+/* Matrices of `in` columns below each other, as one packed matrix. */
+static const float *
+pack_stack(Builder *b, gsize n, char *const *names, gsize out, gsize in)
+{
+    g_autofree float *w = work_space(b, n * out * in);
+    float *packed = m2n_arena_floats(b->arena, m2n_panel_packed_floats(n * out, in));
+
+    for (gsize i = 0; i < n; i++)
+        read_values(b, w != NULL ? w + i * out * in : NULL, names[i]);
+    if (w != NULL)
+        m2n_panel_pack(n * out, in, w, packed);
+    return packed;
+}
+
+/* What is folded into a 1x1 convolution: y = row (W (column x + shift) + bias + after) */
+typedef struct {
+    const float *column, *shift; /* [in], or NULL: 1, 0 */
+    const float *row, *after;    /* [out], or NULL: 1, 0 */
+} Fold;
+
+static void
+fold(const Fold *f, gsize out, gsize in, float *w, float *bias)
+{
+    for (gsize o = 0; o < out; o++) {
+        const double row = f->row != NULL ? (double)f->row[o] : 1.0;
+        double sum = (double)bias[o] + (f->after != NULL ? (double)f->after[o] : 0.0);
+
+        for (gsize i = 0; i < in; i++) {
+            const double v = (double)w[o * in + i];
+
+            sum += f->shift != NULL ? v * (double)f->shift[i] : 0.0;
+            w[o * in + i] = (float)(row * v * (f->column != NULL ? (double)f->column[i] : 1.0));
+        }
+        bias[o] = (float)(row * sum);
+    }
+}
+
+static M2nLinear
+pack_linear(Builder *b, const char *prefix, gsize out, gsize in, const Fold *f)
+{
+    g_autofree char *weight = join(prefix, "weight"), *bias = join(prefix, "bias");
+    g_autofree float *w = work_space(b, out * in);
+    float *packed = m2n_arena_floats(b->arena, m2n_panel_packed_floats(out, in));
+    float *kept = m2n_arena_floats(b->arena, out);
+
+    read_values(b, w, weight);
+    read_values(b, kept, bias);
+    if (w != NULL) {
+        if (f != NULL)
+            fold(f, out, in, w, kept);
+        m2n_panel_pack(out, in, w, packed);
+    }
+    return (M2nLinear){packed, kept};
+}
+
+/* scale and shift of BatchNorm `which` of a temporal unit; space [6 D]: they are its first two vectors. */
+static void
+fold_batch_norm(Builder *b, const char *unit, guint which, gsize d, float *space)
+{
+    static const char *const names[] = {"running_mean", "running_var", "weight", "bias"};
+
+    for (gsize i = 0; i < 4; i++) {
+        g_autofree char *name = g_strdup_printf("%s.norm%u.%s", unit, which, names[i]);
+        read_values(b, space != NULL ? space + (2 + i) * d : NULL, name);
+    }
+    if (space != NULL)
+        m2n_batch_norm_fold(d, space + 2 * d, space + 3 * d, space + 4 * d, space + 5 * d, space,
+                            space + d);
 }
 
 static void
-fold_norm(M2nModel *m, const M2nParameters *p, const char *unit, guint layer, guint which)
+build_gated_attention(Builder *b, M2nBlock *block, const char *unit, gsize d)
 {
-    const gsize d = m->config.hid_T;
-    float *scale = m->folded + (layer * 2 + which) * 2 * d, *shift = scale + d;
-    const float *w = m->weights;
+    g_autofree char *proj_1 = join(unit, "attn.proj_1"), *proj_2 = join(unit, "attn.proj_2");
+    g_autofree char *gate = join(unit, "attn.spatial_gating_unit");
+    g_autofree char *dw5 = join(gate, "conv0"), *dw7 = join(gate, "conv_spatial");
+    g_autofree char *conv1 = join(gate, "conv1"), *scale = join(unit, "layer_scale_1");
+    g_autofree float *norm = work_space(b, 6 * d), *layer = work_space(b, d);
+    float *residual = m2n_arena_floats(b->arena, d);
 
-    m2n_batch_norm_fold(d, w + m2n_parameters_offset(p, "%s.norm%u.running_mean", unit, which + 1),
-                        w + m2n_parameters_offset(p, "%s.norm%u.running_var", unit, which + 1),
-                        w + m2n_parameters_offset(p, "%s.norm%u.weight", unit, which + 1),
-                        w + m2n_parameters_offset(p, "%s.norm%u.bias", unit, which + 1), scale,
-                        shift);
-    m->block[layer].scale[which] = scale;
-    m->block[layer].shift[which] = shift;
-    m->block[layer].layer_scale[which] =
-        w + m2n_parameters_offset(p, "%s.layer_scale_%u", unit, which + 1);
+    fold_batch_norm(b, unit, 1, d, norm);
+    read_values(b, layer, scale);
+    const Fold first = {.column = norm, .shift = norm != NULL ? norm + d : NULL};
+    const Fold second = {.row = layer, .after = first.shift};
+    block->proj_1 = pack_linear(b, proj_1, d, d, &first);
+    block->dw5 = keep_linear(b, dw5);
+    block->dw7 = keep_linear(b, dw7);
+    block->conv1 = pack_linear(b, conv1, d, d, NULL);
+    block->proj_2 = pack_linear(b, proj_2, d, d, &second);
+    for (gsize c = 0; norm != NULL && layer != NULL && c < d; c++)
+        residual[c] = (float)(1.0 + (double)layer[c] * (double)norm[c]);
+    block->residual = residual;
 }
 
 static void
-set_block(M2nModel *m, const M2nParameters *p, guint i)
+build_mlp(Builder *b, M2nBlock *block, const char *unit, gsize d)
 {
-    g_autofree char *layer = g_strdup_printf("hid_q.layers.%u", i);
-    g_autofree char *unit = g_strdup_printf("%s.ff.ff1", layer);
-    M2nBlock *b = &m->block[i];
+    g_autofree char *fc1 = join(unit, "mlp.fc1"), *fc2 = join(unit, "mlp.fc2");
+    g_autofree char *dw3 = join(unit, "mlp.dwconv.dwconv"), *scale = join(unit, "layer_scale_2");
+    g_autofree float *norm = work_space(b, 6 * d), *layer = work_space(b, d);
 
-    b->norm_1[0] = m->weights + m2n_parameters_offset(p, "%s.norm_1.weight", layer);
-    b->norm_1[1] = m->weights + m2n_parameters_offset(p, "%s.norm_1.bias", layer);
-    b->norm_2[0] = m->weights + m2n_parameters_offset(p, "%s.norm_2.weight", layer);
-    b->norm_2[1] = m->weights + m2n_parameters_offset(p, "%s.norm_2.bias", layer);
-    b->q = projection(m, p, layer, "q_Conv");
-    b->k = projection(m, p, layer, "k_Conv");
-    b->v = projection(m, p, layer, "v_Conv");
-    b->post = projection(m, p, layer, "v_post_f");
-    fold_norm(m, p, unit, i, 0);
-    fold_norm(m, p, unit, i, 1);
-    b->proj_1 = linear(m, p, unit, "attn.proj_1");
-    b->dw5 = linear(m, p, unit, "attn.spatial_gating_unit.conv0");
-    b->dw7 = linear(m, p, unit, "attn.spatial_gating_unit.conv_spatial");
-    b->conv1 = linear(m, p, unit, "attn.spatial_gating_unit.conv1");
-    b->proj_2 = linear(m, p, unit, "attn.proj_2");
-    b->fc1 = linear(m, p, unit, "mlp.fc1");
-    b->dw3 = linear(m, p, unit, "mlp.dwconv.dwconv");
-    b->fc2 = linear(m, p, unit, "mlp.fc2");
+    fold_batch_norm(b, unit, 2, d, norm);
+    read_values(b, layer, scale);
+    const Fold first = {.column = norm, .shift = norm != NULL ? norm + d : NULL};
+    const Fold second = {.row = layer};
+    block->fc1 = pack_linear(b, fc1, 4 * d, d, &first);
+    block->dw3 = keep_linear(b, dw3);
+    block->fc2 = pack_linear(b, fc2, d, 4 * d, &second);
 }
 
 static void
-set_roles(M2nModel *m, const M2nParameters *p)
+build_attention(Builder *b, M2nBlock *block, const char *layer, gsize d)
+{
+    static const char *const names[] = {"q_Conv", "k_Conv", "v_Conv", "v_post_f"};
+    M2nNorm *norm[] = {&block->q, &block->k, &block->v, &block->post_norm};
+    char *weight[4];
+
+    for (gsize i = 0; i < 4; i++) {
+        g_autofree char *p = g_strdup_printf("%s.attn_1.%s.1", layer, names[i]);
+
+        weight[i] = g_strdup_printf("%s.attn_1.%s.0.weight", layer, names[i]);
+        *norm[i] = keep_norm(b, p);
+    }
+    block->qkv = pack_stack(b, 3, weight, d, d);
+    block->post = pack_stack(b, 1, weight + 3, d, d);
+    for (gsize i = 0; i < 4; i++)
+        g_free(weight[i]);
+}
+
+/* ---- the whole --------------------------------------------------------------------------- */
+
+static void
+build_coders(Builder *b, M2nModel *m)
 {
     const M2nConfig *c = &m->config;
 
     for (guint v = 0; v < c->variables; v++) {
         g_autofree char *decoder = g_strdup_printf("dec_q_list.%u", v);
+        g_autofree char *readout = join(decoder, "readout");
 
         for (guint i = 0; i < c->N_S; i++) {
             const gboolean up = m2n_config_stride(c->N_S - 1 - i) == 2;
             g_autofree char *enc = g_strdup_printf("enc_q_list.%u.enc.%u.conv", v, i);
             g_autofree char *dec = g_strdup_printf("%s.dec.%u.conv", decoder, i);
 
-            m->encoder[v * c->N_S + i] = stage(m, p, enc, "conv");
-            m->decoder[v * c->N_S + i] = stage(m, p, dec, up ? "conv.0" : "conv");
+            m->encoder[v * c->N_S + i] = keep_stage(b, enc, "conv");
+            m->decoder[v * c->N_S + i] = keep_stage(b, dec, up ? "conv.0" : "conv");
         }
-        m->readout[v] = linear(m, p, decoder, "readout");
+        m->readout[v] = keep_linear(b, readout);
     }
-    m->conv1 = linear(m, p, "hid_q", "conv1");
-    m->conv2 = linear(m, p, "hid_q", "conv2");
-    for (guint i = 0; i < c->N_T; i++)
-        set_block(m, p, i);
 }
 
-/* (transfer full) with room for the weights; NULL: M2N_ERROR_MEMORY or _ARGUMENT */
+static void
+build(Builder *b, M2nModel *m)
+{
+    const gsize d = m->config.hid_T, ts = (gsize)m->config.steps * m->config.hid_S;
+
+    build_coders(b, m);
+    m->conv1 = pack_linear(b, "hid_q.conv1", d, ts, NULL);
+    m->conv2 = pack_linear(b, "hid_q.conv2", ts, d, NULL);
+    for (guint i = 0; i < m->config.N_T; i++) {
+        g_autofree char *layer = g_strdup_printf("hid_q.layers.%u", i);
+        g_autofree char *unit = join(layer, "ff.ff1");
+        g_autofree char *norm_1 = join(layer, "norm_1"), *norm_2 = join(layer, "norm_2");
+
+        build_attention(b, &m->block[i], layer, d);
+        m->block[i].norm_1 = keep_norm(b, norm_1);
+        m->block[i].norm_2 = keep_norm(b, norm_2);
+        build_gated_attention(b, &m->block[i], unit, d);
+        build_mlp(b, &m->block[i], unit, d);
+    }
+}
+
+/* (transfer full) */
 static M2nModel *
-new_model(const M2nConfig *c, const M2nParameters *p, const char *where, GError **error)
+new_model(const M2nConfig *c, Builder *b, const char *where, GError **error)
 {
     if (!m2n_isa_check(error))
         return NULL;
     g_autoptr(M2nModel) m = g_new0(M2nModel, 1);
+    g_autoptr(M2nArena) measuring = m2n_arena_new(0, NULL);
+    g_autoptr(GError) cause = NULL;
 
     g_atomic_ref_count_init(&m->refs);
     m->config = *c;
-    m->weights = g_try_new(float, p->total);
-    m->folded = g_try_new(float, 4 * (gsize)c->N_T * c->hid_T + 1);
-    if (m->weights == NULL || m->folded == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%s: weights need %" G_GSIZE_FORMAT " MiB",
-                    where, p->total * sizeof(float) >> 20);
-        return NULL;
-    }
     m->encoder = g_new0(M2nStage, c->variables * c->N_S);
     m->decoder = g_new0(M2nStage, c->variables * c->N_S);
     m->readout = g_new0(M2nLinear, c->variables);
     m->block = g_new0(M2nBlock, c->N_T);
-    return g_steal_pointer(&m);
+    b->arena = measuring;
+    b->measuring = TRUE;
+    build(b, m);
+    m->arena = m2n_arena_new(m2n_arena_peak(measuring), &cause);
+    if (m->arena == NULL) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%s: weights: %s", where, cause->message);
+        return NULL;
+    }
+    b->arena = m->arena;
+    b->measuring = FALSE;
+    b->error = error;
+    build(b, m);
+    return b->failed ? NULL : g_steal_pointer(&m);
 }
 
 M2nModel *
 m2n_model_new(const M2nConfig *config, const float *weights, GError **error)
 {
     g_autoptr(M2nParameters) p = m2n_parameters_new(config);
-    M2nModel *m = new_model(config, p, "model", error);
+    Builder b = {.p = p, .weights = weights};
 
-    if (m == NULL)
-        return NULL;
-    memcpy(m->weights, weights, p->total * sizeof(float));
-    set_roles(m, p);
+    return new_model(config, &b, "model", error);
+}
+
+void
+m2n_model_unref(M2nModel *m)
+{
+    if (!g_atomic_ref_count_dec(&m->refs))
+        return;
+    g_clear_pointer(&m->arena, m2n_arena_free);
+    g_free(m->encoder);
+    g_free(m->decoder);
+    g_free(m->readout);
+    g_free(m->block);
+    g_free(m);
+}
+
+M2nModel *
+m2n_model_ref(M2nModel *m)
+{
+    g_atomic_ref_count_inc(&m->refs);
     return m;
 }
 
-/* ---- from a file ----------------------------------------------------------------------- */
+const M2nConfig *
+m2n_model_config(const M2nModel *m)
+{
+    return &m->config;
+}
+
+/* ---- from a file ------------------------------------------------------------------------- */
 
 static char *
 shape_text(const guint64 *shape, guint rank)
@@ -211,42 +411,8 @@ m2n_model_load(const M2nSafetensors *st, GError **error)
         return NULL;
     g_autoptr(M2nParameters) p = m2n_parameters_new(&c);
     g_autofree const M2nTensorInfo **tensor = g_new0(const M2nTensorInfo *, p->n);
+    Builder b = {.p = p, .st = st, .tensor = tensor};
     if (!match_tensors(st, p, tensor, error))
         return NULL;
-    g_autoptr(M2nModel) m = new_model(&c, p, m2n_source_name(m2n_safetensors_source(st)), error);
-    if (m == NULL)
-        return NULL;
-    for (guint i = 0; i < p->n; i++)
-        if (!m2n_safetensors_read_f32(st, tensor[i], 0, p->list[i].elements,
-                                      m->weights + p->list[i].offset, error))
-            return NULL;
-    set_roles(m, p);
-    return g_steal_pointer(&m);
-}
-
-M2nModel *
-m2n_model_ref(M2nModel *m)
-{
-    g_atomic_ref_count_inc(&m->refs);
-    return m;
-}
-
-void
-m2n_model_unref(M2nModel *m)
-{
-    if (!g_atomic_ref_count_dec(&m->refs))
-        return;
-    g_free(m->weights);
-    g_free(m->folded);
-    g_free(m->encoder);
-    g_free(m->decoder);
-    g_free(m->readout);
-    g_free(m->block);
-    g_free(m);
-}
-
-const M2nConfig *
-m2n_model_config(const M2nModel *m)
-{
-    return &m->config;
+    return new_model(&c, &b, m2n_source_name(m2n_safetensors_source(st)), error);
 }

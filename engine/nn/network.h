@@ -1,37 +1,42 @@
-/* What model and session share, inside engine/nn only: the weights by role, and the parts of the forward
- * pass.  Formulas: M2nSession's header. */
+/* The weights by role, as the forward pass wants them; inside engine/nn only.
+ *
+ * Matrices are packed for m2n_panel_gemm().  Folded into their neighbours when the model is made: batch norm
+ * into proj_1 and fc1 (which read what it gives), layer scales into proj_2 and fc2.  With z the input of the
+ * temporal unit, BatchNorm1(z) = s z + t and layer scale l, the first residual is then
+ *     z + l (P + s z + t) = (1 + l s) z + (l P + l t):   `residual` = 1 + l s, the rest is proj_2's. */
 #pragma once
+#include "engine/base/arena.h"
 #include "engine/base/parallel.h"
+#include "engine/nn/model.h"
 #include "engine/nn/parameters.h"
 
 G_BEGIN_DECLS
-
-typedef struct {
-    const float *weight, *bias; /* 3x3 convolution */
-    const float *gamma, *beta;  /* group norm */
-} M2nStage;
-
-typedef struct {
-    const float *weight, *gamma, *beta; /* 1x1 convolution without bias, group norm */
-} M2nProjection;
 
 typedef struct {
     const float *weight, *bias;
 } M2nLinear;
 
 typedef struct {
-    M2nProjection q, k, v, post;
-    const float *norm_1[2], *norm_2[2]; /* gamma, beta */
-    const float *layer_scale[2];        /* of the temporal unit */
-    const float *scale[2], *shift[2];   /* its two batch norms, folded */
-    M2nLinear proj_1, dw5, dw7, conv1, proj_2, fc1, dw3, fc2;
+    const float *gamma, *beta;
+} M2nNorm;
+
+typedef struct {
+    const float *weight, *bias; /* 3x3 convolution, as in the checkpoint */
+    M2nNorm norm;
+} M2nStage;
+
+typedef struct {
+    const float *qkv, *post; /* packed: [3D][D] in this order, [D][D] */
+    M2nNorm q, k, v, post_norm, norm_1, norm_2;
+    M2nLinear proj_1, conv1, proj_2, fc1, fc2; /* packed */
+    M2nLinear dw5, dw7, dw3;
+    const float *residual;
 } M2nBlock;
 
 struct M2nModel {
     gatomicrefcount refs;
     M2nConfig config;
-    float *weights;     /* as m2n_parameters_new() */
-    float *folded;      /* [N_T][2][2][D] */
+    M2nArena *arena;    /* owns all numbers */
     M2nStage *encoder;  /* [V][N_S] */
     M2nStage *decoder;  /* [V][N_S], in the order they run */
     M2nLinear *readout; /* [V] */

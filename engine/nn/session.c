@@ -1,84 +1,37 @@
 /* M2nSession: the forward pass.  Images (one variable at one step) go through encoder and decoder one per
- * thread; rows (one variable of one batch item, all steps) through the translator likewise. */
+ * thread, the translator works on all rows at once. */
 #include "engine/nn/session.h"
-
-#include <string.h>
 
 #include "engine/base/arena.h"
 #include "engine/base/cpu.h"
 #include "engine/base/error.h"
-#include "engine/nn/network.h"
-#include "engine/ops/activation.h"
-#include "engine/ops/attention.h"
-#include "engine/ops/batch_norm.h"
-#include "engine/ops/conv3x3.h"
-#include "engine/ops/depthwise.h"
-#include "engine/ops/gemm.h"
-#include "engine/ops/group_norm.h"
-#include "engine/ops/pixel_shuffle.h"
-
-typedef struct {
-    float *image[3];          /* [S][H][W]: one stage's input, output, and before the shuffle */
-    float *wide[2], *deep[3]; /* [4D][h][w], [D][h][w] */
-    float *gemm;
-} Scratch;
+#include "engine/nn/coder.h"
+#include "engine/nn/translator.h"
 
 struct M2nSession {
     M2nModel *model;
     M2nPool *pool;
     M2nArena *arena;
-    gsize batch, rows, hw; /* rows = batch * V, hw of the latent grid */
-    float *latent;         /* [rows][T*S][hw] */
-    float *z;              /* [rows][D][hw] */
-    float *q, *k, *v, *mixed;
-    float *weight;    /* [batch][heads][V][V] */
-    Scratch *scratch; /* [threads] */
+    M2nTranslator translator;
+    M2nCoderScratch *coder; /* [threads] */
 
     const float *x; /* of the running forecast */
     float *y;
-    guint layer;
 };
 
 /* ---- memory ---------------------------------------------------------------------------- */
 
 static void
-lay_out(M2nSession *s, M2nArena *a, guint threads)
+lay_out(M2nSession *s, M2nArena *arena, guint threads)
 {
-    const M2nConfig *c = &s->model->config;
-    const gsize image = (gsize)c->hid_S * c->height * c->width, row = c->hid_T * s->hw;
+    m2n_translator_lay_out(&s->translator, arena, threads);
+    for (guint i = 0; i < threads; i++) {
+        M2nCoderScratch one;
 
-    s->latent = m2n_arena_floats(a, s->rows * c->steps * c->hid_S * s->hw);
-    s->z = m2n_arena_floats(a, s->rows * row);
-    s->q = m2n_arena_floats(a, s->rows * row);
-    s->k = m2n_arena_floats(a, s->rows * row);
-    s->v = m2n_arena_floats(a, s->rows * row);
-    s->mixed = m2n_arena_floats(a, s->rows * row);
-    s->weight = m2n_arena_floats(a, s->batch * M2N_HEADS * c->variables * c->variables);
-    for (guint t = 0; t < threads; t++) {
-        Scratch one;
-
-        for (guint i = 0; i < 3; i++) {
-            one.image[i] = m2n_arena_floats(a, image);
-            one.deep[i] = m2n_arena_floats(a, row);
-        }
-        one.wide[0] = m2n_arena_floats(a, 4 * row);
-        one.wide[1] = m2n_arena_floats(a, 4 * row);
-        one.gemm = m2n_arena_floats(a, m2n_gemm_scratch());
-        if (s->scratch != NULL)
-            s->scratch[t] = one;
+        m2n_coder_lay_out(&one, s->translator.model, arena);
+        if (s->coder != NULL)
+            s->coder[i] = one;
     }
-}
-
-static void
-set_sizes(M2nSession *s, M2nModel *m, guint batch)
-{
-    const M2nConfig *c = &m->config;
-    const guint shrink = m2n_config_shrink(c);
-
-    s->model = m;
-    s->batch = batch;
-    s->rows = (gsize)batch * c->variables;
-    s->hw = (gsize)(c->height / shrink) * (c->width / shrink);
 }
 
 gsize
@@ -87,7 +40,7 @@ m2n_session_memory(const M2nModel *m, guint batch, guint threads)
     g_autoptr(M2nArena) measuring = m2n_arena_new(0, NULL);
     M2nSession s = {0};
 
-    set_sizes(&s, (M2nModel *)m, batch);
+    m2n_translator_init(&s.translator, m, batch);
     lay_out(&s, measuring, threads > 0 ? threads : g_get_num_processors());
     return m2n_arena_peak(measuring);
 }
@@ -108,13 +61,16 @@ m2n_session_new(M2nModel *m, guint batch, guint threads, gsize max_memory, GErro
         return NULL;
     }
     g_autoptr(M2nSession) s = g_new0(M2nSession, 1);
-    set_sizes(s, m2n_model_ref(m), batch);
-    s->scratch = g_new0(Scratch, threads);
+    s->model = m2n_model_ref(m);
+    s->coder = g_new0(M2nCoderScratch, threads);
+    s->translator.scratch = g_new0(M2nTranslatorScratch, threads);
     s->arena = m2n_arena_new(need, error);
     if (s->arena == NULL)
         return NULL;
+    m2n_translator_init(&s->translator, m, batch);
     lay_out(s, s->arena, threads);
     s->pool = m2n_pool_new(threads, error);
+    s->translator.pool = s->pool;
     return s->pool != NULL ? g_steal_pointer(&s) : NULL;
 }
 
@@ -123,20 +79,26 @@ m2n_session_free(M2nSession *s)
 {
     g_clear_pointer(&s->pool, m2n_pool_free);
     g_clear_pointer(&s->arena, m2n_arena_free);
-    g_free(s->scratch);
+    g_free(s->translator.scratch);
+    g_free(s->coder);
     m2n_model_unref(s->model);
     g_free(s);
 }
 
-/* ---- encoder and decoder: one image ------------------------------------------------------- */
+/* ---- images ------------------------------------------------------------------------------ */
 
+/* Where image number i, (b*T + step)*V + v as in x, is kept in the translator's latent. */
 static void
-norm_silu(const M2nConfig *c, const M2nStage *stage, float *x, gsize hw)
+locate(const M2nSession *s, gsize image, guint *variable, float **row, gsize *channel)
 {
-    const M2nGroupNorm norm = {c->hid_S, hw, 2};
+    const M2nConfig *c = &s->model->config;
+    const M2nTranslator *t = &s->translator;
+    const gsize step = image / c->variables % c->steps;
 
-    m2n_group_norm(&norm, x, x, stage->gamma, stage->beta, NULL, NULL);
-    m2n_silu(x, x, c->hid_S * hw);
+    *variable = (guint)(image % c->variables);
+    *row = t->latent + (image / c->variables / c->steps * c->variables + *variable) * t->panels *
+                           t->ts * M2N_PANEL;
+    *channel = step * c->hid_S;
 }
 
 static void
@@ -144,27 +106,19 @@ encode_images(gsize begin, gsize end, guint thread, gpointer data)
 {
     const M2nSession *s = data;
     const M2nConfig *c = &s->model->config;
-    const Scratch *t = &s->scratch[thread];
+    const M2nTranslator *t = &s->translator;
 
-    for (gsize image = begin; image < end; image++) { /* (b*T + step)*V + v, the order of x */
-        const gsize v = image % c->variables, step = image / c->variables % c->steps;
-        const gsize row = image / c->variables / c->steps * c->variables + v;
-        const float *in = s->x + image * c->height * c->width;
-        M2nConv3x3 shape = {1, c->hid_S, c->height, c->width, 1};
+    for (gsize image = begin; image < end; image++) {
+        const float *latent;
+        guint variable;
+        gsize channel;
+        float *row;
 
-        for (guint i = 0; i < c->N_S; i++) {
-            const M2nStage *stage = &s->model->encoder[v * c->N_S + i];
-            float *out = i + 1 < c->N_S ? t->image[i % 2]
-                                        : s->latent + (row * c->steps + step) * c->hid_S * s->hw;
-
-            shape.stride = m2n_config_stride(i);
-            m2n_conv3x3(&shape, out, in, stage->weight, stage->bias);
-            shape.height /= shape.stride;
-            shape.width /= shape.stride;
-            shape.in = c->hid_S;
-            norm_silu(c, stage, out, shape.height * shape.width);
-            in = out;
-        }
+        locate(s, image, &variable, &row, &channel);
+        latent = m2n_encode_image(s->model, &s->coder[thread], variable,
+                                  s->x + image * c->height * c->width);
+        for (gsize f = 0; f < c->hid_S; f++)
+            m2n_panel_put(row, t->ts, channel + f, 0, t->hw, latent + f * t->hw);
     }
 }
 
@@ -173,183 +127,18 @@ decode_images(gsize begin, gsize end, guint thread, gpointer data)
 {
     const M2nSession *s = data;
     const M2nConfig *c = &s->model->config;
-    const Scratch *t = &s->scratch[thread];
+    const M2nTranslator *t = &s->translator;
 
     for (gsize image = begin; image < end; image++) {
-        const gsize v = image % c->variables, step = image / c->variables % c->steps;
-        const gsize row = image / c->variables / c->steps * c->variables + v;
-        const float *in = s->latent + (row * c->steps + step) * c->hid_S * s->hw;
-        float *y = s->y + image * c->height * c->width;
-        const guint shrink = m2n_config_shrink(c);
-        M2nConv3x3 shape = {c->hid_S, c->hid_S, c->height / shrink, c->width / shrink, 1};
+        float *latent = m2n_decoder_input(&s->coder[thread]), *row;
+        guint variable;
+        gsize channel;
 
-        for (guint i = 0; i < c->N_S; i++) {
-            const M2nStage *stage = &s->model->decoder[v * c->N_S + i];
-            const gboolean up = m2n_config_stride(c->N_S - 1 - i) == 2;
-            float *out = t->image[i % 2];
-
-            shape.out = up ? 4 * c->hid_S : c->hid_S;
-            m2n_conv3x3(&shape, up ? t->image[2] : out, in, stage->weight, stage->bias);
-            if (up) {
-                m2n_pixel_shuffle(c->hid_S, shape.height, shape.width, out, t->image[2]);
-                shape.height *= 2;
-                shape.width *= 2;
-            }
-            norm_silu(c, stage, out, shape.height * shape.width);
-            in = out;
-        }
-        const M2nLinear *readout = &s->model->readout[v];
-        const gsize hw = (gsize)c->height * c->width;
-        m2n_gemm(FALSE, FALSE, 1, hw, c->hid_S, readout->weight, c->hid_S, in, hw, FALSE, y, hw,
-                 t->gemm);
-        for (gsize p = 0; p < hw; p++)
-            y[p] += readout->bias[0];
-    }
-}
-
-/* ---- translator: one row ------------------------------------------------------------------ */
-
-/* y[out][hw] = weight x[in][hw] + bias; bias NULL: none */
-static void
-conv1x1(const M2nSession *s, const Scratch *t, float *y, const float *x, gsize out, gsize in,
-        const float *weight, const float *bias)
-{
-    m2n_gemm(FALSE, FALSE, out, s->hw, in, weight, in, x, s->hw, FALSE, y, s->hw, t->gemm);
-    for (gsize c = 0; bias != NULL && c < out; c++)
-        for (gsize p = 0; p < s->hw; p++)
-            y[c * s->hw + p] += bias[c];
-}
-
-static void
-project(const M2nSession *s, const Scratch *t, float *y, const float *x, const M2nProjection *p)
-{
-    const gsize d = s->model->config.hid_T;
-    const M2nGroupNorm norm = {d, s->hw, 1};
-
-    conv1x1(s, t, y, x, d, d, p->weight, NULL);
-    m2n_group_norm(&norm, y, y, p->gamma, p->beta, NULL, NULL);
-}
-
-static void
-rows_in(gsize begin, gsize end, guint thread, gpointer data)
-{
-    const M2nSession *s = data;
-    const M2nConfig *c = &s->model->config;
-    const gsize d = c->hid_T, ch = (gsize)c->steps * c->hid_S;
-
-    for (gsize r = begin; r < end; r++)
-        conv1x1(s, &s->scratch[thread], s->z + r * d * s->hw, s->latent + r * ch * s->hw, d, ch,
-                s->model->conv1.weight, s->model->conv1.bias);
-}
-
-static void
-rows_out(gsize begin, gsize end, guint thread, gpointer data)
-{
-    const M2nSession *s = data;
-    const M2nConfig *c = &s->model->config;
-    const gsize d = c->hid_T, ch = (gsize)c->steps * c->hid_S;
-
-    for (gsize r = begin; r < end; r++)
-        conv1x1(s, &s->scratch[thread], s->latent + r * ch * s->hw, s->z + r * d * s->hw, ch, d,
-                s->model->conv2.weight, s->model->conv2.bias);
-}
-
-static void
-rows_project(gsize begin, gsize end, guint thread, gpointer data)
-{
-    const M2nSession *s = data;
-    const M2nBlock *b = &s->model->block[s->layer];
-    const gsize row = s->model->config.hid_T * s->hw;
-
-    for (gsize r = begin; r < end; r++) {
-        project(s, &s->scratch[thread], s->q + r * row, s->z + r * row, &b->q);
-        project(s, &s->scratch[thread], s->k + r * row, s->z + r * row, &b->k);
-        project(s, &s->scratch[thread], s->v + r * row, s->z + r * row, &b->v);
-    }
-}
-
-static void
-items_attend(gsize begin, gsize end, guint thread, gpointer data)
-{
-    const M2nSession *s = data;
-    const M2nConfig *c = &s->model->config;
-    const M2nAttention shape = {c->variables, c->hid_T, s->hw};
-    const gsize item = c->variables * c->hid_T * s->hw;
-    const gsize weights = M2N_HEADS * c->variables * c->variables;
-
-    (void)thread;
-    for (gsize b = begin; b < end; b++)
-        m2n_attention(&shape, s->mixed + b * item, s->weight + b * weights, s->q + b * item,
-                      s->k + b * item, s->v + b * item);
-}
-
-/* z + layer_scale_1 G(BatchNorm(z)) */
-static void
-gated_attention(const M2nSession *s, const Scratch *t, const M2nBlock *b, float *z)
-{
-    const M2nConfig *c = &s->model->config;
-    const guint shrink = m2n_config_shrink(c);
-    const gsize d = c->hid_T, n = d * s->hw;
-    M2nDepthwise shape = {d, c->height / shrink, c->width / shrink, 5, 1};
-    float *y = t->deep[0], *gate = t->deep[1], *a = t->deep[2], *wide = t->wide[0];
-
-    m2n_batch_norm_apply(d, s->hw, y, z, b->scale[0], b->shift[0]);
-    conv1x1(s, t, gate, y, d, d, b->proj_1.weight, b->proj_1.bias);
-    m2n_gelu(gate, gate, n);
-    m2n_depthwise(&shape, a, gate, b->dw5.weight, b->dw5.bias);
-    shape.k = 7;
-    shape.dilation = 3;
-    m2n_depthwise(&shape, wide, a, b->dw7.weight, b->dw7.bias);
-    conv1x1(s, t, a, wide, d, d, b->conv1.weight, b->conv1.bias);
-    for (gsize i = 0; i < n; i++)
-        a[i] *= gate[i];
-    conv1x1(s, t, gate, a, d, d, b->proj_2.weight, b->proj_2.bias);
-    for (gsize i = 0; i < n; i++)
-        z[i] += b->layer_scale[0][i / s->hw] * (gate[i] + y[i]);
-}
-
-/* z + layer_scale_2 M(BatchNorm(z)) */
-static void
-mlp(const M2nSession *s, const Scratch *t, const M2nBlock *b, float *z)
-{
-    const M2nConfig *c = &s->model->config;
-    const guint shrink = m2n_config_shrink(c);
-    const gsize d = c->hid_T, n = d * s->hw;
-    const M2nDepthwise shape = {4 * d, c->height / shrink, c->width / shrink, 3, 1};
-    float *y = t->deep[0];
-
-    m2n_batch_norm_apply(d, s->hw, y, z, b->scale[1], b->shift[1]);
-    conv1x1(s, t, t->wide[0], y, 4 * d, d, b->fc1.weight, b->fc1.bias);
-    m2n_depthwise(&shape, t->wide[1], t->wide[0], b->dw3.weight, b->dw3.bias);
-    m2n_gelu(t->wide[1], t->wide[1], 4 * n);
-    conv1x1(s, t, y, t->wide[1], d, 4 * d, b->fc2.weight, b->fc2.bias);
-    for (gsize i = 0; i < n; i++)
-        z[i] += b->layer_scale[1][i / s->hw] * y[i];
-}
-
-static void
-rows_finish(gsize begin, gsize end, guint thread, gpointer data)
-{
-    const M2nSession *s = data;
-    const M2nBlock *b = &s->model->block[s->layer];
-    const gsize d = s->model->config.hid_T, n = d * s->hw;
-    const Scratch *t = &s->scratch[thread];
-    const M2nGroupNorm norm = {d, s->hw, 1};
-
-    for (gsize r = begin; r < end; r++) {
-        float *z = s->z + r * n, *x = s->q + r * n; /* q is free by now */
-
-        project(s, t, x, s->mixed + r * n, &b->post);
-        m2n_silu(x, x, n);
-        for (gsize i = 0; i < n; i++)
-            x[i] += z[i];
-        m2n_group_norm(&norm, x, x, b->norm_1[0], b->norm_1[1], NULL, NULL);
-        memcpy(z, x, n * sizeof(float));
-        gated_attention(s, t, b, z);
-        mlp(s, t, b, z);
-        for (gsize i = 0; i < n; i++)
-            z[i] += 2.0f * x[i];
-        m2n_group_norm(&norm, z, z, b->norm_2[0], b->norm_2[1], NULL, NULL);
+        locate(s, image, &variable, &row, &channel);
+        for (gsize f = 0; f < c->hid_S; f++)
+            m2n_panel_fetch(row, t->ts, channel + f, 0, t->hw, latent + f * t->hw);
+        m2n_decode_image(s->model, &s->coder[thread], variable,
+                         s->y + image * c->height * c->width);
     }
 }
 
@@ -369,23 +158,22 @@ m2n_session_run(M2nSession *s, const float *x, float *y, M2nProgressFunc progres
                 gpointer user_data, GError **error)
 {
     const M2nConfig *c = &s->model->config;
-    const gsize images = s->rows * c->steps;
+    M2nTranslator *t = &s->translator;
+    const gsize images = t->rows * c->steps;
     const guint all = c->N_T + 2;
 
     s->x = x;
     s->y = y;
-    m2n_parallel_for(s->pool, images, encode_images, s);
+    m2n_parallel_each(s->pool, images, encode_images, s);
     if (!report(progress, user_data, 1, all, error))
         return FALSE;
-    m2n_parallel_for(s->pool, s->rows, rows_in, s);
-    for (s->layer = 0; s->layer < c->N_T; s->layer++) {
-        m2n_parallel_for(s->pool, s->rows, rows_project, s);
-        m2n_parallel_for(s->pool, s->batch, items_attend, s);
-        m2n_parallel_for(s->pool, s->rows, rows_finish, s);
-        if (!report(progress, user_data, s->layer + 2, all, error))
+    m2n_translator_begin(t);
+    for (t->layer = 0; t->layer < c->N_T; t->layer++) {
+        m2n_translator_block(t);
+        if (!report(progress, user_data, t->layer + 2, all, error))
             return FALSE;
     }
-    m2n_parallel_for(s->pool, s->rows, rows_out, s);
-    m2n_parallel_for(s->pool, images, decode_images, s);
+    m2n_translator_end(t);
+    m2n_parallel_each(s->pool, images, decode_images, s);
     return report(progress, user_data, all, all, error);
 }

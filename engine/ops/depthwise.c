@@ -40,6 +40,25 @@ forward_ref(const M2nDepthwise *s, float *y, const float *x, const float *w, con
                     (float)((double)bias[c] + at_ref(s, x + c * hw, w + c * s->k * s->k, i, j));
 }
 
+static void
+plane_ref(const M2nDepthwise *s, float *y, gsize y_pitch, const float *x, gsize x_pitch,
+          const float *w, float bias)
+{
+    const gsize d = s->dilation, radius = s->k / 2 * d;
+    const float *corner = x - radius * x_pitch - radius;
+
+    for (gsize i = 0; i < s->height; i++)
+        for (gsize j = 0; j < s->width; j++) {
+            double sum = (double)bias;
+
+            for (gsize a = 0; a < s->k; a++)
+                for (gsize b = 0; b < s->k; b++)
+                    sum +=
+                        (double)w[a * s->k + b] * (double)corner[(i + a * d) * x_pitch + j + b * d];
+            y[i * y_pitch + j] = (float)sum;
+        }
+}
+
 #if M2N_HAVE_X86
 /* ---- tiles --------------------------------------------------------------------------- */
 
@@ -53,33 +72,34 @@ forward_ref(const M2nDepthwise *s, float *y, const float *x, const float *w, con
 typedef float Vector8 __attribute__((vector_size(32), aligned(4), may_alias));
 typedef float Vector16 __attribute__((vector_size(64), aligned(4), may_alias));
 
-/* rows x COLUMNS outputs from the padded tile; in[0] is the upper left corner of the first filter.  K and
- * the vector type are constants where this is inlined. */
+/* rows x columns outputs (columns a multiple of 32); in[0] is the upper left corner of the first filter.
+ * K and the vector type are constants where this is inlined. */
 #define TILE_BODY(Vector, K)                                                                       \
     const gsize lanes = sizeof(Vector) / sizeof(float);                                            \
     for (gsize residue = 0; residue < dilation; residue++)                                         \
         for (gsize i0 = residue; i0 < rows; i0 += R * dilation)                                    \
-            for (gsize j = 0; j < COLUMNS; j += lanes) {                                           \
+            for (gsize j = 0; j < columns; j += lanes) {                                           \
                 Vector acc[R];                                                                     \
                 _Pragma("GCC unroll 6") for (int t = 0; t < R; t++) acc[t] = (Vector){0} + bias;   \
                 for (gsize b = 0; b < K; b++) {                                                    \
-                    const float *x = in + i0 * PITCH + j + b * dilation;                           \
+                    const float *x = in + i0 * pitch + j + b * dilation;                           \
                     _Pragma("GCC unroll 12") for (int s = 0; s < R + K - 1; s++)                   \
                     {                                                                              \
                         const Vector v = *(const Vector *)(gconstpointer)x;                        \
                         _Pragma("GCC unroll 7") for (int a = 0; a < K;                             \
                                                      a++) if (s >= a && s - a < R) acc[s - a] +=   \
                             v * w[(gsize)a * K + b];                                               \
-                        x += dilation * PITCH;                                                     \
+                        x += dilation * pitch;                                                     \
                     }                                                                              \
                 }                                                                                  \
                 _Pragma("GCC unroll 6") for (int t = 0; t < R;                                     \
                                              t++) if (i0 + (gsize)t * dilation < rows) *           \
-                    (Vector *)(gpointer)(out + (i0 + (gsize)t * dilation) * COLUMNS + j) = acc[t]; \
+                    (Vector *)(gpointer)(out + (i0 + (gsize)t * dilation) * out_pitch + j) =       \
+                    acc[t];                                                                        \
             }
 
-typedef void (*Tile)(const float *in, const float *w, float bias, gsize dilation, gsize rows,
-                     float *out);
+typedef void (*Tile)(const float *in, gsize pitch, const float *w, float bias, gsize dilation,
+                     gsize rows, gsize columns, float *out, gsize out_pitch);
 
 /* Rows i0 .. and columns j0 .. of the image, moved so that the first filter's corner comes first. */
 static void
@@ -114,7 +134,8 @@ tiled(const M2nDepthwise *s, float *y, const float *x, const float *w, const flo
                 const gsize rows = MIN(step, s->height - i0), columns = MIN(COLUMNS, s->width - j0);
 
                 fill_tile(s, x + c * hw, i0, j0, rows, in);
-                tile(in, w + c * s->k * s->k, bias[c], s->dilation, rows, out);
+                tile(in, PITCH, w + c * s->k * s->k, bias[c], s->dilation, rows, COLUMNS, out,
+                     COLUMNS);
                 for (gsize i = 0; i < rows; i++)
                     memcpy(y + c * hw + (i0 + i) * s->width + j0, out + i * COLUMNS,
                            columns * sizeof(float));
@@ -131,9 +152,20 @@ choose(const M2nDepthwise *s, float *y, const float *x, const float *w, const fl
         tiled(s, y, x, w, bias, tile[s->k / 2 - 1]);
 }
 
+static void
+plane(const M2nDepthwise *s, float *y, gsize y_pitch, const float *x, gsize x_pitch, const float *w,
+      float bias, const Tile *tile)
+{
+    const gsize radius = s->k / 2 * s->dilation;
+
+    tile[s->k / 2 - 1](x - radius * x_pitch - radius, x_pitch, w, bias, s->dilation, s->height,
+                       (s->width + COLUMNS - 1) / COLUMNS * COLUMNS, y, y_pitch);
+}
+
 #define DEFINE_TILE(name, target, Vector, K)                                                       \
-    target static void name(const float *in, const float *w, float bias, gsize dilation,           \
-                            gsize rows, float *out)                                                \
+    target static void name(const float *in, gsize pitch, const float *w, float bias,              \
+                            gsize dilation, gsize rows, gsize columns, float *out,                 \
+                            gsize out_pitch)                                                       \
     {                                                                                              \
         TILE_BODY(Vector, K)                                                                       \
     }
@@ -144,12 +176,19 @@ DEFINE_TILE(tile3_avx2, M2N_AVX2, Vector8, 3)
 DEFINE_TILE(tile5_avx2, M2N_AVX2, Vector8, 5)
 DEFINE_TILE(tile7_avx2, M2N_AVX2, Vector8, 7)
 
+static const Tile tiles_avx2[] = {tile3_avx2, tile5_avx2, tile7_avx2};
+
 static void
 forward_avx2(const M2nDepthwise *s, float *y, const float *x, const float *w, const float *bias)
 {
-    static const Tile tile[] = {tile3_avx2, tile5_avx2, tile7_avx2};
+    choose(s, y, x, w, bias, tiles_avx2);
+}
 
-    choose(s, y, x, w, bias, tile);
+static void
+plane_avx2(const M2nDepthwise *s, float *y, gsize y_pitch, const float *x, gsize x_pitch,
+           const float *w, float bias)
+{
+    plane(s, y, y_pitch, x, x_pitch, w, bias, tiles_avx2);
 }
 
 /* ---- AVX-512 ------------------------------------------------------------------------- */
@@ -158,22 +197,29 @@ DEFINE_TILE(tile3_avx512, M2N_AVX512, Vector16, 3)
 DEFINE_TILE(tile5_avx512, M2N_AVX512, Vector16, 5)
 DEFINE_TILE(tile7_avx512, M2N_AVX512, Vector16, 7)
 
+static const Tile tiles_avx512[] = {tile3_avx512, tile5_avx512, tile7_avx512};
+
 static void
 forward_avx512(const M2nDepthwise *s, float *y, const float *x, const float *w, const float *bias)
 {
-    static const Tile tile[] = {tile3_avx512, tile5_avx512, tile7_avx512};
+    choose(s, y, x, w, bias, tiles_avx512);
+}
 
-    choose(s, y, x, w, bias, tile);
+static void
+plane_avx512(const M2nDepthwise *s, float *y, gsize y_pitch, const float *x, gsize x_pitch,
+             const float *w, float bias)
+{
+    plane(s, y, y_pitch, x, x_pitch, w, bias, tiles_avx512);
 }
 #endif
 
 /* ---- table and dispatch -------------------------------------------------------------- */
 
 const M2nDepthwiseVariant m2n_depthwise_variants[M2N_N_ISA] = {
-    {M2N_ISA_SCALAR, forward_ref},
+    {M2N_ISA_SCALAR, forward_ref, plane_ref},
 #if M2N_HAVE_X86
-    {M2N_ISA_AVX2, forward_avx2},
-    {M2N_ISA_AVX512, forward_avx512},
+    {M2N_ISA_AVX2, forward_avx2, plane_avx2},
+    {M2N_ISA_AVX512, forward_avx512, plane_avx512},
 #endif
 };
 
@@ -182,4 +228,12 @@ m2n_depthwise(const M2nDepthwise *s, float *y, const float *x, const float *w, c
 {
     g_assert(s->k % 2 == 1 && s->k <= 7 && s->dilation >= 1);
     M2N_DISPATCH(m2n_depthwise_variants, forward)(s, y, x, w, bias);
+}
+
+void
+m2n_depthwise_plane(const M2nDepthwise *s, float *y, gsize y_pitch, const float *x, gsize x_pitch,
+                    const float *w, float bias)
+{
+    g_assert(s->k == 3 || s->k == 5 || s->k == 7);
+    M2N_DISPATCH(m2n_depthwise_variants, plane)(s, y, y_pitch, x, x_pitch, w, bias);
 }

@@ -20,11 +20,21 @@ typedef struct {
 void m2n_depthwise(const M2nDepthwise *shape, float *y, const float *x, const float *w,
                    const float *bias);
 
+/* One channel whose zero rim is already there.  x is its first pixel; readable, and zero for pixels of the
+ * rim, are rows -r .. height + r - 1 and columns -r .. width + r - 1 (r = dilation (k-1)/2), and readable the
+ * M2N_DEPTHWISE_SLACK(dilation) rows below and the columns up to round32(width) + r.  y gets round32(width)
+ * columns, those past width without meaning.  `channels` is not looked at; k is 3, 5 or 7. */
+#define M2N_DEPTHWISE_SLACK(dilation) (6 * (dilation))
+void m2n_depthwise_plane(const M2nDepthwise *shape, float *y, gsize y_pitch, const float *x,
+                         gsize x_pitch, const float *w, float bias);
+
 /* All variants, reference first.  For the dispatcher, the tests and the benchmark only. */
 typedef struct {
     M2nIsa isa;
     void (*forward)(const M2nDepthwise *shape, float *y, const float *x, const float *w,
                     const float *bias);
+    void (*plane)(const M2nDepthwise *shape, float *y, gsize y_pitch, const float *x, gsize x_pitch,
+                  const float *w, float bias);
 } M2nDepthwiseVariant;
 
 extern const M2nDepthwiseVariant m2n_depthwise_variants[M2N_N_ISA];

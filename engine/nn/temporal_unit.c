@@ -1,0 +1,172 @@
+/* The temporal attention unit: four passes over panels and planes. */
+#include <string.h>
+
+#include "engine/nn/translator.h"
+#include "engine/ops/activation.h"
+#include "engine/ops/depthwise.h"
+
+#define GROUP 8u /* channels of one item of the depthwise passes: 1 KiB of each panel */
+
+/* ---- depthwise convolutions ------------------------------------------------------------------ */
+
+/* Channel `c` of a row -> the inside of a padded plane. */
+static void
+fetch_plane(const M2nTranslator *t, const float *panels, gsize channels, gsize c, float *plane)
+{
+    for (gsize i = 0; i < t->height; i++)
+        m2n_panel_fetch(panels, channels, c, i * t->width, t->width, plane + i * t->pitch);
+}
+
+static void
+put_image(const M2nTranslator *t, float *panels, gsize channels, gsize c, const float *image,
+          gsize pitch)
+{
+    for (gsize i = 0; i < t->height; i++)
+        m2n_panel_put(panels, channels, c, i * t->width, t->width, image + i * pitch);
+}
+
+static gsize
+round_width(const M2nTranslator *t)
+{
+    return (t->width + M2N_PANEL - 1) / M2N_PANEL * M2N_PANEL;
+}
+
+/* item = row * (D / 8) + group: a = dw7(dw5(gate)), channel by channel.  In `wide` the gate is the third
+ * quarter of each panel, a the last. */
+static void
+pass_gate_planes(gsize begin, gsize end, guint thread, gpointer data)
+{
+    const M2nTranslator *t = data;
+    const M2nTranslatorScratch *s = &t->scratch[thread];
+    const M2nBlock *b = &t->model->block[t->layer];
+    const gsize groups = t->d / GROUP, rounded = round_width(t);
+    M2nDepthwise shape = {1, t->height, t->width, 5, 1};
+
+    for (gsize item = begin; item < end; item++) {
+        float *row = t->wide + item / groups * t->panels * 4 * t->d * M2N_PANEL;
+
+        for (gsize c = item % groups * GROUP; c < (item % groups + 1) * GROUP; c++) {
+            fetch_plane(t, row, 4 * t->d, 2 * t->d + c, s->plane[0]);
+            shape.k = 5, shape.dilation = 1;
+            m2n_depthwise_plane(&shape, s->plane[1], t->pitch, s->plane[0], t->pitch,
+                                b->dw5.weight + c * 25, b->dw5.bias[c]);
+            for (gsize i = 0; rounded > t->width && i < t->height; i++)
+                memset(s->plane[1] + i * t->pitch + t->width, 0,
+                       (rounded - t->width) * sizeof(float));
+            shape.k = 7, shape.dilation = 3;
+            m2n_depthwise_plane(&shape, s->image, rounded, s->plane[1], t->pitch,
+                                b->dw7.weight + c * 49, b->dw7.bias[c]);
+            put_image(t, row, 4 * t->d, 3 * t->d + c, s->image, rounded);
+        }
+    }
+}
+
+/* item = row * (4D / 8) + group: hidden = gelu(dw3(hidden)) */
+static void
+pass_hidden_planes(gsize begin, gsize end, guint thread, gpointer data)
+{
+    const M2nTranslator *t = data;
+    const M2nTranslatorScratch *s = &t->scratch[thread];
+    const M2nBlock *b = &t->model->block[t->layer];
+    const gsize groups = 4 * t->d / GROUP, rounded = round_width(t);
+    const M2nDepthwise shape = {1, t->height, t->width, 3, 1};
+
+    for (gsize item = begin; item < end; item++) {
+        float *row = t->wide + item / groups * t->panels * 4 * t->d * M2N_PANEL;
+
+        for (gsize c = item % groups * GROUP; c < (item % groups + 1) * GROUP; c++) {
+            fetch_plane(t, row, 4 * t->d, c, s->plane[0]);
+            m2n_depthwise_plane(&shape, s->image, rounded, s->plane[0], t->pitch,
+                                b->dw3.weight + c * 9, b->dw3.bias[c]);
+            m2n_gelu(s->image, s->image, t->height * rounded);
+            put_image(t, row, 4 * t->d, c, s->image, rounded);
+        }
+    }
+}
+
+/* ---- matrix products: item = row * panels + panel --------------------------------------------- */
+
+/* gate = gelu(proj_1(norm_1(x))); proj_1 holds the batch norm */
+static void
+pass_gate(gsize begin, gsize end, guint thread, gpointer data)
+{
+    const M2nTranslator *t = data;
+    const M2nBlock *b = &t->model->block[t->layer];
+    const gsize size = t->d * M2N_PANEL;
+    float *in = t->scratch[thread].panel[0];
+
+    for (gsize i = begin; i < end; i++) {
+        const gsize at = i / t->panels * t->d;
+        const float *const x[] = {t->x + i * size}, *const scale[] = {t->scale[M2N_NORM_X] + at};
+        float *gate = t->wide + (i * 4 + 2) * size;
+
+        m2n_panel_combine(t->d, 1, x, scale, t->shift[M2N_NORM_X] + at, in);
+        m2n_panel_gemm(t->d, t->d, b->proj_1.weight, b->proj_1.bias, in, gate);
+        m2n_gelu(gate, gate, size);
+    }
+}
+
+/* z = first residual; hidden = fc1(z), over the gate and a of the same panel */
+static void
+pass_hidden(gsize begin, gsize end, guint thread, gpointer data)
+{
+    const M2nTranslator *t = data;
+    const M2nBlock *b = &t->model->block[t->layer];
+    const gsize size = t->d * M2N_PANEL;
+    float *gated = t->scratch[thread].panel[0], *projected = t->scratch[thread].panel[1];
+
+    for (gsize i = begin; i < end; i++) {
+        const gsize at = i / t->panels * t->d;
+        float *wide = t->wide + i * 4 * size, *z = t->z + i * size;
+        const float *const terms[] = {projected, t->x + i * size};
+        const float *const scale[] = {NULL, t->residual[0] + at};
+
+        m2n_panel_gemm(t->d, t->d, b->conv1.weight, b->conv1.bias, wide + 3 * size, gated);
+        m2n_panel_multiply(t->d, wide + 2 * size, gated);
+        m2n_panel_gemm(t->d, t->d, b->proj_2.weight, b->proj_2.bias, gated, projected);
+        m2n_panel_combine(t->d, 2, terms, scale, t->residual[1] + at, z);
+        m2n_panel_gemm(4 * t->d, t->d, b->fc1.weight, b->fc1.bias, z, wide);
+    }
+}
+
+/* z = 2 norm_1(x) + z + fc2(hidden); fc2 holds the layer scale */
+static void
+pass_output(gsize begin, gsize end, guint thread, gpointer data)
+{
+    const M2nTranslator *t = data;
+    const M2nBlock *b = &t->model->block[t->layer];
+    const gsize size = t->d * M2N_PANEL;
+    float *out = t->scratch[thread].panel[0];
+
+    for (gsize i = begin; i < end; i++) {
+        const gsize at = i / t->panels * t->d;
+        float *z = t->z + i * size;
+        const float *const terms[] = {out, z, t->x + i * size};
+        const float *const scale[] = {NULL, NULL, t->doubled[0] + at};
+
+        m2n_panel_gemm(t->d, 4 * t->d, b->fc2.weight, b->fc2.bias, t->wide + i * 4 * size, out);
+        m2n_panel_combine(t->d, 3, terms, scale, t->doubled[1] + at, z);
+        m2n_panel_moments(t->d, m2n_translator_lanes(t, i % t->panels), z, &t->moments[i]);
+    }
+}
+
+void
+m2n_temporal_unit(M2nTranslator *t)
+{
+    const M2nBlock *b = &t->model->block[t->layer];
+    const gsize panels = t->rows * t->panels;
+
+    for (gsize i = 0; i < t->rows * t->d; i++) {
+        const float scale = t->scale[M2N_NORM_X][i], shift = t->shift[M2N_NORM_X][i];
+
+        t->residual[0][i] = b->residual[i % t->d] * scale;
+        t->residual[1][i] = b->residual[i % t->d] * shift;
+        t->doubled[0][i] = 2.0f * scale;
+        t->doubled[1][i] = 2.0f * shift;
+    }
+    m2n_parallel_each(t->pool, panels, pass_gate, t);
+    m2n_parallel_each(t->pool, t->rows * t->d / GROUP, pass_gate_planes, t);
+    m2n_parallel_each(t->pool, panels, pass_hidden, t);
+    m2n_parallel_each(t->pool, t->rows * 4 * t->d / GROUP, pass_hidden_planes, t);
+    m2n_parallel_each(t->pool, panels, pass_output, t);
+}

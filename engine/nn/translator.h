@@ -1,0 +1,70 @@
+/* M2nTranslator: the middle of the network at work, and its buffers; inside engine/nn only.
+ *
+ * A row is one variable of one batch item.  Images of a row are stored in panels of 32 positions (see
+ * engine/ops/panel_gemm.h).  A block is nine passes, each cut into independent items that m2n_parallel_each()
+ * hands out; between them group norms put the sums of all panels of a row together. */
+#pragma once
+#include "engine/nn/network.h"
+#include "engine/ops/panel.h"
+
+G_BEGIN_DECLS
+
+/* Group norms whose scale and shift are applied by whoever reads next. */
+typedef enum {
+    M2N_NORM_Q,
+    M2N_NORM_K,
+    M2N_NORM_V,
+    M2N_NORM_X,
+    M2N_NORM_Z,
+    M2N_N_NORMS
+} M2nNormSlot;
+
+typedef struct {
+    float *panel[2]; /* [D][32] */
+    float *heads;    /* [2][V][D/8][32] */
+    float *plane[2]; /* one channel with its zero rim */
+    float *image;    /* [h][round32(w)] */
+} M2nTranslatorScratch;
+
+typedef struct {
+    const M2nModel *model;
+    M2nPool *pool;
+    gsize batch, rows, height, width, hw, panels; /* of the latent grid; rows = batch * V */
+    gsize d, ts;                                  /* D and T*S */
+    gsize pitch, plane_size;                      /* of a padded plane */
+
+    float *latent; /* [rows][panels][T*S][32]: input and output */
+    float *z;      /* [rows][panels][D][32], before norm_2: see scale[M2N_NORM_Z] */
+    float *x;      /* the same, before norm_1 */
+    float *wide;   /* [rows][panels][4D][32]: q k v - , then - - gate a, then the hidden layer */
+    float *scale[M2N_N_NORMS], *shift[M2N_N_NORMS]; /* [rows][D] */
+    float *mix, *mix_shift;                         /* [rows][V][D], [rows][D] */
+    float *residual[2], *doubled[2];                /* [rows][D]: scale and shift of x */
+    M2nMoments *moments;                            /* [3][rows][panels] */
+    double *score; /* [batch][heads][panels][V][V], then weights in the first panel's place */
+    M2nTranslatorScratch *scratch; /* [threads] */
+    guint layer;
+} M2nTranslator;
+
+/* Sizes, then buffers from the arena (a measuring one too; `scratch` NULL then). */
+void m2n_translator_init(M2nTranslator *t, const M2nModel *model, guint batch);
+void m2n_translator_lay_out(M2nTranslator *t, M2nArena *arena, guint threads);
+
+void m2n_translator_begin(M2nTranslator *t); /* latent -> z */
+void m2n_translator_block(M2nTranslator *t); /* block number t->layer */
+void m2n_translator_end(M2nTranslator *t);   /* z -> latent */
+
+/* The temporal unit: x and norm_1 -> z with its moments. */
+void m2n_temporal_unit(M2nTranslator *t);
+
+/* Scale and shift of a group norm with one group from moments[slot]. */
+void m2n_translator_finish_norm(M2nTranslator *t, guint moments_slot, M2nNormSlot slot,
+                                const M2nNorm *norm);
+
+static inline gsize
+m2n_translator_lanes(const M2nTranslator *t, gsize panel)
+{
+    return MIN(M2N_PANEL, t->hw - panel * M2N_PANEL);
+}
+
+G_END_DECLS
