@@ -186,7 +186,7 @@ pass_score(gsize begin, gsize end, guint thread, gpointer data)
         }
         for (gsize a = 0; a < v; a++)
             for (gsize b = 0; b < v; b++)
-                t->score[(i * v + a) * v + b] = m2n_dot(q + a * n, k + b * n, n);
+                t->score[(i * v + a) * v + b] = m2n_attention_dot(q + a * n, k + b * n, n);
     }
 }
 

@@ -10,7 +10,7 @@
 #define LANES 8u
 
 double
-m2n_dot(const float *a, const float *b, gsize n)
+m2n_attention_dot(const float *a, const float *b, gsize n)
 {
     double sum = 0.0;
 
@@ -66,7 +66,7 @@ m2n_attention(const M2nAttention *s, float *y, float *weight, const float *q, co
             double score[M2N_ATTENTION_MAX_VARIABLES];
 
             for (gsize j = 0; j < vars; j++)
-                score[j] = scale * m2n_dot(q + i * row + h * n, k + j * row + h * n, n);
+                score[j] = scale * m2n_attention_dot(q + i * row + h * n, k + j * row + h * n, n);
             m2n_softmax(score, vars);
             for (gsize j = 0; j < vars; j++)
                 w[j] = (float)score[j];

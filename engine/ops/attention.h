@@ -24,7 +24,7 @@ void m2n_attention(const M2nAttention *shape, float *y, float *weight, const flo
                    const float *k, const float *v);
 
 /* sum_i a[i] b[i] as the scores sum it. */
-double m2n_dot(const float *a, const float *b, gsize n);
+double m2n_attention_dot(const float *a, const float *b, gsize n);
 
 /* Softmax of one row of n scores, largest subtracted first.  A NaN or +inf score gives NaN weights.
  */
