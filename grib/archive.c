@@ -138,6 +138,12 @@ m2n_archive_open(M2nSource *const *sources, guint n_sources, GError **error)
 }
 
 guint
+m2n_archive_count(const M2nArchive *a)
+{
+    return a->messages->len;
+}
+
+guint
 m2n_archive_problems(const M2nArchive *a)
 {
     return a->problems->len;

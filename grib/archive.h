@@ -28,6 +28,8 @@ typedef struct {
 M2nArchive *m2n_archive_open_with(M2nSource *const *sources, guint n_sources,
                                   const M2nArchiveOptions *options, GError **error);
 
+/* Messages that can be read. */
+guint m2n_archive_count(const M2nArchive *a);
 /* Messages left out: damaged ones if so chosen, and those whose headers say nothing we know.  Each is one
  * line with file and message number. (transfer none) */
 guint m2n_archive_problems(const M2nArchive *a);

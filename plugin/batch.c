@@ -1,0 +1,233 @@
+/* Many forecasts: a queue of jobs and the threads that work on it. */
+#include "plugin/batch.h"
+
+#include <string.h>
+
+#include "engine/base/error.h"
+#include "plugin/batch_job.h"
+
+typedef struct {
+    const M2nBatchOptions *o;
+    const M2nBatchListener *listener;
+    M2nTemplateSplit split;
+    M2nBatchJob *jobs;
+    guint n_jobs;
+    GMutex lock;       /* of everything below, and of the listener */
+    guint next;        /* job to take */
+    GHashTable *taken; /* path -> input that writes it; both owned */
+    double *done;      /* [n_jobs] 0..1 */
+    double total;      /* their sum */
+    M2nBatchResult result;
+} Batch;
+
+typedef struct {
+    Batch *batch;
+    guint job;
+} Ticket;
+
+/* ---- the queue ----------------------------------------------------------------------------------- */
+
+static gboolean
+batch_init(Batch *b, const M2nBatchOptions *o, const M2nBatchListener *listener, GError **error)
+{
+    *b = (Batch){.o = o, .listener = listener};
+    if (!m2n_template_check(o->output, &b->split, error))
+        return FALSE;
+    g_mutex_init(&b->lock);
+    b->taken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    b->jobs = m2n_batch_jobs(o, &b->n_jobs);
+    b->done = g_new0(double, b->n_jobs);
+    return TRUE;
+}
+
+static void
+batch_clear(Batch *b)
+{
+    m2n_batch_jobs_free(b->jobs, b->n_jobs);
+    g_free(b->done);
+    g_hash_table_unref(b->taken);
+    g_mutex_clear(&b->lock);
+}
+
+/* FALSE: none left, or stopped. */
+static gboolean
+take_job(Batch *b, guint *job)
+{
+    g_mutex_lock(&b->lock);
+    const gboolean ok = !b->result.cancelled && b->next < b->n_jobs;
+    if (ok)
+        *job = b->next++;
+    g_mutex_unlock(&b->lock);
+    return ok;
+}
+
+/* ---- telling ------------------------------------------------------------------------------------- */
+
+static void
+tell(Batch *b, M2nBatchEvent event, const char *text)
+{
+    g_mutex_lock(&b->lock);
+    b->result.files += event == M2N_BATCH_WROTE;
+    if (b->listener->event != NULL)
+        b->listener->event(event, text, b->listener->user_data);
+    g_mutex_unlock(&b->lock);
+}
+
+/* Progress of one job into that of the batch. */
+static gboolean
+report(double done, const char *message, gpointer user_data)
+{
+    const Ticket *ticket = user_data;
+    Batch *b = ticket->batch;
+    (void)message;
+
+    g_mutex_lock(&b->lock);
+    b->total += done - b->done[ticket->job];
+    b->done[ticket->job] = done;
+    g_autofree char *text = g_strdup_printf("%u of %u forecasts%s",
+                                            b->result.done + b->result.skipped + b->result.failed,
+                                            b->n_jobs, b->result.failed > 0 ? ", some failed" : "");
+    if (b->listener->progress != NULL && !b->result.cancelled &&
+        !b->listener->progress(b->total / b->n_jobs, text, b->listener->user_data))
+        b->result.cancelled = TRUE;
+    const gboolean go_on = !b->result.cancelled;
+    g_mutex_unlock(&b->lock);
+    return go_on;
+}
+
+/* ---- one job ------------------------------------------------------------------------------------- */
+
+/* FALSE: M2N_ERROR_ARGUMENT: another job writes the same file. */
+static gboolean
+claim_paths(Batch *b, const M2nOpenJob *job, GError **error)
+{
+    const char *input = job->spec->file != NULL ? job->spec->file : job->spec->inputs[0];
+    gboolean ok = TRUE;
+
+    g_mutex_lock(&b->lock);
+    for (guint i = 0; ok && i < job->files->len; i++) {
+        const M2nBatchFile *f = job->files->pdata[i];
+        const char *other = g_hash_table_lookup(b->taken, f->path);
+        ok = other == NULL;
+        if (ok)
+            g_hash_table_insert(b->taken, g_strdup(f->path), g_strdup(input));
+        else
+            g_set_error(
+                error, M2N_ERROR, M2N_ERROR_ARGUMENT,
+                "%s: its output %s is also that of %s; put {input} or {init} into the output name",
+                input, f->path, other);
+    }
+    g_mutex_unlock(&b->lock);
+    return ok;
+}
+
+/* TRUE: at least one file has to be written; *todo[i] tells which. */
+static gboolean
+find_work(Batch *b, const M2nOpenJob *job, gboolean *todo)
+{
+    gboolean any = FALSE;
+
+    for (guint i = 0; i < job->files->len; i++) {
+        const M2nBatchFile *f = job->files->pdata[i];
+        g_autofree char *why = NULL;
+        todo[i] = b->o->overwrite || !m2n_job_file_is_done(job, f, b->o->format, &why);
+        any |= todo[i];
+        if (todo[i] && why != NULL) {
+            g_autofree char *text = g_strdup_printf("%s: written again: %s", f->path, why);
+            tell(b, M2N_BATCH_REDO, text);
+        }
+    }
+    return any;
+}
+
+static gboolean
+write_files(Batch *b, const M2nOpenJob *job, const gboolean *todo, const float *values,
+            GError **error)
+{
+    for (guint i = 0; i < job->files->len; i++) {
+        const M2nBatchFile *f = job->files->pdata[i];
+        g_autofree float *room = NULL;
+        if (!todo[i])
+            continue;
+        const M2nProduct p = m2n_job_product(job, f, values, &room);
+        if (!m2n_product_write(&p, f->path, b->o->format, &b->o->product, error))
+            return FALSE;
+        tell(b, M2N_BATCH_WROTE, f->path);
+    }
+    return TRUE;
+}
+
+typedef enum { DONE, SKIPPED, FAILED } Outcome;
+
+static Outcome
+run_job(Batch *b, Ticket *ticket, GError **error)
+{
+    g_autoptr(M2nOpenJob) job = m2n_job_open(b->o, &b->split, &b->jobs[ticket->job], error);
+
+    if (job == NULL || !claim_paths(b, job, error))
+        return FAILED;
+    g_autofree gboolean *todo = g_new0(gboolean, job->files->len);
+    if (!find_work(b, job, todo)) {
+        tell(b, M2N_BATCH_SKIPPED, b->jobs[ticket->job].inputs[0]);
+        return SKIPPED;
+    }
+    g_autofree float *values = m2n_job_compute(job, report, ticket, error);
+    return values != NULL && write_files(b, job, todo, values, error) ? DONE : FAILED;
+}
+
+/* Names the input where the message does not. */
+static char *
+failure_text(const M2nBatchJob *job, const GError *error)
+{
+    if (strstr(error->message, job->inputs[0]) != NULL)
+        return g_strdup(error->message);
+    return g_strdup_printf("%s: %s", job->inputs[0], error->message);
+}
+
+static gpointer
+work(gpointer data)
+{
+    Batch *b = data;
+    guint index;
+
+    while (take_job(b, &index)) {
+        Ticket ticket = {b, index};
+        g_autoptr(GError) error = NULL;
+        const Outcome outcome = run_job(b, &ticket, &error);
+        const gboolean stopped = g_error_matches(error, M2N_ERROR, M2N_ERROR_CANCELLED);
+        if (outcome == FAILED && !stopped) {
+            g_autofree char *text = failure_text(&b->jobs[index], error);
+            tell(b, M2N_BATCH_FAILED, text);
+        }
+        g_mutex_lock(&b->lock);
+        b->result.done += outcome == DONE;
+        b->result.skipped += outcome == SKIPPED;
+        b->result.failed += outcome == FAILED && !stopped;
+        b->result.cancelled |= stopped;
+        g_mutex_unlock(&b->lock);
+        if (!stopped)
+            report(1, NULL, &ticket);
+    }
+    return NULL;
+}
+
+gboolean
+m2n_batch_run(const M2nBatchOptions *options, const M2nBatchListener *listener,
+              M2nBatchResult *result, GError **error)
+{
+    Batch b;
+
+    if (!batch_init(&b, options, listener, error))
+        return FALSE;
+    const guint n = CLAMP(options->jobs, 1, MAX(b.n_jobs, 1));
+    g_autofree GThread **threads = g_new0(GThread *, n);
+    for (guint i = 1; i < n; i++) /* the caller is the first worker */
+        threads[i] = g_thread_try_new("met2net-batch", work, &b, NULL);
+    work(&b);
+    for (guint i = 1; i < n; i++)
+        if (threads[i] != NULL)
+            g_thread_join(threads[i]);
+    *result = b.result;
+    batch_clear(&b);
+    return TRUE;
+}

@@ -1,0 +1,230 @@
+/* Lists, patterns and standard input, as one list of names. */
+#include "plugin/batch_inputs.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/base/error.h"
+
+#define MAX_DEPTH 32 /* of "**": a loop of symbolic links ends here */
+
+typedef struct {
+    GPtrArray *names;
+    GHashTable *seen; /* borrows the names */
+} Names;
+
+static void
+add_name(Names *n, char *name) /* (transfer full) */
+{
+    if (g_hash_table_contains(n->seen, name)) {
+        g_free(name);
+        return;
+    }
+    g_ptr_array_add(n->names, name);
+    g_hash_table_add(n->seen, name);
+}
+
+static gboolean
+is_pattern(const char *name)
+{
+    return strpbrk(name, "*?[") != NULL;
+}
+
+static int
+by_text(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* (transfer full) entries of a folder, sorted; hidden ones only where the pattern asks for them */
+static GPtrArray *
+entries_of(const char *folder, gboolean hidden)
+{
+    GPtrArray *entries = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    const char *name;
+
+    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL)
+        if (hidden || name[0] != '.')
+            g_ptr_array_add(entries, g_strdup(name));
+    g_ptr_array_sort(entries, by_text);
+    return entries;
+}
+
+/* One character class "[a-z]" or "[!a-z]" at *p against c; *p moves behind it.  An open bracket is itself. */
+static gboolean
+match_class(const char **p, char c)
+{
+    const char *at = *p + 1;
+    const gboolean not = *at == '!' || *at == '^';
+    gboolean in = FALSE, first = TRUE;
+
+    for (at += not ; *at != 0 && (first || *at != ']'); at++, first = FALSE) {
+        if (at[1] == '-' && at[2] != 0 && at[2] != ']') {
+            in |= at[0] <= c && c <= at[2];
+            at += 2;
+        } else {
+            in |= *at == c;
+        }
+    }
+    if (*at == 0) {
+        ++*p;
+        return c == '[';
+    }
+    *p = at + 1;
+    return in != not ;
+}
+
+static gboolean
+matches(const char *pattern, const char *text)
+{
+    while (*pattern != 0 && *pattern != '*') {
+        if (*text == 0)
+            return FALSE;
+        if (*pattern == '[') {
+            if (!match_class(&pattern, *text))
+                return FALSE;
+        } else if (*pattern != '?' && *pattern != *text) {
+            return FALSE;
+        } else {
+            pattern++;
+        }
+        text++;
+    }
+    if (*pattern == 0)
+        return *text == 0;
+    for (;; text++) {
+        if (matches(pattern + 1, text))
+            return TRUE;
+        if (*text == 0)
+            return FALSE;
+    }
+}
+
+static void
+expand_parts(Names *n, const char *folder, char **parts, guint depth)
+{
+    const gboolean last = parts[1] == NULL, any_depth = g_str_equal(parts[0], "**");
+
+    if (depth > MAX_DEPTH)
+        return;
+    if (any_depth && !last)
+        expand_parts(n, folder, parts + 1, depth + 1);
+    g_autoptr(GPtrArray) entries = entries_of(folder, parts[0][0] == '.');
+    for (guint i = 0; i < entries->len; i++) {
+        const char *name = entries->pdata[i];
+        g_autofree char *path =
+            g_str_equal(folder, ".") ? g_strdup(name) : g_build_filename(folder, name, NULL);
+        const gboolean is_folder = g_file_test(path, G_FILE_TEST_IS_DIR);
+        if (any_depth && is_folder)
+            expand_parts(n, path, parts, depth + 1);
+        else if (any_depth || !matches(parts[0], name))
+            continue;
+        else if (last)
+            add_name(n, g_steal_pointer(&path));
+        else if (is_folder)
+            expand_parts(n, path, parts + 1, depth + 1);
+    }
+}
+
+static gboolean
+expand_pattern(Names *n, const char *pattern, GError **error)
+{
+    const guint before = n->names->len;
+    g_auto(GStrv) parts = g_strsplit(pattern, "/", -1);
+    GString *folder = g_string_new(pattern[0] == '/' ? "/" : "");
+    guint first = pattern[0] == '/';
+
+    while (parts[first] != NULL && parts[first + 1] != NULL && !is_pattern(parts[first])) {
+        g_string_append_printf(folder, "%s%s",
+                               folder->len > 0 && folder->str[folder->len - 1] != '/' ? "/" : "",
+                               parts[first]);
+        first++;
+    }
+    expand_parts(n, folder->len > 0 ? folder->str : ".", parts + first, 0);
+    g_string_free(folder, TRUE);
+    if (n->names->len > before)
+        return TRUE;
+    g_set_error(error, M2N_ERROR, M2N_ERROR_MISSING, "%s: no file matches", pattern);
+    return FALSE;
+}
+
+static gboolean
+expand_one(Names *n, const char *name, GError **error)
+{
+    if (is_pattern(name) && !g_file_test(name, G_FILE_TEST_EXISTS))
+        return expand_pattern(n, name, error);
+    add_name(n, g_strdup(name));
+    return TRUE;
+}
+
+/* The lines of a list; `folder` is put before relative names. */
+static gboolean
+expand_lines(Names *n, const char *text, const char *folder, GError **error)
+{
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+
+    for (guint i = 0; lines[i] != NULL; i++) {
+        const char *name = g_strstrip(lines[i]);
+        if (*name == 0 || *name == '#')
+            continue;
+        g_autofree char *path = folder == NULL || g_path_is_absolute(name)
+                                    ? g_strdup(name)
+                                    : g_build_filename(folder, name, NULL);
+        if (!expand_one(n, path, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
+static gboolean
+expand_stream(Names *n, GError **error)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+    char buffer[4096];
+    size_t got;
+
+    while ((got = fread(buffer, 1, sizeof buffer, stdin)) > 0)
+        g_string_append_len(text, buffer, (gssize)got);
+    if (ferror(stdin)) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "standard input: cannot be read");
+        return FALSE;
+    }
+    return expand_lines(n, text->str, NULL, error);
+}
+
+static gboolean
+expand_list(Names *n, const char *list, GError **error)
+{
+    g_autofree char *text = NULL, *folder = g_path_get_dirname(list);
+    g_autoptr(GError) problem = NULL;
+
+    if (!g_file_get_contents(list, &text, NULL, &problem)) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s", list, problem->message);
+        return FALSE;
+    }
+    return expand_lines(n, text, g_str_equal(folder, ".") ? NULL : folder, error);
+}
+
+char **
+m2n_inputs_expand(const char *const *names, GError **error)
+{
+    Names n = {g_ptr_array_new_with_free_func(g_free), g_hash_table_new(g_str_hash, g_str_equal)};
+    gboolean ok = TRUE;
+
+    for (guint i = 0; ok && names[i] != NULL; i++) {
+        if (g_str_equal(names[i], "-"))
+            ok = expand_stream(&n, error);
+        else if (names[i][0] == '@')
+            ok = expand_list(&n, names[i] + 1, error);
+        else
+            ok = expand_one(&n, names[i], error);
+    }
+    g_hash_table_unref(n.seen);
+    if (!ok) {
+        g_ptr_array_unref(n.names);
+        return NULL;
+    }
+    g_ptr_array_add(n.names, NULL);
+    return (char **)g_ptr_array_free(n.names, FALSE);
+}

@@ -1,0 +1,14 @@
+/* The inputs of a batch as people name them. */
+#pragma once
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+/* Expands names: "@file" is a list, a name per line (empty lines and "# ..." are passed over, relative
+ * names are relative to the list); "-" the same from standard input; a name with *, ? or [ that is no file
+ * is a pattern, its matches sorted, ** for any number of folders; anything else is taken as it stands, so
+ * that a missing file is reported as such.  A name given twice counts once.  (transfer full)
+ * NULL-terminated.  NULL: M2N_ERROR_IO (the list), M2N_ERROR_MISSING (a pattern without matches). */
+char **m2n_inputs_expand(const char *const *names, GError **error);
+
+G_END_DECLS

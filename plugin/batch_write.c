@@ -1,0 +1,251 @@
+/* Output files that appear complete or not at all. */
+#define _GNU_SOURCE /* cpl_vsi.h names struct stat64 */
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/base/error.h"
+#include "plugin/batch_product.h"
+
+static const struct {
+    const char *name, *suffix;
+    const char *aliases[4];
+} formats[M2N_N_FORMATS] = {
+    [M2N_FORMAT_GRIB2] = {"GRIB2", "grib2", {"GRIB", "grb2", "grb", "grib"}},
+    [M2N_FORMAT_GTIFF] = {"GTiff", "tif", {"GeoTIFF", "TIFF", "tiff", NULL}},
+    [M2N_FORMAT_COG] = {"COG", "tif", {NULL}},
+    [M2N_FORMAT_NETCDF] = {"netCDF", "nc", {"nc4", NULL}},
+    [M2N_FORMAT_ZARR] = {"Zarr", "zarr", {NULL}},
+};
+
+const char *
+m2n_format_name(M2nFormat format)
+{
+    return formats[format].name;
+}
+
+const char *
+m2n_format_suffix(M2nFormat format)
+{
+    return formats[format].suffix;
+}
+
+static gboolean
+is_format(const char *name, M2nFormat f)
+{
+    if (g_ascii_strcasecmp(name, formats[f].name) == 0 ||
+        g_ascii_strcasecmp(name, formats[f].suffix) == 0)
+        return TRUE;
+    for (guint i = 0; i < 4 && formats[f].aliases[i] != NULL; i++)
+        if (g_ascii_strcasecmp(name, formats[f].aliases[i]) == 0)
+            return TRUE;
+    return FALSE;
+}
+
+gboolean
+m2n_format_parse(const char *name, M2nFormat *format, GError **error)
+{
+    for (guint f = 0; f < M2N_N_FORMATS; f++)
+        if (is_format(name, f)) {
+            *format = f;
+            return TRUE;
+        }
+    g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
+                "format \"%s\": expected GRIB2, GTiff, COG, netCDF or Zarr", name);
+    return FALSE;
+}
+
+gboolean
+m2n_format_guess(const char *path, M2nFormat *format)
+{
+    const char *dot = strrchr(path, '.');
+
+    return dot != NULL && strchr(dot, '/') == NULL && m2n_format_parse(dot + 1, format, NULL);
+}
+
+char *
+m2n_values_checksum(const float *values, gsize n)
+{
+    g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
+    guint32 buffer[4096];
+
+    for (gsize i = 0; i < n;) {
+        gsize k = 0;
+        for (; k < G_N_ELEMENTS(buffer) && i < n; k++, i++) {
+            union {
+                float value;
+                guint32 bits;
+            } u = {.value = isnan(values[i]) ? NAN : values[i]};
+            buffer[k] = GUINT32_TO_LE(u.bits);
+        }
+        g_checksum_update(sum, (const guchar *)buffer, (gssize)(k * sizeof *buffer));
+    }
+    return g_strdup(g_checksum_get_string(sum));
+}
+
+/* ---- temporary names ----------------------------------------------------------------------------- */
+
+/* Files and folders alike; a folder's content goes first. */
+static void
+remove_tree(const char *path)
+{
+    if (g_file_test(path, G_FILE_TEST_IS_DIR) && !g_file_test(path, G_FILE_TEST_IS_SYMLINK)) {
+        g_autoptr(GDir) dir = g_dir_open(path, 0, NULL);
+        const char *name;
+        while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
+            g_autofree char *child = g_build_filename(path, name, NULL);
+            remove_tree(child);
+        }
+    }
+    g_remove(path);
+}
+
+/* What a run that was killed left behind for this very output: its process is gone. */
+static void
+remove_stale(const char *folder, const char *prefix)
+{
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    const char *name;
+
+    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL) {
+        if (!g_str_has_prefix(name, prefix))
+            continue;
+        const gint64 pid = g_ascii_strtoll(name + strlen(prefix), NULL, 10);
+        if (pid <= 0 || pid == getpid() || kill((pid_t)pid, 0) == 0 || errno != ESRCH)
+            continue;
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+        remove_tree(path);
+    }
+}
+
+/* (transfer full) "<folder>/.<name>.part-<pid>-<serial><suffix>" */
+static char *
+temporary_name(const char *path, M2nFormat format)
+{
+    static gint serial;
+    g_autofree char *folder = g_path_get_dirname(path), *base = g_path_get_basename(path);
+    g_autofree char *prefix = g_strdup_printf(".%s.part-", base);
+
+    remove_stale(folder, prefix);
+    return g_strdup_printf("%s/%s%d-%d.%s", folder, prefix, (int)getpid(),
+                           g_atomic_int_add(&serial, 1), m2n_format_suffix(format));
+}
+
+static gboolean
+fail(GError **error, const char *path, const char *what)
+{
+    const int err = errno;
+
+    g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s: %s", path, what, g_strerror(err));
+    return FALSE;
+}
+
+static gboolean
+sync_path(const char *path, GError **error)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return fail(error, path, "cannot be opened to sync");
+    const gboolean ok =
+        fsync(fd) == 0 || errno == EINVAL; /* some file systems cannot sync folders */
+    if (!ok)
+        fail(error, path, "cannot be synced");
+    close(fd);
+    return ok;
+}
+
+/* Over what was there.  rename() does not replace a folder that holds files: the old one steps aside. */
+static gboolean
+move_into_place(const char *temporary, const char *path, GError **error)
+{
+    g_autofree char *folder = g_path_get_dirname(path), *aside = NULL;
+
+    if (g_file_test(path, G_FILE_TEST_IS_DIR)) {
+        aside = g_strconcat(temporary, ".old", NULL);
+        if (g_rename(path, aside) != 0)
+            return fail(error, path, "cannot be replaced");
+    }
+    if (g_rename(temporary, path) != 0) {
+        fail(error, path, "cannot be put in place");
+        if (aside != NULL)
+            g_rename(aside, path);
+        return FALSE;
+    }
+    if (aside != NULL)
+        remove_tree(aside);
+    return sync_path(folder, error);
+}
+
+static gboolean
+write_sidecar(const M2nProduct *p, const char *path, GError **error)
+{
+    g_autofree char *name = g_strconcat(path, ".json", NULL);
+    g_autoptr(GString) text = g_string_new("{");
+
+    for (guint i = 0; p->provenance[i] != NULL; i++) {
+        g_auto(GStrv) pair = g_strsplit(p->provenance[i], "=", 2);
+        g_autofree char *value = g_strescape(pair[1] != NULL ? pair[1] : "", "\"\\");
+        g_string_append_printf(text, "%s\n  \"%s\": \"%s\"", i > 0 ? "," : "", pair[0], value);
+    }
+    g_string_append(text, "\n}\n");
+    g_autoptr(GError) problem = NULL;
+    if (g_file_set_contents_full(name, text->str, (gssize)text->len, G_FILE_SET_CONTENTS_CONSISTENT,
+                                 0644, &problem))
+        return TRUE;
+    g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s", name, problem->message);
+    return FALSE;
+}
+
+/* Messages speak of the name the user knows. */
+static void
+name_in_message(const char *temporary, const char *path, GError **error)
+{
+    g_autofree char *old = error != NULL && *error != NULL ? g_strdup((*error)->message) : NULL;
+
+    if (old == NULL || strstr(old, temporary) == NULL)
+        return;
+    g_autoptr(GString) text = g_string_new(old);
+    g_string_replace(text, temporary, path, 0);
+    const gint code = (*error)->code;
+    g_clear_error(error);
+    g_set_error(error, M2N_ERROR, code, "%s", text->str);
+}
+
+gboolean
+m2n_product_write(const M2nProduct *p, const char *path, M2nFormat format,
+                  const M2nProductOptions *options, GError **error)
+{
+    g_autofree char *folder = g_path_get_dirname(path), *temporary = NULL;
+    gboolean ok;
+
+    if (g_mkdir_with_parents(folder, 0777) != 0)
+        return fail(error, folder, "cannot be made");
+    temporary = temporary_name(path, format);
+    switch (format) {
+    case M2N_FORMAT_GRIB2:
+        ok = m2n_product_write_grib(p, temporary, options, error);
+        break;
+    case M2N_FORMAT_GTIFF:
+    case M2N_FORMAT_COG:
+        ok = m2n_product_write_raster(p, temporary, format, options, error);
+        break;
+    case M2N_FORMAT_ZARR:
+        ok = m2n_product_write_arrays(p, temporary, format, error) &&
+             m2n_zarr_name_scalars(temporary, error);
+        break;
+    default:
+        ok = m2n_product_write_arrays(p, temporary, format, error);
+    }
+    ok = ok && sync_path(temporary, error) && move_into_place(temporary, path, error);
+    if (!ok) {
+        remove_tree(temporary);
+        name_in_message(temporary, path, error);
+    }
+    return ok && (format != M2N_FORMAT_GRIB2 || !options->sidecar || write_sidecar(p, path, error));
+}
