@@ -16,13 +16,14 @@ M2nArchive *m2n_archive_open(M2nSource *const *sources, guint n_sources, GError 
 void m2n_archive_free(M2nArchive *a);
 
 typedef struct {
-    gboolean
-        skip_damaged; /* leave damaged messages (truncated, wrong length) out, else they are fatal */
+    /* Leave damaged messages (truncated, wrong length) out, else they are fatal. */
+    gboolean skip_damaged;
+    guint threads; /* that decode a window; 0: as many as the machine has, at most 8 */
 } M2nArchiveOptions;
 
 #define M2N_ARCHIVE_OPTIONS_DEFAULT                                                                \
     {                                                                                              \
-        .skip_damaged = FALSE                                                                      \
+        .skip_damaged = FALSE, .threads = 0                                                        \
     }
 
 M2nArchive *m2n_archive_open_with(M2nSource *const *sources, guint n_sources,
@@ -55,8 +56,11 @@ gboolean m2n_archive_has_window(const M2nArchive *a, const M2nDomain *d, guint s
                                 gint64 init_time, GError **error);
 
 /* The model's input window: out[steps][V][H][W], physical units, on the domain's grid, the last step
- * valid at init_time.  FALSE: M2N_ERROR_MISSING names variable and time; M2N_ERROR_SHAPE no overlap of
- * input and model domain or missing points inside it; _FORMAT, _IO, _MEMORY, _CANCELLED. */
+ * valid at init_time.  Winds are earth-relative; a grid-relative u without v is M2N_ERROR_MISSING.  Relative
+ * humidity comes from temperature and dew point or specific humidity, geopotential from its height and the
+ * reverse, accumulations over a step from those since the start of the run, where the file lacks the thing
+ * itself.  FALSE: M2N_ERROR_MISSING names variable and time; M2N_ERROR_SHAPE no overlap of
+ * input and model domain or missing points inside it; _UNITS; _FORMAT, _IO, _MEMORY, _CANCELLED. */
 gboolean m2n_archive_read_window(M2nArchive *a, const M2nDomain *d, guint steps, gint64 init_time,
                                  M2nRegridMethod method, float *out, M2nProgressFunc progress,
                                  gpointer user_data, GError **error);

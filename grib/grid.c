@@ -37,10 +37,12 @@ m2n_grid_new_affine(const char *crs, guint width, guint height, const double geo
 }
 
 M2nGrid *
-m2n_grid_ref(M2nGrid *g)
+m2n_grid_ref(const M2nGrid *g)
 {
-    g_atomic_ref_count_inc(&g->references);
-    return g;
+    M2nGrid *shared = (M2nGrid *)g;
+
+    g_atomic_ref_count_inc(&shared->references);
+    return shared;
 }
 
 void

@@ -36,7 +36,7 @@ typedef struct {
 M2nGrid *m2n_grid_new_affine(const char *crs, guint width, guint height, const double geo[6]);
 /* (transfer full) An empty grid for a reader to fill; crs may be NULL. */
 M2nGrid *m2n_grid_alloc(const char *crs, const char *type);
-M2nGrid *m2n_grid_ref(M2nGrid *g);
+M2nGrid *m2n_grid_ref(const M2nGrid *g); /* immutable but for its count */
 void m2n_grid_unref(M2nGrid *g);
 /* Same points, to a thousandth of a cell; longitudes may differ by whole turns. */
 gboolean m2n_grid_equal(const M2nGrid *a, const M2nGrid *b);

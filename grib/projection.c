@@ -10,6 +10,7 @@
 struct M2nProjection {
     PJ_CONTEXT *context;
     PJ *pj; /* NULL: longitude and latitude already */
+    double eccentricity2;
 };
 
 static PJ_CONTEXT *
@@ -82,6 +83,19 @@ operation(PJ_CONTEXT *c, PJ *crs)
     return pj;
 }
 
+static double
+eccentricity2(PJ_CONTEXT *c, PJ *crs)
+{
+    PJ *ellipsoid = proj_get_ellipsoid(c, crs);
+    double a = 0, b = 0;
+
+    if (ellipsoid != NULL) {
+        proj_ellipsoid_get_parameters(c, ellipsoid, &a, &b, NULL, NULL);
+        proj_destroy(ellipsoid);
+    }
+    return a > 0 ? 1 - b * b / (a * a) : 0;
+}
+
 M2nProjection *
 m2n_projection_new(const char *crs, GError **error)
 {
@@ -96,6 +110,7 @@ m2n_projection_new(const char *crs, GError **error)
         return NULL;
     }
     pj = horizontal(p->context, pj);
+    p->eccentricity2 = eccentricity2(p->context, pj);
     if (!is_plain_geographic(p->context, pj)) {
         p->pj = operation(p->context, pj);
         if (p->pj == NULL) {
@@ -122,6 +137,12 @@ gboolean
 m2n_projection_is_lonlat(const M2nProjection *p)
 {
     return p->pj == NULL;
+}
+
+double
+m2n_projection_eccentricity2(const M2nProjection *p)
+{
+    return p->eccentricity2;
 }
 
 static void

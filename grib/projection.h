@@ -21,6 +21,9 @@ gboolean m2n_projection_is_lonlat(const M2nProjection *p); /* coordinates are lo
 void m2n_projection_forward(M2nProjection *p, double *lon_x, double *lat_y, gsize n);
 void m2n_projection_inverse(M2nProjection *p, double *x_lon, double *y_lat, gsize n);
 
+/* Squared eccentricity of the CRS's ellipsoid; 0 of a sphere. */
+double m2n_projection_eccentricity2(const M2nProjection *p);
+
 /* The parameters as one PROJ string without +type=crs ("+proj=lcc +lat_0=25 ..."). (transfer full) NULL:
  * M2N_ERROR_FORMAT when PROJ has no such form. */
 char *m2n_projection_parameters(const char *crs, GError **error);

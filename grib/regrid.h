@@ -19,6 +19,13 @@ void m2n_regrid_free(M2nRegrid *r);
  * a point more than half of whose weight is missing, or that lies outside, is NaN.  Thread-safe. */
 void m2n_regrid_apply(const M2nRegrid *r, const float *in, float *out);
 
+/* The same for a wind, both parts earth-relative on both grids: each source's wind is carried to the target's
+ * east and north, which differ near a pole.  After _prepare_wind() _apply_wind() is thread-safe.  FALSE:
+ * M2N_ERROR_MEMORY, _FORMAT. */
+gboolean m2n_regrid_prepare_wind(M2nRegrid *r, GError **error);
+void m2n_regrid_apply_wind(const M2nRegrid *r, const float *u, const float *v, float *out_u,
+                           float *out_v);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(M2nRegrid, m2n_regrid_free)
 
 G_END_DECLS

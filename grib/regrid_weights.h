@@ -29,4 +29,8 @@ gboolean m2n_weights_points(M2nWeights *w, const M2nGrid *from, const M2nGrid *t
                             GError **error);
 gboolean m2n_weights_areas(M2nWeights *w, const M2nGrid *from, const M2nGrid *to, GError **error);
 
+/* (transfer full) [used][2] cosine and sine of the turn of each source's east onto the target's. */
+float *m2n_weights_turns(const M2nWeights *w, const M2nGrid *from, const M2nGrid *to,
+                         GError **error);
+
 G_END_DECLS

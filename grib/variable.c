@@ -40,6 +40,7 @@ static const M2nVariableInfo table[] = {
     {"t",     "ta",                     {130, 500014},           ISBL, 0,      "K",             FALSE, M2N_INSTANT,  0, 0, 0,  100, 255, "TMP",   "Temperature", "K"},
     {"r",     "rh hur",                 {157, 500037},           ISBL, 0,      "%",             FALSE, M2N_INSTANT,  0, 1, 1,  100, 255, "RH",    "Relative humidity", "%"},
     {"q",     "hus",                    {133, 500035},           ISBL, 0,      "kg kg**-1",     FALSE, M2N_INSTANT,  0, 1, 0,  100, 255, "SPFH",  "Specific humidity", "kg/kg"},
+    {"dpt",   "",                       {3017},                  ISBL, 0,      "K",             FALSE, M2N_INSTANT,  0, 0, 6,  100, 255, "DPT",   "Dew point temperature", "K"},
     {"z",     "phi",                    {129, 500006},           ISBL, 0,      "m**2 s**-2",    FALSE, M2N_INSTANT,  0, 3, 4,  100, 255, "GP",    "Geopotential", "m^2/s^2"},
     {"gh",    "zg hgt",                 {156},                   ISBL, 0,      "gpm",           FALSE, M2N_INSTANT,  0, 3, 5,  100, 255, "HGT",   "Geopotential height", "gpm"},
     {"u",     "ua",                     {131, 500028},           ISBL, 0,      "m s**-1",       FALSE, M2N_INSTANT,  0, 2, 2,  100, 255, "UGRD",  "u-component of wind", "m/s"},
