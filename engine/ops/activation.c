@@ -67,7 +67,7 @@ M2N_AVX512 static void
 silu_avx512(float *y, const float *x, gsize n)
 {
     for (gsize i = 0; i < n; i += 16) {
-        const __mmask16 m = n - i >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << (n - i)) - 1);
+        const __mmask16 m = _cvtu32_mask16(n - i >= 16 ? 0xffffu : (1u << (n - i)) - 1u);
         _mm512_mask_storeu_ps(y + i, m, m2n_silu_avx512(_mm512_maskz_loadu_ps(m, x + i)));
     }
 }
@@ -76,7 +76,7 @@ M2N_AVX512 static void
 gelu_avx512(float *y, const float *x, gsize n)
 {
     for (gsize i = 0; i < n; i += 16) {
-        const __mmask16 m = n - i >= 16 ? (__mmask16)0xffff : (__mmask16)((1u << (n - i)) - 1);
+        const __mmask16 m = _cvtu32_mask16(n - i >= 16 ? 0xffffu : (1u << (n - i)) - 1u);
         _mm512_mask_storeu_ps(y + i, m, m2n_gelu_avx512(_mm512_maskz_loadu_ps(m, x + i)));
     }
 }

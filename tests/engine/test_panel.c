@@ -1,0 +1,223 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/ops/depthwise.h"
+#include "engine/ops/panel.h"
+#include "engine/ops/panel_gemm.h"
+#include "tests/lib/m2n_test.h"
+#include "tests/lib/m2n_variants.h"
+
+typedef float Aligned;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Aligned, free)
+
+/* Exactly channels * 32 floats, 64-byte aligned, filled at random. */
+static Aligned *
+new_panel(gsize channels)
+{
+    Aligned *x = aligned_alloc(64, channels * M2N_PANEL * sizeof(float));
+
+    m2n_fill_random(x, channels * M2N_PANEL);
+    return x;
+}
+
+static void
+test_gemm_matches_reference(gconstpointer data)
+{
+    static const gsize shapes[][2] = {{1, 1},   {5, 3},   {6, 8},    {7, 9},
+                                      {8, 256}, {9, 257}, {49, 1024}};
+    const M2nPanelGemmVariant *v = data, *ref = &m2n_panel_gemm_variants[0];
+
+    m2n_skip_unless_it_runs(v);
+    for (gsize s = 0; s < G_N_ELEMENTS(shapes); s++) {
+        const gsize out = shapes[s][0], in = shapes[s][1];
+        const gsize packed_floats = (out + v->rows - 1) / v->rows * v->rows * in;
+        g_autofree float *w = g_new(float, out *in), *plain = g_new(float, out *in);
+        g_autofree float *packed = g_new(float, packed_floats), *bias = g_new(float, out);
+        g_autoptr(Aligned) x = new_panel(in), want = new_panel(out), got = new_panel(out);
+
+        m2n_fill_random(w, out * in);
+        m2n_fill_random(bias, out);
+        m2n_panel_pack_rows(1, out, in, w, plain);
+        m2n_panel_pack_rows(v->rows, out, in, w, packed);
+        for (int with = 0; with < 2; with++) {
+            ref->forward(out, in, plain, with ? bias : NULL, x, want);
+            v->forward(out, in, packed, with ? bias : NULL, x, got);
+            m2n_assert_close(got, want, out * M2N_PANEL, 2e-6 * 9 * sqrt((double)in), 0);
+        }
+    }
+}
+
+/* y[o][p] = bias[o] + sum w[o][i] x[i][p], by hand */
+static void
+test_gemm_reference(void)
+{
+    const float w[4] = {1, 2, 3, 4}, bias[2] = {10, 20};
+    float x[2 * M2N_PANEL], y[2 * M2N_PANEL];
+
+    for (gsize p = 0; p < M2N_PANEL; p++) {
+        x[p] = (float)p;
+        x[M2N_PANEL + p] = 1;
+    }
+    m2n_panel_gemm_variants[0].forward(2, 2, w, bias, x, y);
+    for (gsize p = 0; p < M2N_PANEL; p++)
+        g_assert_true(y[p] == (float)p + 12 && y[M2N_PANEL + p] == 3 * (float)p + 24);
+}
+
+static void
+test_passes_match_reference(gconstpointer data)
+{
+    const M2nPanelVariant *v = data, *ref = &m2n_panel_variants[0];
+
+    m2n_skip_unless_it_runs(v);
+    for (gsize channels = 1; channels < 80; channels += 13) {
+        const gsize n = channels * M2N_PANEL;
+        g_autoptr(Aligned) a = new_panel(channels), b = new_panel(channels);
+        g_autoptr(Aligned) c = new_panel(channels), got = new_panel(channels);
+        g_autoptr(Aligned) want = new_panel(channels);
+        g_autofree float *s = g_new(float, channels), *t = g_new(float, channels);
+        const float *const x[] = {a, b, c}, *const scale[] = {s, NULL, t};
+        double sum[2], square[2];
+
+        m2n_fill_random(s, channels);
+        m2n_fill_random(t, channels);
+        for (int shifted = 0; shifted < 2; shifted++) {
+            ref->combine(channels, 3, x, scale, shifted ? t : NULL, want);
+            v->combine(channels, 3, x, scale, shifted ? t : NULL, got);
+            m2n_assert_close(got, want, n, 1e-5, 1e-6);
+        }
+        memcpy(got, want, n * sizeof(float));
+        ref->silu_add(channels, a, s, t, want, t, s);
+        v->silu_add(channels, a, s, t, got, t, s);
+        m2n_assert_close(got, want, n, 3e-5, 1e-6);
+        memcpy(got, want, n * sizeof(float));
+        ref->multiply(channels, b, want);
+        v->multiply(channels, b, got);
+        m2n_assert_close(got, want, n, 0, 0);
+        ref->moments(channels, a, 2.5f, &sum[0], &square[0]);
+        v->moments(channels, a, 2.5f, &sum[1], &square[1]);
+        g_assert_cmpfloat_with_epsilon(sum[0], sum[1], 1e-5 * (double)n);
+        g_assert_cmpfloat_with_epsilon(square[0], square[1], 1e-6 * square[0]);
+    }
+}
+
+/* Formulas of the references, on one channel. */
+static void
+test_passes_reference(void)
+{
+    const M2nPanelVariant *ref = &m2n_panel_variants[0];
+    const float two = 2, three = 3, one = 1, zero = 0;
+    float a[M2N_PANEL], b[M2N_PANEL], y[M2N_PANEL];
+    const float *const x[] = {a, b}, *const scale[] = {&two, NULL};
+
+    for (gsize p = 0; p < M2N_PANEL; p++) {
+        a[p] = (float)p;
+        b[p] = y[p] = 1;
+    }
+    ref->silu_add(1, a, &two, &three, y, &one, &zero);
+    for (gsize p = 0; p < M2N_PANEL; p++)
+        g_assert_cmpfloat_with_epsilon(y[p], 2 * (float)p + 3.731058579f, 1e-5f);
+    ref->combine(1, 2, x, scale, &three, y);
+    ref->multiply(1, a, y);
+    for (gsize p = 0; p < M2N_PANEL; p++)
+        g_assert_true(y[p] == (2 * (float)p + 4) * (float)p);
+}
+
+/* Moments of panels with different pivots make the mean and deviation of all values together, also far
+ * from zero and with a last panel of 5 lanes. */
+static void
+test_moments(void)
+{
+    enum { C = 10, PANELS = 3, LAST = 5 };
+    M2nMoments m[PANELS];
+    double sum = 0, square = 0, mean, rstd, n = 0;
+    g_autoptr(Aligned) x = new_panel(C * PANELS);
+
+    for (gsize i = 0; i < C * PANELS * M2N_PANEL; i++)
+        x[i] = 1000.0f + x[i];
+    for (gsize p = 0; p < PANELS; p++) {
+        const gsize lanes = p + 1 < PANELS ? M2N_PANEL : LAST;
+
+        m2n_panel_moments(C, lanes, x + p * C * M2N_PANEL, &m[p]);
+        for (gsize c = 0; c < C; c++)
+            for (gsize l = 0; l < lanes; l++, n++)
+                sum += (double)x[(p * C + c) * M2N_PANEL + l];
+    }
+    for (gsize p = 0; p < PANELS; p++)
+        for (gsize c = 0; c < C; c++)
+            for (gsize l = 0; l < (p + 1 < PANELS ? M2N_PANEL : LAST); l++) {
+                const double d = (double)x[(p * C + c) * M2N_PANEL + l] - sum / n;
+                square += d * d;
+            }
+    m2n_moments_finish(m, PANELS, &mean, &rstd);
+    g_assert_cmpfloat_with_epsilon(mean, sum / n, 1e-6);
+    g_assert_cmpfloat_with_epsilon(rstd, 1 / sqrt(square / n + 1e-5), 1e-6);
+    m[1].sum = NAN;
+    m2n_moments_finish(m, PANELS, &mean, &rstd);
+    g_assert_true(isnan(mean) && isnan(rstd));
+}
+
+static void
+test_fetch_and_put(void)
+{
+    enum { C = 3, HW = 77, PANELS = 3 };
+    float panels[PANELS * C * M2N_PANEL] = {0}, in[HW], out[HW];
+
+    m2n_fill_random(in, HW);
+    m2n_panel_put(panels, C, 1, 0, 40, in);
+    m2n_panel_put(panels, C, 1, 40, 37, in + 40);
+    for (gsize p = 0; p < HW; p++)
+        g_assert_true(panels[(p / 32 * C + 1) * 32 + p % 32] == in[p]);
+    for (gsize first = 0; first < HW; first += 7) {
+        m2n_panel_fetch(panels, C, 1, first, HW - first, out);
+        m2n_assert_close(out, in + first, HW - first, 0, 0);
+    }
+    for (gsize p = 0; p < PANELS * 32; p++) /* neighbours untouched */
+        g_assert_true(panels[(p / 32 * C) * 32 + p % 32] == 0);
+}
+
+/* The padded form of the depthwise convolution against the plain one. */
+static void
+test_depthwise_plane(gconstpointer data)
+{
+    static const M2nDepthwise shapes[] = {{1, 5, 7, 3, 1}, {1, 16, 32, 5, 1}, {1, 19, 40, 7, 3}};
+    const M2nDepthwiseVariant *v = data;
+
+    m2n_skip_unless_it_runs(v);
+    for (gsize s = 0; s < G_N_ELEMENTS(shapes); s++) {
+        const M2nDepthwise *shape = &shapes[s];
+        const gsize radius = shape->k / 2 * shape->dilation,
+                    rounded = (shape->width + 31) / 32 * 32;
+        const gsize pitch = rounded + 2 * radius, n = shape->height * shape->width;
+        const gsize rows = shape->height + 2 * radius + M2N_DEPTHWISE_SLACK(shape->dilation);
+        g_autofree float *padded = g_new0(float, rows *pitch), *x = g_new(float, n);
+        g_autofree float *want = g_new(float, n), *got = g_new(float, shape->height *rounded);
+        float w[49], bias = 0.5f;
+
+        m2n_fill_random(x, n);
+        m2n_fill_random(w, 49);
+        for (gsize i = 0; i < shape->height; i++)
+            memcpy(padded + (i + radius) * pitch + radius, x + i * shape->width,
+                   shape->width * sizeof(float));
+        m2n_depthwise_variants[0].forward(shape, want, x, w, &bias);
+        v->plane(shape, got, rounded, padded + radius * pitch + radius, pitch, w, bias);
+        for (gsize i = 0; i < shape->height; i++)
+            m2n_assert_close(got + i * rounded, want + i * shape->width, shape->width, 1e-4, 1e-6);
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/engine/panel_gemm/reference", test_gemm_reference);
+    g_test_add_func("/engine/panel/passes-reference", test_passes_reference);
+    g_test_add_func("/engine/panel/moments", test_moments);
+    g_test_add_func("/engine/panel/fetch-and-put", test_fetch_and_put);
+    m2n_test_add_variants("panel_gemm", "matches-reference", m2n_panel_gemm_variants, forward,
+                          test_gemm_matches_reference);
+    m2n_test_add_variants("panel", "passes-match-reference", m2n_panel_variants, combine,
+                          test_passes_match_reference);
+    m2n_test_add_variants("depthwise", "plane", m2n_depthwise_variants, plane,
+                          test_depthwise_plane);
+    return g_test_run();
+}
