@@ -14,7 +14,7 @@ out=$(CDPATH='' cd -- "${1:-$build}" && pwd)
 
 "$root/samples/setup.sh" build
 [ -f "$build/build.ninja" ] || meson setup "$build" "$root"
-ninja -C "$build"
+ninja -C "$build" plugin/gdal_MET2NET.so # tools and tests are built by a plain ninja
 
 # The driver just built, whatever else is installed.
 export GDAL_DRIVER_PATH="$build/plugin"
