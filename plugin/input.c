@@ -146,6 +146,12 @@ m2n_input_grid(M2nInput *in, const M2nVariable *v)
     return m2n_gridded_grid(in->gridded, v, NULL);
 }
 
+gboolean
+m2n_input_one_grid(const M2nInput *in, const M2nVariable *v, GError **error)
+{
+    return in->kind != GRIB || m2n_archive_one_grid(in->archive, v, error);
+}
+
 gint64 *
 m2n_input_times(M2nInput *in, const M2nDomain *d, gsize *n, GError **error)
 {

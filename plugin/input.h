@@ -25,6 +25,9 @@ long m2n_input_centre(const M2nInput *in);
 /* The grid of a variable, NULL when it is not in there. (transfer none) */
 const M2nGrid *m2n_input_grid(M2nInput *in, const M2nVariable *v);
 
+/* As m2n_archive_one_grid(); arrays have but one. */
+gboolean m2n_input_one_grid(const M2nInput *in, const M2nVariable *v, GError **error);
+
 /* As m2n_archive_times(), _latest(), _has_window() and _read_window(); M2N_ERROR_UNITS too. */
 gint64 *m2n_input_times(M2nInput *in, const M2nDomain *d, gsize *n, GError **error);
 gboolean m2n_input_latest(M2nInput *in, const M2nDomain *d, guint steps, gint64 *init_time,
