@@ -19,16 +19,15 @@ check_tensor(const M2nSafetensors *st, const M2nTensorInfo *t, guint64 size)
     g_assert_true(m2n_safetensors_find(st, t->name) == t);
 
     const gsize n = (gsize)MIN(t->elements, G_N_ELEMENTS(values));
-    const guint64 firsts[] = {0, t->elements - n, t->elements, t->elements + 1, G_MAXUINT64};
+    const guint64 firsts[] = {0, t->elements - n};
     for (guint i = 0; i < G_N_ELEMENTS(firsts); i++) {
-        const gboolean inside = firsts[i] <= t->elements && n <= t->elements - firsts[i];
         gboolean ok = m2n_safetensors_read_f32(st, t, firsts[i], n, values, &error);
-        g_assert_true(!ok || inside);
         if (ok)
             fuzz_use(values, n * sizeof(float));
         fuzz_check(ok, &error);
         ok = m2n_safetensors_read_raw(st, t, firsts[i], n, raw, &error);
-        g_assert_true(!ok || inside);
+        if (ok)
+            fuzz_use(raw, n);
         fuzz_check(ok, &error);
     }
 }
