@@ -129,8 +129,7 @@ void
 fuzz_use(const void *p, size_t n)
 {
     const unsigned char *bytes = p;
-    static volatile unsigned char sink;
 
     for (size_t i = 0; i < n; i++)
-        sink ^= bytes[i];
+        __asm__ volatile("" : : "r"(bytes[i])); /* loaded, whatever the optimiser thinks */
 }
