@@ -37,17 +37,27 @@ struct met2net {
 G_STATIC_ASSERT(MET2NET_ERROR_IO == (int)M2N_ERROR_IO + 1);
 G_STATIC_ASSERT(MET2NET_ERROR_ARGUMENT == (int)M2N_ERROR_ARGUMENT + 1);
 
+/* One line of UTF-8, whatever file names and options were quoted in the message. */
+static void
+put_message(const char *message, char *out, gsize size)
+{
+    g_autofree char *valid = g_utf8_make_valid(message, -1);
+    const char *end = NULL;
+
+    g_strlcpy(out, valid, size);
+    if (!g_utf8_validate(out, -1, &end)) /* cut in the middle of a character */
+        out[end - out] = '\0';
+    for (char *c = out; *c != '\0'; c++)
+        if (g_ascii_iscntrl(*c))
+            *c = ' ';
+}
+
 static int
 hand_over(GError *inner, met2net_error *error)
 {
     if (error != NULL) {
         error->code = inner->domain == M2N_ERROR ? inner->code + 1 : MET2NET_ERROR_IO;
-        g_strlcpy(error->message, inner->message, sizeof error->message);
-        const char *end =
-            NULL; /* a message cut in the middle of a character loses the rest of it */
-        if (strlen(inner->message) >= sizeof error->message &&
-            !g_utf8_validate(error->message, -1, &end))
-            error->message[end - error->message] = '\0';
+        put_message(inner->message, error->message, sizeof error->message);
     }
     g_error_free(inner);
     return 0;

@@ -7,7 +7,7 @@
 G_BEGIN_DECLS
 
 #define M2N_JSON_MAX_DEPTH 32u
-#define M2N_JSON_MAX_KEYS 20000u /* of one object: keys made to collide cost their square */
+#define M2N_JSON_MAX_KEYS 10000u /* of one object: keys made to collide cost their square */
 #define M2N_JSON_MAX_VALUES 2000000u /* about 200 MB as a tree of nodes */
 
 /* TRUE: text[0, n) is one RFC 8259 value in UTF-8 without duplicate keys, without \u0000, no deeper

@@ -72,8 +72,8 @@ fuzz_check(gboolean ok, GError **error)
     const char *text = (*error)->message;
     if ((*error)->domain != M2N_ERROR)
         g_error("error of a foreign domain: %s: %s", g_quark_to_string((*error)->domain), text);
-    if (text[0] == '\0' || strchr(text, '\n') != NULL || !g_utf8_validate(text, -1, NULL))
-        g_error("not one line of text: \"%s\"", text);
+    if (text[0] == '\0')
+        g_error("an error without a message");
     g_clear_error(error);
 }
 

@@ -15,7 +15,7 @@ typedef struct M2nSource M2nSource;
 M2nSource *fuzz_source(const uint8_t *data, size_t size);
 
 /* Holds an operation to its contract: ok and no error, or not ok and an error of our domain with a
- * message of one non-empty line.  Frees the error. */
+ * message.  Frees the error. */
 void fuzz_check(gboolean ok, GError **error);
 
 /* A private folder for this process, removed at exit; in memory where the machine has such. */

@@ -52,7 +52,7 @@ prepare(void)
 static void
 failed(const char *where)
 {
-    if (message[0] == '\0' || strchr(message, '\n') != NULL)
+    if (message[0] == '\0' || strchr(message, '\n') != NULL || !g_utf8_validate(message, -1, NULL))
         g_error("%s failed and says \"%s\"", where, message);
     message[0] = '\0';
 }
