@@ -120,6 +120,50 @@ m2n_archive_open(M2nSource *const *sources, guint n_sources, GError **error)
     return m2n_archive_open_with(sources, n_sources, &options, error);
 }
 
+gint64
+m2n_archive_reference_time(const M2nArchive *a)
+{
+    return g_array_index(a->messages, Message, 0).header.reference_time;
+}
+
+static void
+name_variable(const M2nGribHeader *h, M2nVariable *v)
+{
+    char level[G_ASCII_DTOSTR_BUF_SIZE];
+    g_autofree char *at_level =
+        g_strconcat(h->name, "_", g_ascii_formatd(level, sizeof level, "%g", h->level), NULL);
+
+    if (m2n_variable_from_name(h->name, v, NULL) || m2n_variable_from_name(at_level, v, NULL))
+        return;
+    memset(v, 0, sizeof *v);
+    g_strlcpy(v->name, h->name, sizeof v->name);
+    v->param_id = h->param_id;
+    g_strlcpy(v->type_of_level, h->type_of_level, sizeof v->type_of_level);
+    v->level = h->level;
+    g_strlcpy(v->units, h->units, sizeof v->units);
+}
+
+M2nVariable *
+m2n_archive_variables(const M2nArchive *a, guint *n)
+{
+    GArray *found = g_array_new(FALSE, FALSE, sizeof(M2nVariable));
+
+    for (guint i = 0; i < a->messages->len; i++) {
+        M2nVariable v;
+        gboolean known = FALSE;
+        name_variable(&g_array_index(a->messages, Message, i).header, &v);
+        for (guint k = 0; !known && k < found->len; k++) {
+            const M2nVariable *o = &g_array_index(found, M2nVariable, k);
+            known = o->param_id == v.param_id && o->level == v.level &&
+                    g_str_equal(o->type_of_level, v.type_of_level);
+        }
+        if (!known)
+            g_array_append_val(found, v);
+    }
+    *n = found->len;
+    return (M2nVariable *)(void *)g_array_free(found, FALSE);
+}
+
 guint
 m2n_archive_count(const M2nArchive *a)
 {
@@ -285,28 +329,4 @@ m2n_archive_times(const M2nArchive *a, const M2nDomain *d, gsize *n, GError **er
         return g_steal_pointer(&times);
     m2n_archive_missing(a, lacks, "at a time when the others are there", error);
     return NULL;
-}
-
-gboolean
-m2n_archive_one_grid(const M2nArchive *a, const M2nVariable *v, GError **error)
-{
-    const Message *first = NULL;
-
-    for (guint i = 0; i < a->messages->len; i++) {
-        const Message *m = &g_array_index(a->messages, Message, i);
-
-        if (!is(m, v))
-            continue;
-        first = first != NULL ? first : m;
-        if (m2n_grid_equal(first->header.grid, m->header.grid))
-            continue;
-        g_autofree char *one = m2n_grid_describe(first->header.grid);
-        g_autofree char *other = m2n_grid_describe(m->header.grid);
-        g_set_error(error, M2N_ERROR, M2N_ERROR_SHAPE,
-                    "%s on two grids: %s: message %u: %s; %s: message %u: %s", v->name,
-                    m2n_grib_reader_name(first->reader), first->header.number, one,
-                    m2n_grib_reader_name(m->reader), m->header.number, other);
-        return FALSE;
-    }
-    return TRUE;
 }

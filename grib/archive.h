@@ -29,6 +29,11 @@ typedef struct {
 M2nArchive *m2n_archive_open_with(M2nSource *const *sources, guint n_sources,
                                   const M2nArchiveOptions *options, GError **error);
 
+/* When the run began whose messages these are: the reference time of the first. */
+gint64 m2n_archive_reference_time(const M2nArchive *a);
+/* (transfer full) Every variable and level in there once, in the order of the messages; statistics are 0. */
+M2nVariable *m2n_archive_variables(const M2nArchive *a, guint *n);
+
 /* Messages that can be read. */
 guint m2n_archive_count(const M2nArchive *a);
 /* Messages left out: damaged ones if so chosen, and those whose headers say nothing we know.  Each is one
@@ -50,8 +55,6 @@ gint64 *m2n_archive_times(const M2nArchive *a, const M2nDomain *d, gsize *n, GEr
 long m2n_archive_centre(const M2nArchive *a);
 const M2nGrid *m2n_archive_grid(const M2nArchive *a, const M2nVariable *v); /* NULL: not in there */
 
-/* TRUE when all messages of a variable are on one grid.  FALSE: M2N_ERROR_SHAPE: both messages and grids. */
-gboolean m2n_archive_one_grid(const M2nArchive *a, const M2nVariable *v, GError **error);
 /* TRUE when m2n_archive_read_window() would find all its messages; headers alone.  FALSE:
  * M2N_ERROR_MISSING names variable and time. */
 gboolean m2n_archive_has_window(const M2nArchive *a, const M2nDomain *d, guint steps,

@@ -168,6 +168,12 @@ m2n_forecast_steps(const M2nForecast *f)
     return f->steps;
 }
 
+guint
+m2n_forecast_window(const M2nForecast *f)
+{
+    return f->config.steps;
+}
+
 gint64
 m2n_forecast_init_time(const M2nForecast *f)
 {
@@ -328,9 +334,6 @@ m2n_forecast_compute(const M2nForecast *f, float *out, M2nProgressFunc progress,
         return FALSE;
     g_autoptr(M2nSession) session =
         m2n_session_new(model, 1, f->threads, (gsize)(f->max_memory - own), error);
-    if (session == NULL) {
-        g_prefix_error(error, "%s: ", m2n_source_name(f->model));
-        return FALSE;
-    }
-    return run_windows(f, session, x, y, out, &part, error) && m2n_forecast_unchanged(f, error);
+    return session != NULL && run_windows(f, session, x, y, out, &part, error) &&
+           m2n_forecast_unchanged(f, error);
 }

@@ -28,6 +28,8 @@ void m2n_forecast_unref(M2nForecast *f);
 
 const M2nDomain *m2n_forecast_domain(const M2nForecast *f);
 guint m2n_forecast_steps(const M2nForecast *f); /* lead times, of time_step each; >= 1 */
+guint
+m2n_forecast_window(const M2nForecast *f); /* fields the model starts from, and makes at once */
 gint64 m2n_forecast_init_time(const M2nForecast *f);
 long m2n_forecast_centre(const M2nForecast *f);       /* GRIB centre of the input */
 const char *m2n_forecast_model(const M2nForecast *f); /* file name */

@@ -127,6 +127,28 @@ m2n_gridded_describe(const M2nGridded *a)
     return g_string_free(s, FALSE);
 }
 
+gboolean
+m2n_gridded_reference_time(const M2nGridded *a, gint64 *time)
+{
+    *time = a->reference_time;
+    return a->has_reference;
+}
+
+M2nVariable *
+m2n_gridded_variables(const M2nGridded *a, guint *n)
+{
+    M2nVariable *all = g_new(M2nVariable, a->variables->len);
+
+    for (guint i = 0; i < a->variables->len; i++) {
+        const Variable *v = g_ptr_array_index(a->variables, i);
+        all[i] = v->id;
+        if (*all[i].units == 0)
+            g_strlcpy(all[i].units, v->units, sizeof all[i].units);
+    }
+    *n = a->variables->len;
+    return all;
+}
+
 static gboolean
 serves(const Variable *v, const M2nVariable *want)
 {

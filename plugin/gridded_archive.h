@@ -32,6 +32,11 @@ gboolean m2n_gridded_recognises(const char *name);
 M2nGridded *m2n_gridded_open(const char *const *names, GError **error);
 void m2n_gridded_free(M2nGridded *a);
 
+/* CF's forecast_reference_time, of the first file that has one.  FALSE: none does. */
+gboolean m2n_gridded_reference_time(const M2nGridded *a, gint64 *time);
+/* (transfer full) Every variable and level in there once, in the order of the files; statistics are 0. */
+M2nVariable *m2n_gridded_variables(const M2nGridded *a, guint *n);
+
 /* (transfer full) Ascending times at which every variable of the domain has a field; NULL and
  * M2N_ERROR_MISSING (needed and found) when one is not there at all. */
 gint64 *m2n_gridded_times(M2nGridded *a, const M2nDomain *d, gsize *n, GError **error);

@@ -138,6 +138,22 @@ set_times(M2nAxes *a, GDALMDArrayH array, GError **error)
     return TRUE;
 }
 
+gboolean
+m2n_axes_scalar_time(GDALGroupH group, const char *name, gint64 *time)
+{
+    GDALMDArrayH array = GDALGroupOpenMDArray(group, name, NULL);
+    M2nAxes axes = {.n_times = 0};
+
+    if (array == NULL)
+        return FALSE;
+    const gboolean ok = set_times(&axes, array, NULL) && axes.n_times == 1;
+    if (ok)
+        *time = axes.times[0];
+    GDALMDArrayRelease(array);
+    m2n_axes_clear(&axes);
+    return ok;
+}
+
 static gboolean
 set_levels(M2nAxes *a, GDALMDArrayH array, GError **error)
 {

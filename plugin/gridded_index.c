@@ -69,10 +69,8 @@ m2n_gridded_dataset(M2nGridded *a, guint index, GError **error)
     }
     if (n_open >= OPEN_FILES)
         g_clear_pointer(&oldest->dataset, GDALClose);
-    /* no others: a VRT could lead to any file, whatever the rules for sources say */
-    static const char *const drivers[] = {"netCDF", "HDF5", "Zarr", NULL};
     CPLPushErrorHandler(CPLQuietErrorHandler);
-    f->dataset = GDALOpenEx(f->name, GDAL_OF_MULTIDIM_RASTER, drivers, NULL, NULL);
+    f->dataset = GDALOpenEx(f->name, GDAL_OF_MULTIDIM_RASTER, NULL, NULL, NULL);
     CPLPopErrorHandler();
     if (f->dataset == NULL)
         g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s", f->name, CPLGetLastErrorMsg());
@@ -234,6 +232,9 @@ index_file(M2nGridded *a, const char *name, GError **error)
         return FALSE;
     GDALGroupH group = GDALDatasetGetRootGroup(dataset);
     char **names = group != NULL ? GDALGroupGetMDArrayNames(group, NULL) : NULL;
+    if (group != NULL && !a->has_reference)
+        a->has_reference =
+            m2n_axes_scalar_time(group, "forecast_reference_time", &a->reference_time);
     for (guint i = 0; names != NULL && names[i] != NULL; i++) {
         g_autoptr(GError) problem = NULL;
         if (!index_array(a, a->files->len - 1, group, names[i], &problem) && first == NULL)

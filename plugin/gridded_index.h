@@ -43,6 +43,8 @@ struct M2nGridded {
     GPtrArray *variables; /* M2nGriddedVariable* */
     guint64 clock;
     guint n_pieces;
+    gboolean has_reference;
+    gint64 reference_time;
     M2nRegrid *regrid; /* the last one used */
     M2nGrid *from, *to;
     M2nRegridMethod method;

@@ -147,9 +147,21 @@ m2n_input_grid(M2nInput *in, const M2nVariable *v)
 }
 
 gboolean
-m2n_input_one_grid(const M2nInput *in, const M2nVariable *v, GError **error)
+m2n_input_reference_time(const M2nInput *in, gint64 *time)
 {
-    return in->kind != GRIB || m2n_archive_one_grid(in->archive, v, error);
+    if (in->kind == GRIB) {
+        *time = m2n_archive_reference_time(in->archive);
+        return TRUE;
+    }
+    return m2n_gridded_reference_time(in->gridded, time);
+}
+
+M2nVariable *
+m2n_input_variables(const M2nInput *in, guint *n)
+{
+    if (in->kind == GRIB)
+        return m2n_archive_variables(in->archive, n);
+    return m2n_gridded_variables(in->gridded, n);
 }
 
 gint64 *

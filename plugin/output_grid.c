@@ -35,14 +35,12 @@ is_harmless(const char *crs)
     return strlen(crs) <= LONGEST_CRS;
 }
 
-/* (transfer full) NULL: not a CRS that we take: M2N_ERROR_ARGUMENT. */
+/* (transfer full) NULL: not a CRS that we take. */
 static OGRSpatialReferenceH
-import_crs(const char *crs, GError **error)
+import_crs(const char *crs)
 {
     OGRSpatialReferenceH srs = OSRNewSpatialReference(NULL);
     OGRErr err = OGRERR_FAILURE;
-
-    CPLErrorReset();
 
     CPLPushErrorHandler(CPLQuietErrorHandler);
     if (is_harmless(crs) && g_str_has_prefix(crs, "+proj=")) {
@@ -55,13 +53,8 @@ import_crs(const char *crs, GError **error)
         g_free(copy);
     }
     CPLPopErrorHandler();
-    /* what PROJ says matters where its database is missing: then nothing is wrong with the name */
-    g_autofree char *reason = g_strdup(CPLGetLastErrorMsg());
     CPLErrorReset();
     if (err != OGRERR_NONE) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
-                    "CRS \"%.64s\": expected EPSG:n, WKT or a PROJ string without files%s%s", crs,
-                    *reason != '\0' ? "; " : "", reason);
         OSRDestroySpatialReference(srs);
         return NULL;
     }
@@ -69,20 +62,27 @@ import_crs(const char *crs, GError **error)
     return srs;
 }
 
+static void
+set_unknown(const char *crs, GError **error)
+{
+    g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
+                "CRS \"%.64s\": expected EPSG:n, WKT or a PROJ string without files", crs);
+}
+
 char *
 m2n_crs_to_wkt(const char *crs, GError **error)
 {
-    OGRSpatialReferenceH srs = import_crs(crs, error);
+    OGRSpatialReferenceH srs = import_crs(crs);
     const char *const options[] = {"FORMAT=WKT2_2018", NULL};
-    char *wkt = NULL, *copy = NULL;
+    char *wkt = NULL;
 
-    if (srs == NULL)
+    if (srs == NULL || OSRExportToWktEx(srs, &wkt, options) != OGRERR_NONE) {
+        set_unknown(crs, error);
+        CPLFree(wkt);
+        g_clear_pointer(&srs, OSRDestroySpatialReference);
         return NULL;
-    if (OSRExportToWktEx(srs, &wkt, options) == OGRERR_NONE)
-        copy = g_strdup(wkt);
-    else
-        g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT, "CRS \"%.64s\": cannot be written as WKT",
-                    crs);
+    }
+    char *copy = g_strdup(wkt);
     CPLFree(wkt);
     OSRDestroySpatialReference(srs);
     return copy;
@@ -161,13 +161,14 @@ grid_over(const char *crs, Box box, double pixels_diagonal)
 M2nGrid *
 m2n_output_grid_new(const M2nGrid *from, const char *crs, GError **error)
 {
-    OGRSpatialReferenceH a = import_crs(from->crs, error);
-    OGRSpatialReferenceH b = a != NULL ? import_crs(crs, error) : NULL;
+    OGRSpatialReferenceH a = import_crs(from->crs), b = import_crs(crs);
     OGRCoordinateTransformationH t = NULL;
     M2nGrid *grid = NULL;
     Box box;
 
-    if (b != NULL) {
+    if (a == NULL || b == NULL) {
+        set_unknown(a == NULL ? from->crs : crs, error);
+    } else {
         CPLPushErrorHandler(CPLQuietErrorHandler);
         t = OCTNewCoordinateTransformation(a, b);
         CPLPopErrorHandler();

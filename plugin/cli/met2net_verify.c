@@ -1,0 +1,264 @@
+/* met2net-verify: how good forecasts are: a model over a span of data, or files already written.
+ *
+ * Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by the user. */
+#include <cpl_error.h>
+#include <gdal.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "engine/base/error.h"
+#include "plugin/batch_inputs.h"
+#include "plugin/quantity.h"
+#include "plugin/verify.h"
+
+static volatile sig_atomic_t interrupted;
+
+typedef struct {
+    char *model, *span, *every, *lead_time, *climatology, *variables, *max_memory, *csv, *json,
+        *chart, *maps, **forecasts, **names;
+    gint jobs, threads, rows;
+    gboolean plain, protocol, quiet;
+} Arguments;
+
+typedef struct {
+    gboolean quiet, terminal;
+    gint64 start, last;
+} Screen;
+
+static void
+on_signal(int sig)
+{
+    (void)sig;
+    interrupted = 1;
+}
+
+static gboolean
+on_progress(double done, const char *message, gpointer user_data)
+{
+    Screen *s = user_data;
+    const gint64 now = g_get_monotonic_time();
+    const gint64 interval = s->terminal ? G_USEC_PER_SEC / 10 : 10 * G_USEC_PER_SEC;
+
+    if (!s->quiet && now - s->last >= interval) {
+        const double elapsed = (double)(now - s->start) / G_USEC_PER_SEC;
+        s->last = now;
+        g_printerr(s->terminal ? "\r%3.0f%%  %s, %.0f s left\033[K" : "%3.0f%%  %s, %.0f s left\n",
+                   100 * done, message, done > 0 ? elapsed / done - elapsed : 0);
+    }
+    return !interrupted;
+}
+
+static void
+on_gdal_error(CPLErr level, CPLErrorNum number, const char *message)
+{
+    (void)level;
+    (void)number;
+    g_debug("GDAL: %s", message);
+}
+
+/* "2024-01-27/2024-01-31T23": a bare day as the last one means all of it */
+static gboolean
+parse_span(const char *option, const char *text, gint64 *first, gint64 *last, GError **error)
+{
+    g_auto(GStrv) parts = g_strsplit(text, "/", -1);
+
+    if (g_strv_length(parts) != 2) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT, "--%s %s: expected FIRST/LAST", option,
+                    text);
+        return FALSE;
+    }
+    if (!m2n_time_parse(parts[0], first, error) || !m2n_time_parse(parts[1], last, error))
+        return FALSE;
+    if (g_utf8_strlen(parts[1], -1) == 10)
+        *last += 86399;
+    if (*last >= *first)
+        return TRUE;
+    g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT, "--%s %s: ends before it begins", option,
+                text);
+    return FALSE;
+}
+
+static gboolean
+understand(const Arguments *a, M2nVerifyOptions *o, GError **error)
+{
+    if ((a->model == NULL) == (a->forecasts == NULL)) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
+                    "say what is to be judged: --model FILE, or --forecast FILE (once or more)");
+        return FALSE;
+    }
+    if (a->threads < 1 || a->threads > 1024) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT, "--threads %d: expected 1 to 1024",
+                    a->threads);
+        return FALSE;
+    }
+    o->model = a->model;
+    o->jobs = (guint)a->jobs;
+    o->threads = (guint)a->threads;
+    o->maps = a->maps != NULL;
+    o->has_span = a->span != NULL;
+    o->has_climatology = a->climatology != NULL;
+    return (a->span == NULL || parse_span("span", a->span, &o->first, &o->last, error)) &&
+           (a->climatology == NULL ||
+            parse_span("climatology", a->climatology, &o->climatology_first, &o->climatology_last,
+                       error)) &&
+           (a->every == NULL || m2n_duration_parse(a->every, &o->every, error)) &&
+           (a->lead_time == NULL || m2n_duration_parse(a->lead_time, &o->lead_time, error)) &&
+           (a->max_memory == NULL || m2n_size_parse(a->max_memory, &o->max_memory, error));
+}
+
+/* `text` is freed. */
+static gboolean
+save(const char *path, char *text, GError **error)
+{
+    g_autofree char *owned = text;
+    g_autoptr(GError) problem = NULL;
+
+    if (owned == NULL)
+        return FALSE;
+    if (g_file_set_contents_full(path, owned, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0666, &problem))
+        return TRUE;
+    g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s", path, problem->message);
+    return FALSE;
+}
+
+static gboolean
+save_maps(const char *prefix, const M2nVerification *v, GError **error)
+{
+    static const char *const suffix[] = {"-rmse.svg", "-bias.svg"};
+    gboolean ok = TRUE;
+
+    for (int kind = M2N_MAP_RMSE; ok && kind <= M2N_MAP_BIAS; kind++) {
+        g_autofree char *path = g_strconcat(prefix, suffix[kind], NULL);
+        ok = save(path, m2n_error_maps_draw(v->maps, v->report, v->grid, kind, error), error);
+    }
+    return ok;
+}
+
+static gboolean
+deliver(const Arguments *a, const M2nVerification *v, GError **error)
+{
+    const M2nReport *r = v->report;
+    const M2nWeighting weighting = a->plain ? M2N_PLAIN : M2N_WEIGHTED;
+    g_autofree char *table = m2n_report_table(r, weighting, (guint)MAX(a->rows, 0));
+    g_autofree char *protocol = a->protocol ? m2n_report_protocol(r) : NULL;
+
+    g_print("%s", table);
+    if (protocol != NULL)
+        g_print("\n%s", protocol);
+    return (a->csv == NULL || save(a->csv, m2n_report_csv(r), error)) &&
+           (a->json == NULL || save(a->json, m2n_report_json(r), error)) &&
+           (a->chart == NULL || save(a->chart, m2n_report_chart(r, weighting), error)) &&
+           (a->maps == NULL || save_maps(a->maps, v, error));
+}
+
+static int
+verify(const Arguments *a)
+{
+    M2nVerifyOptions o = M2N_VERIFY_OPTIONS_DEFAULT;
+    Screen screen = {.quiet = a->quiet, .terminal = isatty(STDERR_FILENO) != 0};
+    g_autoptr(GError) error = NULL;
+    g_autoptr(M2nVerification) v = NULL;
+    g_auto(GStrv) data = NULL, forecasts = NULL;
+    g_auto(GStrv) variables = a->variables != NULL ? g_strsplit(a->variables, ",", -1) : NULL;
+    gboolean ok = understand(a, &o, &error);
+
+    screen.start = screen.last = g_get_monotonic_time();
+    if (ok)
+        ok = (data = m2n_inputs_expand((const char *const *)a->names, &error)) != NULL;
+    if (ok && a->forecasts != NULL)
+        ok = (forecasts = m2n_inputs_expand((const char *const *)a->forecasts, &error)) != NULL;
+    o.data = (const char *const *)data;
+    o.forecasts = (const char *const *)forecasts;
+    o.variables = (const char *const *)variables;
+    if (ok) {
+        v = m2n_verify(&o, on_progress, &screen, &error);
+        if (screen.terminal && !a->quiet)
+            g_printerr("\r\033[K");
+        ok = v != NULL && deliver(a, v, &error);
+    }
+    if (ok)
+        return 0;
+    g_printerr("met2net-verify: %s\n", error->message);
+    if (g_error_matches(error, M2N_ERROR, M2N_ERROR_CANCELLED))
+        return 130;
+    return g_error_matches(error, M2N_ERROR, M2N_ERROR_ARGUMENT) ? 2 : 1;
+}
+
+static const char summary[] =
+    "Scores of a model over a span of data, or of forecast files already written: RMSE, MAE, bias, "
+    "ACC by "
+    "variable and lead time, beside persistence, the same hour yesterday and climatology.\n"
+    "DATA is what happened: GRIB, NetCDF or Zarr (ERA5 and WeatherBench as published), a folder, a "
+    "pattern in "
+    "quotes, @LIST or -.";
+static const char description[] =
+    "  met2net-verify -m model.safetensors --span 2024-01-27/2024-01-31 era5.grib2\n"
+    "  met2net-verify -m model.safetensors -l 5d --every 6h --chart rmse.svg --json scores.json "
+    "5.625deg/\n"
+    "  met2net-verify --forecast forecast.nc --forecast 'older/*.grib2' analyses.grib2\n\n"
+    "Skill is 1 - MSE / MSE of what is compared with. Means are weighted by cell area unless "
+    "--plain; CSV and JSON "
+    "hold both. Definitions: plugin/verify_scores.h.\n"
+    "Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped.";
+
+int
+main(int argc, char **argv)
+{
+    Arguments a = {.jobs = (gint)MIN(g_get_num_processors(), 64), .threads = 1, .rows = 24};
+    g_autoptr(GError) error = NULL;
+    const GOptionEntry entries[] = {
+        {"model", 'm', 0, G_OPTION_ARG_FILENAME, &a.model, "Model to run over the data", "FILE"},
+        {"forecast", 'f', 0, G_OPTION_ARG_FILENAME_ARRAY, &a.forecasts,
+         "Forecast file to judge instead; may be given again", "FILE"},
+        {"span", 's', 0, G_OPTION_ARG_STRING, &a.span,
+         "Only forecasts all of whose input and truth lie in here", "FIRST/LAST"},
+        {"every", 'e', 0, G_OPTION_ARG_STRING, &a.every,
+         "Time between forecasts [the model's time step]", "TIME"},
+        {"lead-time", 'l', 0, G_OPTION_ARG_STRING, &a.lead_time,
+         "How far: 24h, 5d [the model's window]", "TIME"},
+        {"variables", 'v', 0, G_OPTION_ARG_STRING, &a.variables, "Only these: t2m,u10 [all]",
+         "NAMES"},
+        {"climatology", 'c', 0, G_OPTION_ARG_STRING, &a.climatology,
+         "Span of the data to make it from [what lies before the forecasts]", "FIRST/LAST"},
+        {"plain", 0, 0, G_OPTION_ARG_NONE, &a.plain,
+         "Table and chart: every point the same, not by area", NULL},
+        {"protocol", 0, 0, G_OPTION_ARG_NONE, &a.protocol,
+         "Print the published protocol's MSE, MAE, RMSE too", NULL},
+        {"rows", 0, 0, G_OPTION_ARG_INT, &a.rows,
+         "At most this many lead times in the table; 0 all [24]", "N"},
+        {"csv", 0, 0, G_OPTION_ARG_FILENAME, &a.csv, "Write all scores as CSV", "FILE"},
+        {"json", 0, 0, G_OPTION_ARG_FILENAME, &a.json, "Write all scores as JSON", "FILE"},
+        {"chart", 0, 0, G_OPTION_ARG_FILENAME, &a.chart, "Draw RMSE by lead time", "FILE.svg"},
+        {"maps", 0, 0, G_OPTION_ARG_FILENAME, &a.maps,
+         "Draw where the errors lie: PREFIX-rmse.svg, PREFIX-bias.svg", "PREFIX"},
+        {"jobs", 'j', 0, G_OPTION_ARG_INT, &a.jobs, "Forecasts at once [one per CPU]", "N"},
+        {"threads", 0, 0, G_OPTION_ARG_INT, &a.threads, "Threads of each forecast [1]", "N"},
+        {"max-memory", 0, 0, G_OPTION_ARG_STRING, &a.max_memory,
+         "For all jobs together: 2GB [3/4 of the machine's]", "SIZE"},
+        {"quiet", 'q', 0, G_OPTION_ARG_NONE, &a.quiet, "No progress", NULL},
+        {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &a.names, NULL, "DATA..."},
+        G_OPTION_ENTRY_NULL,
+    };
+
+    setlocale(LC_CTYPE, ""); /* LC_NUMERIC stays "C" */
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+    g_option_context_set_summary(context, summary);
+    g_option_context_set_description(context, description);
+    g_option_context_add_main_entries(context, entries, NULL);
+    if (!g_option_context_parse(context, &argc, &argv, &error)) {
+        g_printerr("met2net-verify: %s\n", error->message);
+        return 2;
+    }
+    if (a.names == NULL) {
+        g_autofree char *help = g_option_context_get_help(context, TRUE, NULL);
+        g_printerr("%s", help);
+        return 2;
+    }
+    signal(SIGINT, on_signal);
+    signal(SIGTERM, on_signal);
+    GDALAllRegister();
+    CPLSetErrorHandler(on_gdal_error);
+    return verify(&a);
+}

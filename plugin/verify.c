@@ -1,0 +1,399 @@
+/* Forecast after forecast against what happened, with what it has to beat. */
+#include "plugin/verify.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "engine/base/error.h"
+#include "plugin/quantity.h"
+#include "plugin/variable_text.h"
+#include "plugin/verify_ahead.h"
+#include "plugin/verify_source.h"
+#include "plugin/verify_truth.h"
+#include "plugin/verify_weights.h"
+
+#define DAY 86400
+#define TRUTH_MEMORY                                                                               \
+    ((gsize)1 << 30) /* of fields kept: a verified month of hourly 0.25 degree Europe */
+#define MAP_LEADS 4
+#define CLIMATOLOGY_SHARE 0.2        /* of the progress */
+#define LEAST_PAST (5 * (gint64)DAY) /* a climatology of fewer days before the span says little */
+
+enum { FORECAST, PERSISTENCE, YESTERDAY, CLIMATOLOGY, N_CONTENDERS };
+static const char *const contender_names[N_CONTENDERS] = {"forecast", "persistence",
+                                                          "same hour yesterday", "climatology"};
+
+typedef struct {
+    const M2nVerifyOptions *o;
+    M2nProgressFunc progress;
+    gpointer user_data;
+    M2nForecastSource *source;
+    const M2nDomain *domain;
+    M2nTruth *truth;
+    const gint64 *leads;
+    guint n_leads;
+    GArray *starts; /* gint64 */
+    gboolean use[N_CONTENDERS];
+    M2nScores *scores[N_CONTENDERS];
+    M2nVerification *result;
+} Run;
+
+void
+m2n_verification_free(M2nVerification *v)
+{
+    g_clear_pointer(&v->report, m2n_report_free);
+    g_clear_pointer(&v->maps, m2n_error_maps_free);
+    g_clear_pointer(&v->grid, m2n_grid_unref);
+    g_free(v);
+}
+
+/* ---- which forecasts ----------------------------------------------------------------------------- */
+
+/* The same hour on the last day that is known at the initial time. */
+static gint64
+yesterday_of(gint64 init, gint64 lead)
+{
+    return init + lead - DAY * ((lead + DAY - 1) / DAY);
+}
+
+/* Everything a forecast from `init` is measured by is there and inside the span.  Files may hold lead times
+ * for which nothing is known yet: one is enough for them. */
+static gboolean
+can_score(const Run *r, gint64 init, gboolean from_files)
+{
+    const gint64 first = init - m2n_forecast_source_reach(r->source);
+    guint have = 0;
+
+    if (r->o->has_span && (first < r->o->first || init + r->leads[r->n_leads - 1] > r->o->last))
+        return FALSE;
+    for (gint64 t = init; !from_files && t >= first; t -= r->domain->time_step)
+        if (!m2n_truth_has(r->truth, t))
+            return FALSE;
+    for (guint i = 0; i < r->n_leads; i++)
+        have += (guint)m2n_truth_has(r->truth, init + r->leads[i]);
+    return from_files ? have > 0 : have == r->n_leads;
+}
+
+static gboolean
+has_yesterday(const Run *r, gint64 init)
+{
+    for (guint i = 0; i < r->n_leads; i++)
+        if (m2n_truth_has(r->truth, init + r->leads[i]) &&
+            !m2n_truth_has(r->truth, yesterday_of(init, r->leads[i])))
+            return FALSE;
+    return TRUE;
+}
+
+static void
+candidates(Run *r, GArray *out)
+{
+    guint n_files = 0;
+    const gint64 *files = m2n_forecast_source_starts(r->source, &n_files);
+    const gint64 every = r->o->every > 0 ? r->o->every : r->domain->time_step;
+    gsize n = 0;
+    const gint64 *times = m2n_truth_times(r->truth, &n);
+    gint64 next = G_MININT64;
+
+    for (guint i = 0; i < n_files; i++)
+        if (can_score(r, files[i], TRUE))
+            g_array_append_val(out, files[i]);
+    for (gsize i = 0; files == NULL && i < n; i++)
+        if (times[i] >= next && can_score(r, times[i], FALSE)) {
+            g_array_append_val(out, times[i]);
+            next = times[i] + every;
+        }
+}
+
+static gboolean
+fail_no_start(const Run *r, GError **error)
+{
+    gsize n = 0;
+    const gint64 *times = m2n_truth_times(r->truth, &n);
+    g_autofree char *first = m2n_time_format(times[0]), *last = m2n_time_format(times[n - 1]);
+    g_autofree char *reach = m2n_duration_format(MAX(m2n_forecast_source_reach(r->source), 1));
+    g_autofree char *lead = m2n_duration_format(r->leads[r->n_leads - 1]);
+
+    g_set_error(error, M2N_ERROR, M2N_ERROR_MISSING,
+                "%s: no forecast can be scored: one needs %s before its initial time and %s after "
+                "it%s; the data "
+                "hold %" G_GSIZE_FORMAT " times from %s to %s",
+                r->o->data[0], reach, lead, r->o->has_span ? " inside the span" : "", n, first,
+                last);
+    return FALSE;
+}
+
+/* A contender without a field for some forecasts would be scored on other ones than the model: those
+ * forecasts are left out, unless none would remain; then the contender is. */
+static gboolean
+choose_starts(Run *r, GError **error)
+{
+    M2nReport *report = r->result->report;
+    g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(gint64));
+    guint left_out = 0;
+
+    candidates(r, all);
+    if (all->len == 0)
+        return fail_no_start(r, error);
+    r->starts = g_array_new(FALSE, FALSE, sizeof(gint64));
+    for (guint i = 0; i < all->len; i++) {
+        const gint64 init = g_array_index(all, gint64, i);
+        if (m2n_truth_has(r->truth, init) && has_yesterday(r, init))
+            g_array_append_val(r->starts, init);
+        else
+            left_out++;
+    }
+    r->use[FORECAST] = r->use[PERSISTENCE] = r->use[YESTERDAY] = TRUE;
+    if (r->starts->len > 0) {
+        if (left_out > 0)
+            m2n_report_note(
+                report,
+                "%u forecast%s left out: the data lack the day before, so nothing could be "
+                "compared with the same hour yesterday",
+                left_out, left_out == 1 ? "" : "s");
+        return TRUE;
+    }
+    r->use[YESTERDAY] = FALSE;
+    m2n_report_note(report, "no comparison with the same hour yesterday: the data begin too late");
+    for (guint i = 0; i < all->len; i++) {
+        const gint64 init = g_array_index(all, gint64, i);
+        r->use[PERSISTENCE] &= m2n_truth_has(r->truth, init);
+        g_array_append_val(r->starts, init);
+    }
+    if (!r->use[PERSISTENCE])
+        m2n_report_note(report, "no comparison with persistence: the data lack an initial time");
+    return TRUE;
+}
+
+/* ---- climatology --------------------------------------------------------------------------------- */
+
+static gboolean
+part_of_progress(double done, const char *message, gpointer user_data)
+{
+    const Run *r = user_data;
+
+    return r->progress == NULL || r->progress(done * CLIMATOLOGY_SHARE, message, r->user_data);
+}
+
+static gboolean
+make_climatology(Run *r, GError **error)
+{
+    gsize n = 0;
+    const gint64 *times = m2n_truth_times(r->truth, &n);
+    const gint64 first_used =
+        g_array_index(r->starts, gint64, 0) - m2n_forecast_source_reach(r->source);
+    gint64 first = r->o->climatology_first, last = r->o->climatology_last;
+    M2nReport *report = r->result->report;
+
+    if (!r->o->has_climatology) {
+        first = times[0];
+        last = first_used - 1;
+        if (last - first < LEAST_PAST) {
+            last = times[n - 1];
+            m2n_report_note(
+                report, "the climatology includes the times that are scored, which flatters it; "
+                        "give it a span of its own");
+        }
+    }
+    if (!m2n_truth_make_climatology(r->truth, first, last, &report->climatology, part_of_progress,
+                                    r, error))
+        return FALSE;
+    r->use[CLIMATOLOGY] = TRUE;
+    for (guint i = 0; i < r->starts->len; i++)
+        for (guint k = 0; k < r->n_leads; k++)
+            if (m2n_truth_climatology(r->truth,
+                                      g_array_index(r->starts, gint64, i) + r->leads[k]) == NULL)
+                r->use[CLIMATOLOGY] = FALSE;
+    if (!r->use[CLIMATOLOGY])
+        m2n_report_note(report, "no comparison with climatology: its span lacks a time of day");
+    return TRUE;
+}
+
+/* ---- scoring ------------------------------------------------------------------------------------- */
+
+/* The four fields and the truth of one lead time, [V][points] each, NaN wherever one of them is. */
+typedef struct {
+    float *fields[N_CONTENDERS], *truth, *climatology;
+} Fields;
+
+static gboolean
+copy_truth(Run *r, gint64 time, float *out, GError **error)
+{
+    const float *field = m2n_truth_field(r->truth, time, error);
+
+    if (field == NULL)
+        return FALSE;
+    memcpy(out, field, r->domain->n_variables * r->domain->grid->n_points * sizeof *out);
+    return TRUE;
+}
+
+static gboolean
+gather(Run *r, gint64 init, gint64 lead, Fields *f, GError **error)
+{
+    const gsize n = r->domain->n_variables * r->domain->grid->n_points;
+
+    if (!copy_truth(r, init + lead, f->truth, error) ||
+        (r->use[PERSISTENCE] && !copy_truth(r, init, f->fields[PERSISTENCE], error)) ||
+        (r->use[YESTERDAY] &&
+         !copy_truth(r, yesterday_of(init, lead), f->fields[YESTERDAY], error)))
+        return FALSE;
+    if (r->use[CLIMATOLOGY])
+        memcpy(f->fields[CLIMATOLOGY], m2n_truth_climatology(r->truth, init + lead),
+               n * sizeof(float));
+    for (gsize i = 0; i < n; i++)
+        for (int c = 0; c < N_CONTENDERS; c++)
+            if (r->use[c] && isnan(f->fields[c][i]))
+                f->truth[i] = NAN; /* left out for all */
+    return TRUE;
+}
+
+static void
+score(Run *r, guint lead, const Fields *f)
+{
+    const gsize points = r->domain->grid->n_points;
+
+    for (guint v = 0; v < r->domain->n_variables; v++) {
+        const float *truth = f->truth + v * points;
+        const float *climatology = r->use[CLIMATOLOGY] ? f->fields[CLIMATOLOGY] + v * points : NULL;
+        for (int c = 0; c < N_CONTENDERS; c++)
+            if (r->use[c])
+                m2n_scores_add(r->scores[c], v, lead, f->fields[c] + v * points, truth,
+                               c == CLIMATOLOGY ? NULL : climatology);
+        if (r->result->maps != NULL)
+            m2n_error_maps_add(r->result->maps, v, lead, f->fields[FORECAST] + v * points, truth);
+    }
+}
+
+static gboolean
+score_start(Run *r, gint64 init, const float *forecast, Fields *f, GError **error)
+{
+    const gsize n = r->domain->n_variables * r->domain->grid->n_points;
+
+    for (guint lead = 0; lead < r->n_leads; lead++) {
+        if (!m2n_truth_has(r->truth, init + r->leads[lead]))
+            continue;
+        memcpy(f->fields[FORECAST], forecast + lead * n, n * sizeof *forecast);
+        if (!gather(r, init, r->leads[lead], f, error))
+            return FALSE;
+        score(r, lead, f);
+    }
+    return TRUE;
+}
+
+/* Forecasts are computed ahead by other threads and scored here, one after the other, so that the sums do
+ * not depend on who was first. */
+static gboolean
+score_all(Run *r, GError **error)
+{
+    const gsize n = r->domain->n_variables * r->domain->grid->n_points;
+    g_autofree float *room = g_try_new(float, (N_CONTENDERS + 1) * n);
+    g_autoptr(M2nAhead) ahead =
+        m2n_ahead_new(r->source, (const gint64 *)(const void *)r->starts->data, r->starts->len,
+                      r->o->jobs, error);
+    Fields f = {.truth = room};
+
+    if (ahead == NULL)
+        return FALSE;
+    if (room == NULL) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                    "%" G_GSIZE_FORMAT " values do not fit in memory", n);
+        return FALSE;
+    }
+    for (int c = 0; c < N_CONTENDERS; c++)
+        f.fields[c] = room + (gsize)(c + 1) * n;
+    for (guint i = 0; i < r->starts->len; i++) {
+        const float *forecast = m2n_ahead_next(ahead, error);
+        if (forecast == NULL ||
+            !score_start(r, g_array_index(r->starts, gint64, i), forecast, &f, error))
+            return FALSE;
+        const double done = (i + 1.0) / r->starts->len;
+        g_autofree char *text = g_strdup_printf("%u of %u forecasts", i + 1, r->starts->len);
+        if (r->progress != NULL &&
+            !r->progress(CLIMATOLOGY_SHARE + (1 - CLIMATOLOGY_SHARE) * done, text, r->user_data)) {
+            g_set_error(error, M2N_ERROR, M2N_ERROR_CANCELLED, "stopped after %u of %u forecasts",
+                        i + 1, r->starts->len);
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+/* ---- setting up ---------------------------------------------------------------------------------- */
+
+static gboolean
+open_run(Run *r, GError **error)
+{
+    r->source = m2n_forecast_source_open(r->o, error);
+    if (r->source == NULL)
+        return FALSE;
+    r->domain = m2n_forecast_source_domain(r->source);
+    r->leads = m2n_forecast_source_leads(r->source, &r->n_leads);
+    r->truth = m2n_truth_open(r->o->data, r->domain, r->o->resampling, TRUTH_MEMORY, error);
+    if (r->truth == NULL)
+        return FALSE;
+    r->result->grid = m2n_grid_ref(r->domain->grid);
+    return choose_starts(r, error) && make_climatology(r, error);
+}
+
+static gboolean
+make_scores(Run *r, GError **error)
+{
+    const M2nDomain *d = r->domain;
+    g_autofree double *weights = m2n_cell_weights(d->grid, error);
+    guint leads[MAP_LEADS];
+    const guint n = MIN(r->n_leads, MAP_LEADS);
+
+    if (weights == NULL)
+        return FALSE;
+    for (int c = 0; c < N_CONTENDERS; c++)
+        if (r->use[c])
+            r->scores[c] = m2n_scores_new(d->n_variables, r->n_leads, d->grid->n_points, weights);
+    for (guint i = 0; i < n; i++) /* evenly, the last one among them */
+        leads[i] = (i + 1) * r->n_leads / n - 1;
+    if (r->o->maps)
+        r->result->maps = m2n_error_maps_new(d->n_variables, leads, n, d->grid->n_points);
+    return TRUE;
+}
+
+static void
+fill_report(Run *r)
+{
+    M2nReport *report = r->result->report;
+    const M2nDomain *d = r->domain;
+
+    report->forecast = g_strdup(m2n_forecast_source_name(r->source));
+    report->truth = g_strjoinv(", ", (char **)r->o->data);
+    report->n_starts = r->starts->len;
+    report->first = g_array_index(r->starts, gint64, 0);
+    report->last = g_array_index(r->starts, gint64, r->starts->len - 1);
+    report->n_variables = d->n_variables;
+    report->variables = g_new0(char *, d->n_variables + 1);
+    report->units = g_new0(char *, d->n_variables + 1);
+    for (guint v = 0; v < d->n_variables; v++) {
+        report->variables[v] = g_strdup(d->variables[v].name);
+        report->units[v] = m2n_units_text(d->variables[v].units);
+    }
+    report->n_leads = r->n_leads;
+    report->leads = g_memdup2(r->leads, r->n_leads * sizeof *r->leads);
+    for (int c = 0; c < N_CONTENDERS; c++)
+        if (r->scores[c] != NULL)
+            m2n_report_add(report, contender_names[c], g_steal_pointer(&r->scores[c]));
+}
+
+M2nVerification *
+m2n_verify(const M2nVerifyOptions *options, M2nProgressFunc progress, gpointer user_data,
+           GError **error)
+{
+    g_autoptr(M2nVerification) result = g_new0(M2nVerification, 1);
+    Run r = {.o = options, .progress = progress, .user_data = user_data, .result = result};
+
+    result->report = m2n_report_new();
+    const gboolean ok = open_run(&r, error) && make_scores(&r, error) && score_all(&r, error);
+    if (ok)
+        fill_report(&r);
+    for (int c = 0; c < N_CONTENDERS; c++)
+        g_clear_pointer(&r.scores[c], m2n_scores_free);
+    g_clear_pointer(&r.starts, g_array_unref);
+    g_clear_pointer(&r.truth, m2n_truth_free);
+    g_clear_pointer(&r.source, m2n_forecast_source_free);
+    return ok ? g_steal_pointer(&result) : NULL;
+}

@@ -1,0 +1,236 @@
+/* Fields by time, and their climatology. */
+#include "plugin/verify_truth.h"
+
+#include <string.h>
+
+#include "engine/base/error.h"
+#include "plugin/quantity.h"
+
+#define DAY 86400
+#define DAYS                                                                                       \
+    366 /* slots of the year; 1 March is slot 60 in every year, so that seasons stay in place */
+#define HALF_WINDOW 31
+#define SEASONAL (330 * (gint64)DAY) /* the shortest span that shows a year's course */
+
+/* Sums over the fields of one time of day on one day of the year. */
+typedef struct {
+    guint n;
+    double sum[]; /* [V * points] */
+} Sum;
+
+struct M2nTruth {
+    M2nInput *input;
+    const M2nDomain *domain;
+    M2nRegridMethod method;
+    gint64 *times;
+    gsize n_times, values; /* values: V * points */
+    GHashTable *fields;    /* time -> float[values], both owned */
+    GQueue order;          /* of gint64*, borrowed from the table: the oldest read first */
+    gsize room;            /* fields to keep, >= 2 */
+    GHashTable *sums;      /* gint64 (day slot * DAY + time of day) -> Sum; NULL: no climatology */
+    gboolean seasonal;
+    float *climatology; /* [values], the last one asked for */
+    gint64 climatology_key;
+    gboolean climatology_known;
+};
+
+M2nTruth *
+m2n_truth_open(const char *const *names, const M2nDomain *domain, M2nRegridMethod method,
+               gsize max_memory, GError **error)
+{
+    g_autoptr(M2nTruth) t = g_new0(M2nTruth, 1);
+
+    t->domain = domain;
+    t->method = method;
+    t->values = domain->n_variables * domain->grid->n_points;
+    t->room = MAX(max_memory / (t->values * sizeof(float)), 2);
+    t->fields = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
+    g_queue_init(&t->order);
+    t->climatology_key = -1;
+    t->input = m2n_input_open(names, error);
+    if (t->input == NULL)
+        return NULL;
+    t->times = m2n_input_times(t->input, domain, &t->n_times, error);
+    return t->times != NULL ? g_steal_pointer(&t) : NULL;
+}
+
+void
+m2n_truth_free(M2nTruth *t)
+{
+    g_clear_pointer(&t->input, m2n_input_free);
+    g_queue_clear(&t->order);
+    g_hash_table_unref(t->fields);
+    g_clear_pointer(&t->sums, g_hash_table_unref);
+    g_free(t->times);
+    g_free(t->climatology);
+    g_free(t);
+}
+
+const gint64 *
+m2n_truth_times(const M2nTruth *t, gsize *n)
+{
+    *n = t->n_times;
+    return t->times;
+}
+
+gboolean
+m2n_truth_has(const M2nTruth *t, gint64 time)
+{
+    gsize low = 0, high = t->n_times;
+
+    while (low < high) {
+        const gsize middle = low + (high - low) / 2;
+        if (t->times[middle] < time)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < t->n_times && t->times[low] == time;
+}
+
+const float *
+m2n_truth_field(M2nTruth *t, gint64 time, GError **error)
+{
+    const float *kept = g_hash_table_lookup(t->fields, &time);
+
+    if (kept != NULL)
+        return kept;
+    g_autofree float *field = g_try_new(float, t->values);
+    if (field == NULL) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                    "%" G_GSIZE_FORMAT " values do not fit in memory", t->values);
+        return NULL;
+    }
+    if (!m2n_input_read_window(t->input, t->domain, 1, time, t->method, field, NULL, NULL, error))
+        return NULL;
+    if (g_hash_table_size(t->fields) >= t->room)
+        g_hash_table_remove(t->fields, g_queue_pop_head(&t->order));
+    gint64 *key = g_memdup2(&time, sizeof time);
+    g_queue_push_tail(&t->order, key);
+    kept = field;
+    g_hash_table_insert(t->fields, key, g_steal_pointer(&field));
+    return kept;
+}
+
+/* ---- climatology --------------------------------------------------------------------------------- */
+
+static gint64
+time_of_day(gint64 time)
+{
+    return ((time % DAY) + DAY) % DAY;
+}
+
+/* 0 .. 365, 29 February being 59. */
+static gint64
+day_slot(gint64 time)
+{
+    g_autoptr(GDateTime) d = g_date_time_new_from_unix_utc(time);
+    const int day = d != NULL ? g_date_time_get_day_of_year(d) - 1 : 0;
+    const gboolean leap = d != NULL && g_date_is_leap_year((GDateYear)g_date_time_get_year(d));
+
+    return day >= 59 && !leap ? day + 1 : day;
+}
+
+static gint64
+sum_key(const M2nTruth *t, gint64 time)
+{
+    return (t->seasonal ? day_slot(time) * DAY : 0) + time_of_day(time);
+}
+
+static gboolean
+add_field(M2nTruth *t, gint64 time, GError **error)
+{
+    const gint64 key = sum_key(t, time);
+    const float *field = m2n_truth_field(t, time, error);
+    Sum *s = g_hash_table_lookup(t->sums, &key);
+
+    if (field == NULL)
+        return FALSE;
+    if (s == NULL) {
+        s = g_try_malloc0(sizeof *s + t->values * sizeof(double));
+        if (s == NULL) {
+            g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                        "the climatology does not fit in memory");
+            return FALSE;
+        }
+        g_hash_table_insert(t->sums, g_memdup2(&key, sizeof key), s);
+    }
+    s->n++;
+    for (gsize i = 0; i < t->values; i++)
+        s->sum[i] += (double)field[i];
+    return TRUE;
+}
+
+gboolean
+m2n_truth_make_climatology(M2nTruth *t, gint64 first, gint64 last, char **what,
+                           M2nProgressFunc progress, gpointer user_data, GError **error)
+{
+    gsize begin = 0, end = t->n_times;
+
+    while (begin < end && t->times[begin] < first)
+        begin++;
+    while (end > begin && t->times[end - 1] > last)
+        end--;
+    if (begin == end) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MISSING,
+                    "climatology: the data hold no time in its span");
+        return FALSE;
+    }
+    t->seasonal = t->times[end - 1] - t->times[begin] >= SEASONAL;
+    t->sums = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
+    for (gsize i = begin; i < end; i++) {
+        if (!add_field(t, t->times[i], error))
+            return FALSE;
+        if (progress != NULL &&
+            !progress((double)(i + 1 - begin) / (double)(end - begin), "climatology", user_data)) {
+            g_set_error(error, M2N_ERROR, M2N_ERROR_CANCELLED,
+                        "stopped while making the climatology");
+            return FALSE;
+        }
+    }
+    g_autofree char *from = m2n_time_format(t->times[begin]),
+                    *to = m2n_time_format(t->times[end - 1]);
+    *what =
+        g_strdup_printf("mean at the same time of day%s, %" G_GSIZE_FORMAT " times from %s to %s",
+                        t->seasonal ? " and season (61-day window)" : "", end - begin, from, to);
+    return TRUE;
+}
+
+/* Adds the sums of one key with weight w. */
+static void
+add_sum(M2nTruth *t, gint64 key, double w, double *total, double *acc)
+{
+    const Sum *s = g_hash_table_lookup(t->sums, &key);
+
+    if (s == NULL)
+        return;
+    *total += w * s->n;
+    for (gsize i = 0; i < t->values; i++)
+        acc[i] += w * s->sum[i];
+}
+
+const float *
+m2n_truth_climatology(M2nTruth *t, gint64 time)
+{
+    double total = 0;
+
+    if (t->sums == NULL)
+        return NULL;
+    const gint64 key = sum_key(t, time);
+    if (t->climatology != NULL && key == t->climatology_key)
+        return t->climatology_known ? t->climatology : NULL;
+    g_autofree double *acc = g_new0(double, t->values);
+    if (t->climatology == NULL)
+        t->climatology = g_new(float, t->values);
+    if (!t->seasonal)
+        add_sum(t, key, 1, &total, acc);
+    for (gint64 d = 1 - HALF_WINDOW; t->seasonal && d < HALF_WINDOW; d++) {
+        const gint64 slot = (day_slot(time) + d + DAYS) % DAYS;
+        add_sum(t, slot * DAY + time_of_day(time), 1 - (double)ABS(d) / HALF_WINDOW, &total, acc);
+    }
+    for (gsize i = 0; total > 0 && i < t->values; i++)
+        t->climatology[i] = (float)(acc[i] / total);
+    t->climatology_key = key;
+    t->climatology_known = total > 0;
+    return t->climatology_known ? t->climatology : NULL;
+}
