@@ -112,22 +112,35 @@ m2n_sphere_free(M2nSphere *s)
     g_free(s);
 }
 
+/* Half way around the globe waves of even m repeat and those of odd m change sign: half a row of each is
+ * enough, and half the work. */
+static void
+add_wave(const M2nSphere *s, guint m, double a, double b, double *restrict half)
+{
+    const double *restrict cosine = s->cosine + (gsize)m * s->columns;
+    const double *restrict sine = s->sine + (gsize)m * s->columns;
+
+    for (guint i = 0; i < s->columns / 2; i++)
+        half[i] += a * cosine[i] - b * sine[i];
+}
+
 void
 m2n_sphere_synthesis(const M2nSphere *s, M2nTerm term, const M2nComplex *c, double *grid)
 {
     const double *table = term == M2N_BY_MU ? s->derivative : s->legendre;
+    const guint n = s->columns / 2;
+    g_autofree double *half = g_new(double, 2 * n); /* even, odd */
 
     for (guint j = 0; j < s->rows; j++) {
         const double *p = table + (gsize)j * s->n_coefficients;
-        double *restrict out = grid + (gsize)j * s->columns;
+        double *out = grid + (gsize)j * s->columns;
 
-        memset(out, 0, s->columns * sizeof *out);
+        memset(half, 0, 2 * n * sizeof *half);
         for (guint m = 0; m <= s->truncation; m++) {
-            const double *restrict cosine = s->cosine + m * s->columns;
-            const double *restrict sine = s->sine + m * s->columns;
             const guint end = s->first[m] + s->truncation - m;
             double re = 0, im = 0;
 
+#pragma omp simd reduction(+ : re, im)
             for (guint k = s->first[m]; k <= end; k++) {
                 re += creal(c[k]) * p[k];
                 im += cimag(c[k]) * p[k];
@@ -137,9 +150,11 @@ m2n_sphere_synthesis(const M2nSphere *s, M2nTerm term, const M2nComplex *c, doub
                 re = -(double)m * im;
                 im = m * swap;
             }
-            const double a = m == 0 ? re : 2 * re, b = m == 0 ? 0 : 2 * im;
-            for (guint i = 0; i < s->columns; i++)
-                out[i] += a * cosine[i] - b * sine[i];
+            add_wave(s, m, m == 0 ? re : 2 * re, m == 0 ? 0 : 2 * im, half + (m % 2) * n);
+        }
+        for (guint i = 0; i < n; i++) {
+            out[i] = half[i] + half[n + i];
+            out[n + i] = half[i] - half[n + i];
         }
     }
 }
@@ -147,21 +162,30 @@ m2n_sphere_synthesis(const M2nSphere *s, M2nTerm term, const M2nComplex *c, doub
 void
 m2n_sphere_analysis(const M2nSphere *s, const double *grid, M2nComplex *c)
 {
+    const guint n = s->columns / 2;
+    g_autofree double *half = g_new(double, 2 * n);
+
     memset(c, 0, s->n_coefficients * sizeof *c);
     for (guint j = 0; j < s->rows; j++) {
         const double *p = s->legendre + (gsize)j * s->n_coefficients;
-        const double *restrict row = grid + (gsize)j * s->columns;
+        const double *row = grid + (gsize)j * s->columns;
         const double scale = 0.5 * s->weight[j] / s->columns;
 
+        for (guint i = 0; i < n; i++) {
+            half[i] = row[i] + row[n + i];
+            half[n + i] = row[i] - row[n + i];
+        }
         for (guint m = 0; m <= s->truncation; m++) {
-            const double *restrict cosine = s->cosine + m * s->columns;
-            const double *restrict sine = s->sine + m * s->columns;
+            const double *x = half + (m % 2) * n;
+            const double *cosine = s->cosine + (gsize)m * s->columns;
+            const double *sine = s->sine + (gsize)m * s->columns;
             const guint end = s->first[m] + s->truncation - m;
             double re = 0, im = 0;
 
-            for (guint i = 0; i < s->columns; i++) {
-                re += row[i] * cosine[i];
-                im -= row[i] * sine[i];
+#pragma omp simd reduction(+ : re, im)
+            for (guint i = 0; i < n; i++) {
+                re += x[i] * cosine[i];
+                im -= x[i] * sine[i];
             }
             const M2nComplex f = scale * (re + im * I);
             for (guint k = s->first[m]; k <= end; k++)

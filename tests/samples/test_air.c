@@ -90,6 +90,37 @@ test_systems_move(void)
     g_assert_cmpfloat(change[2], >, 0.9 * spread);
 }
 
+/* Kinetic energy by size, at all times of a month: most in systems some thousands of km wide, ever less in
+ * smaller ones, and no pile at the smallest that would tell of noise. */
+static void
+test_spectrum_falls(void)
+{
+    g_autoptr(M2nAir) air = m2n_air_new(31, 5, JANUARY);
+    const M2nFlow *f = m2n_air_flow(air);
+    double energy[32] = {0};
+
+    run(air, 25 * 24);
+    for (int day = 0; day < 10; day++) {
+        run(air, 24);
+        for (guint k = 0; k < f->sphere->n_coefficients; k++) {
+            const guint n = f->sphere->degree[k];
+            const double amplitude = cabs(f->psi[1][k]);
+            energy[n] += n * (n + 1.0) * amplitude * amplitude;
+        }
+    }
+    double large = 0, middle = 0, small = 0;
+    for (int n = 3; n <= 9; n++)
+        large += energy[n] / 7;
+    for (int n = 14; n <= 20; n++)
+        middle += energy[n] / 7;
+    for (int n = 25; n <= 31; n++)
+        small += energy[n] / 7;
+    g_test_message("energy per degree: %.3g, %.3g, %.3g", large, middle, small);
+    g_assert_cmpfloat(large, >, 4 * middle);
+    g_assert_cmpfloat(middle, >, 4 * small);
+    g_assert_cmpfloat(energy[31], <, energy[27]);
+}
+
 static void
 test_day_and_night(void)
 {
@@ -172,6 +203,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/samples/air/a-year-stays-in-range", test_a_year_stays_in_range);
     g_test_add_func("/samples/air/systems-move", test_systems_move);
+    g_test_add_func("/samples/air/spectrum-falls", test_spectrum_falls);
     g_test_add_func("/samples/air/day-and-night", test_day_and_night);
     g_test_add_func("/samples/air/seasons", test_seasons);
     g_test_add_func("/samples/air/same-seed-same-bits", test_seed);
