@@ -1,0 +1,430 @@
+#include <glib/gstdio.h>
+#include <string.h>
+
+#include "engine/train/initial.h"
+#include "engine/train/trainer.h"
+#include "tests/lib/m2n_test.h"
+#include "tests/train/wave_source.h"
+
+static const M2nRunFile files[] = {M2N_RUN_LAST, M2N_RUN_CHECKPOINT, M2N_RUN_LOG, M2N_RUN_PICTURE};
+
+/* 22 windows in batches of 4: 5 steps an epoch, two windows left over each time. */
+static M2nSettings
+small_settings(void)
+{
+    M2nSettings s = M2N_SETTINGS_DEFAULT;
+
+    s.config = (M2nConfig){.steps = 2,
+                           .hid_S = 4,
+                           .hid_T = 16,
+                           .N_S = 2,
+                           .N_T = 2,
+                           .momentum_ema = 0.9,
+                           .drop_path = 0.2};
+    s.epochs = 3;
+    s.batch = 4;
+    s.threads = 2;
+    s.learning_rate = 3e-3;
+    return s;
+}
+
+typedef struct {
+    char *folder, *model;
+} Place;
+
+static Place
+new_place(void)
+{
+    Place p = {.folder = g_dir_make_tmp("m2n-train-XXXXXX", NULL)};
+
+    p.model = g_build_filename(p.folder, "run.safetensors", NULL);
+    return p;
+}
+
+static void
+clear_place(Place *p)
+{
+    for (guint i = 0; i < G_N_ELEMENTS(files); i++) {
+        g_autofree char *path = m2n_run_file(p->model, files[i]);
+        g_remove(path);
+    }
+    g_remove(p->model);
+    g_assert_cmpint(g_rmdir(p->folder), ==, 0); /* nothing else was left there */
+    g_free(p->folder);
+    g_free(p->model);
+}
+
+static char *
+read_bytes(const char *path, gsize *n)
+{
+    char *bytes = NULL;
+
+    g_assert_true(g_file_get_contents(path, &bytes, n, NULL));
+    return bytes;
+}
+
+static void
+assert_same_file(const char *a, const char *b)
+{
+    gsize na, nb;
+    g_autofree char *x = read_bytes(a, &na), *y = read_bytes(b, &nb);
+
+    g_assert_cmpuint(na, ==, nb);
+    g_assert_cmpint(memcmp(x, y, na), ==, 0);
+}
+
+static void
+assert_same_run(const Place *a, const Place *b)
+{
+    g_autofree char *last_a = m2n_run_file(a->model, M2N_RUN_LAST);
+    g_autofree char *last_b = m2n_run_file(b->model, M2N_RUN_LAST);
+
+    assert_same_file(a->model, b->model);
+    assert_same_file(last_a, last_b);
+}
+
+typedef struct {
+    guint stop_after; /* reports; 0: never */
+    guint reports, epochs;
+    double first_validation, last_validation;
+} Watch;
+
+static gboolean
+watch(const M2nTrainState *s, gpointer data)
+{
+    Watch *w = data;
+
+    if (s->done != NULL) {
+        if (w->epochs++ == 0)
+            w->first_validation = s->done->validation_mse;
+        w->last_validation = s->done->validation_mse;
+    }
+    return ++w->reports != w->stop_after;
+}
+
+static void
+train_to_end(const M2nSettings *s, const Place *p, Watch *w)
+{
+    Wave wave;
+    g_autoptr(GError) error = NULL;
+
+    wave_init(&wave);
+    g_autoptr(M2nTrainer) t = m2n_trainer_new(s, &wave.source, p->model, &error);
+    g_assert_no_error(error);
+    g_assert_true(m2n_trainer_run(t, watch, w, &error));
+    g_assert_no_error(error);
+}
+
+/* ---- learning ------------------------------------------------------------------------------- */
+
+static void
+test_learns(void)
+{
+    M2nSettings s = small_settings();
+    Place p = new_place();
+    Watch w = {0};
+
+    s.epochs = 12;
+    train_to_end(&s, &p, &w);
+    g_assert_cmpuint(w.epochs, ==, 12);
+    g_assert_cmpfloat(w.last_validation, <, 0.5 * w.first_validation);
+    /* the log says the same */
+    g_autofree char *log = m2n_run_file(p.model, M2N_RUN_LOG);
+    g_autoptr(GArray) records = m2n_train_log_read(log, NULL);
+    g_assert_cmpuint(records->len, ==, 12);
+    const M2nTrainRecord *r = &g_array_index(records, M2nTrainRecord, 11);
+    g_assert_cmpuint(r->step, ==, 60);
+    g_assert_cmpfloat_with_epsilon(r->validation_mse, w.last_validation, 1e-6);
+    g_assert_cmpuint(r->memory_bytes, >, 0);
+    clear_place(&p);
+}
+
+static void
+test_same_bits(void)
+{
+    M2nSettings s = small_settings();
+    Place a = new_place(), b = new_place(), c = new_place();
+    Watch w = {0};
+    gsize na, nc;
+
+    train_to_end(&s, &a, &w);
+    train_to_end(&s, &b, &w);
+    assert_same_run(&a, &b);
+    s.seed = 2;
+    train_to_end(&s, &c, &w);
+    g_autofree char *x = read_bytes(a.model, &na), *y = read_bytes(c.model, &nc);
+    g_assert_true(na != nc || memcmp(x, y, na) != 0);
+    clear_place(&a);
+    clear_place(&b);
+    clear_place(&c);
+}
+
+/* The least memory a run accepts makes it compute activations twice, to the same bits. */
+static void
+test_memory_bound(void)
+{
+    M2nSettings s = small_settings();
+    Place a = new_place(), b = new_place();
+    Watch w = {0};
+    Wave wave;
+    g_autoptr(GError) error = NULL;
+
+    train_to_end(&s, &a, &w);
+    wave_init(&wave);
+    g_autoptr(M2nTrainer) free_run = m2n_trainer_new(&s, &wave.source, b.model, &error);
+    const M2nTrainMemory m = m2n_trainer_memory(free_run);
+    g_assert_cmpuint(m.recomputed, ==, 0);
+    s.max_memory = m.learner + m.validation + m.rest - 1;
+    g_autoptr(M2nTrainer) bound = m2n_trainer_new(&s, &wave.source, b.model, &error);
+    g_assert_no_error(error);
+    g_assert_cmpuint(m2n_trainer_memory(bound).recomputed, >, 0);
+    g_assert_cmpuint(m2n_trainer_memory(bound).learner, <, m.learner);
+    train_to_end(&s, &b, &w);
+    assert_same_run(&a, &b);
+    s.max_memory = 1 << 20;
+    g_assert_null(m2n_trainer_new(&s, &wave.source, b.model, &error));
+    g_assert_error(error, M2N_ERROR, M2N_ERROR_MEMORY);
+    g_assert_nonnull(strstr(error->message, "1 MiB are allowed"));
+    clear_place(&a);
+    clear_place(&b);
+}
+
+/* ---- stopping and going on -------------------------------------------------------------------- */
+
+/* Stopped at every single report, inside epochs and at their ends: always the same final bits. */
+static void
+test_resume(void)
+{
+    const M2nSettings s = small_settings();
+    Place whole = new_place();
+    Watch all = {0};
+
+    train_to_end(&s, &whole, &all);
+    for (guint stop = 1; stop < all.reports; stop++) {
+        Place p = new_place();
+        Wave wave;
+        Watch first = {.stop_after = stop}, second = {0};
+        g_autoptr(GError) error = NULL;
+        g_autofree char *checkpoint = m2n_run_file(p.model, M2N_RUN_CHECKPOINT);
+
+        wave_init(&wave);
+        g_autoptr(M2nTrainer) t = m2n_trainer_new(&s, &wave.source, p.model, NULL);
+        if (m2n_trainer_run(t, watch, &first, &error))
+            g_assert_cmpuint(stop, >=, all.reports - 1); /* nothing was left to do */
+        else
+            g_assert_error(error, M2N_ERROR, M2N_ERROR_CANCELLED);
+        g_clear_error(&error);
+        M2nSettings kept = M2N_SETTINGS_DEFAULT;
+        g_assert_true(m2n_checkpoint_settings(checkpoint, &kept, NULL));
+        g_autoptr(M2nTrainer) u = m2n_trainer_new(&kept, &wave.source, p.model, &error);
+        g_assert_no_error(error);
+        g_assert_true(m2n_trainer_resume(u, &error));
+        g_assert_true(m2n_trainer_run(u, watch, &second, &error));
+        assert_same_run(&whole, &p);
+        clear_place(&p);
+    }
+    clear_place(&whole);
+}
+
+static void
+test_resume_refused(void)
+{
+    M2nSettings s = small_settings();
+    Place p = new_place();
+    Watch w = {0};
+    Wave wave;
+    g_autoptr(GError) error = NULL;
+    g_autofree char *checkpoint = m2n_run_file(p.model, M2N_RUN_CHECKPOINT);
+
+    s.epochs = 1;
+    train_to_end(&s, &p, &w);
+    wave_init(&wave);
+    wave.source.fingerprint = "other data";
+    g_autoptr(M2nTrainer) other = m2n_trainer_new(&s, &wave.source, p.model, NULL);
+    g_assert_false(m2n_trainer_resume(other, &error));
+    g_assert_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT);
+    g_clear_error(&error);
+    /* another network */
+    wave.source.fingerprint = "wave";
+    s.config.hid_T = 24;
+    g_autoptr(M2nTrainer) wider = m2n_trainer_new(&s, &wave.source, p.model, NULL);
+    g_assert_false(m2n_trainer_resume(wider, &error));
+    g_assert_error(error, M2N_ERROR, M2N_ERROR_SHAPE);
+    g_clear_error(&error);
+    /* cut short, or no checkpoint at all */
+    gsize n;
+    g_autofree char *bytes = read_bytes(checkpoint, &n);
+    s = small_settings();
+    g_autoptr(M2nTrainer) t = m2n_trainer_new(&s, &wave.source, p.model, NULL);
+    g_assert_true(g_file_set_contents(checkpoint, bytes, (gssize)n / 2, NULL));
+    g_assert_false(m2n_trainer_resume(t, &error));
+    g_assert_error(error, M2N_ERROR, M2N_ERROR_FORMAT);
+    g_clear_error(&error);
+    g_assert_true(g_file_get_contents(p.model, &bytes, &n, NULL));
+    g_assert_true(g_file_set_contents(checkpoint, bytes, (gssize)n, NULL));
+    g_assert_false(m2n_trainer_resume(t, &error));
+    g_assert_error(error, M2N_ERROR, M2N_ERROR_FORMAT);
+    g_assert_nonnull(strstr(error->message, "not a checkpoint"));
+    clear_place(&p);
+}
+
+static void
+test_early_stop(void)
+{
+    M2nSettings s = small_settings();
+    Place p = new_place();
+    Watch w = {0};
+
+    s.epochs = 50;
+    s.patience = 2;
+    s.learning_rate = 5e-2; /* too high to get better for long */
+    train_to_end(&s, &p, &w);
+    g_assert_cmpuint(w.epochs, <, 50);
+    g_autofree char *log = m2n_run_file(p.model, M2N_RUN_LOG);
+    g_autoptr(GArray) records = m2n_train_log_read(log, NULL);
+    for (guint i = 1; i <= 2; i++)
+        g_assert_false(g_array_index(records, M2nTrainRecord, records->len - i).best);
+    g_assert_true(g_array_index(records, M2nTrainRecord, records->len - 3).best);
+    clear_place(&p);
+}
+
+/* ---- trouble ---------------------------------------------------------------------------------- */
+
+static void
+test_not_finite(void)
+{
+    const M2nSettings s = small_settings();
+    Place p = new_place();
+    Wave wave;
+    Watch w = {0};
+    g_autoptr(GError) error = NULL;
+    g_autofree char *checkpoint = m2n_run_file(p.model, M2N_RUN_CHECKPOINT);
+
+    wave_init(&wave);
+    wave.broken = 7;
+    g_autoptr(M2nTrainer) t = m2n_trainer_new(&s, &wave.source, p.model, NULL);
+    g_assert_false(m2n_trainer_run(t, watch, &w, &error));
+    g_assert_error(error, M2N_ERROR, M2N_ERROR_FORMAT);
+    g_assert_nonnull(strstr(error->message, "not finite"));
+    /* what was saved before is whole and goes on once the data are mended */
+    wave.broken = -1;
+    M2nSettings kept = M2N_SETTINGS_DEFAULT;
+    g_assert_true(m2n_checkpoint_settings(checkpoint, &kept, NULL));
+    g_autoptr(M2nTrainer) u = m2n_trainer_new(&kept, &wave.source, p.model, NULL);
+    g_assert_true(m2n_trainer_resume(u, NULL));
+    g_assert_true(m2n_trainer_run(u, watch, &w, NULL));
+    clear_place(&p);
+}
+
+static void
+test_no_folder(void)
+{
+    const M2nSettings s = small_settings();
+    Wave wave;
+    g_autoptr(GError) error = NULL;
+
+    wave_init(&wave);
+    g_autoptr(M2nTrainer) t =
+        m2n_trainer_new(&s, &wave.source, "/nonexistent/folder/m.safetensors", NULL);
+    g_assert_false(m2n_trainer_run(t, NULL, NULL, &error));
+    g_assert_error(error, M2N_ERROR, M2N_ERROR_IO);
+    g_assert_cmpuint(wave.reads, ==, 0); /* before any work */
+}
+
+static void
+test_grid_not_divisible(void)
+{
+    const M2nSettings s = small_settings();
+    Wave wave;
+    g_autoptr(GError) error = NULL;
+
+    wave_init(&wave);
+    wave.source.height = 7;
+    g_assert_null(m2n_trainer_new(&s, &wave.source, "x.safetensors", &error));
+    g_assert_error(error, M2N_ERROR, M2N_ERROR_SHAPE);
+    g_assert_nonnull(strstr(error->message, "7"));
+}
+
+/* ---- first weights ------------------------------------------------------------------------------ */
+
+static void
+assert_spread(const M2nParameters *p, const float *w, const char *name, double mean,
+              double deviation)
+{
+    const M2nParameter *one = m2n_parameters_find(p, name);
+    double sum = 0, square = 0;
+
+    for (gsize i = 0; i < one->elements; i++) {
+        sum += (double)w[one->offset + i];
+        square += (double)w[one->offset + i] * (double)w[one->offset + i];
+    }
+    sum /= (double)one->elements;
+    square = sqrt(square / (double)one->elements - sum * sum);
+    const double slack = 5 * deviation / sqrt((double)one->elements);
+    g_assert_cmpfloat_with_epsilon(sum, mean, slack + 1e-7);
+    g_assert_cmpfloat_with_epsilon(square, deviation, slack + 1e-7);
+}
+
+static void
+test_initial(void)
+{
+    const M2nConfig c = {.steps = 4,
+                         .variables = 2,
+                         .height = 8,
+                         .width = 16,
+                         .hid_S = 8,
+                         .hid_T = 64,
+                         .N_S = 2,
+                         .N_T = 1};
+    g_autoptr(M2nParameters) p = m2n_parameters_new(&c);
+    g_autofree float *w = g_new(float, p->total);
+
+    m2n_initial_weights(p, 3, w);
+    assert_spread(p, w, "enc_q_list.1.enc.1.conv.conv.weight", 0, 0.02);
+    assert_spread(p, w, "dec_q_list.0.dec.0.conv.conv.0.weight", 0, 0.02);
+    assert_spread(p, w, "enc_q_list.1.enc.1.conv.conv.bias", 0, 0);
+    assert_spread(p, w, "enc_q_list.1.enc.1.conv.norm.weight", 1, 0);
+    assert_spread(p, w, "enc_q_list.1.enc.1.conv.norm.bias", 0, 0);
+    assert_spread(p, w, "dec_q_list.1.readout.weight", 0, 1 / sqrt(8.0) / sqrt(3.0));
+    assert_spread(p, w, "hid_q.conv1.weight", 0, 1 / sqrt(32.0) / sqrt(3.0));
+    assert_spread(p, w, "hid_q.conv1.bias", 0, 1 / sqrt(32.0) / sqrt(3.0));
+    assert_spread(p, w, "hid_q.layers.0.attn_1.q_Conv.0.weight", 0, 1 / 8.0 / sqrt(3.0));
+    assert_spread(p, w, "hid_q.layers.0.attn_1.k_Conv.1.weight", 1, 0);
+    assert_spread(p, w, "hid_q.layers.0.attn_1.v_post_f.1.bias", 0, 0);
+    assert_spread(p, w, "hid_q.layers.0.norm_2.weight", 1, 0);
+    const char *unit = "hid_q.layers.0.ff.ff1";
+    static const struct {
+        const char *name;
+        double mean, deviation;
+    } in_unit[] = {
+        {"layer_scale_2", 0.01, 0},
+        {"norm1.running_var", 1, 0},
+        {"norm2.running_mean", 0, 0},
+        {"attn.proj_1.weight", 0, 0.17677669529663687}, /* sqrt(2/64) */
+        {"attn.proj_1.bias", 0, 0},
+        {"attn.spatial_gating_unit.conv_spatial.weight", 0, 0.20203050891044}, /* sqrt(2/49) */
+        {"mlp.fc1.weight", 0, 0.08838834764831845},                            /* sqrt(2/256) */
+        {"mlp.dwconv.dwconv.weight", 0, 0.4714045207910317},                   /* sqrt(2/9) */
+    };
+    for (guint i = 0; i < G_N_ELEMENTS(in_unit); i++) {
+        g_autofree char *name = g_strdup_printf("%s.%s", unit, in_unit[i].name);
+        assert_spread(p, w, name, in_unit[i].mean, in_unit[i].deviation);
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/train/trainer/learns", test_learns);
+    g_test_add_func("/train/trainer/same-seed-same-bits", test_same_bits);
+    g_test_add_func("/train/trainer/memory-bound-changes-no-bit", test_memory_bound);
+    g_test_add_func("/train/trainer/resume-at-any-step", test_resume);
+    g_test_add_func("/train/trainer/resume-refused", test_resume_refused);
+    g_test_add_func("/train/trainer/early-stop", test_early_stop);
+    g_test_add_func("/train/trainer/not-finite", test_not_finite);
+    g_test_add_func("/train/trainer/no-folder", test_no_folder);
+    g_test_add_func("/train/trainer/grid-not-divisible", test_grid_not_divisible);
+    g_test_add_func("/train/trainer/initial-weights", test_initial);
+    return g_test_run();
+}
