@@ -330,3 +330,27 @@ m2n_archive_times(const M2nArchive *a, const M2nDomain *d, gsize *n, GError **er
     m2n_archive_missing(a, lacks, "at a time when the others are there", error);
     return NULL;
 }
+
+gboolean
+m2n_archive_one_grid(const M2nArchive *a, const M2nVariable *v, GError **error)
+{
+    const Message *first = NULL;
+
+    for (guint i = 0; i < a->messages->len; i++) {
+        const Message *m = &g_array_index(a->messages, Message, i);
+
+        if (!is(m, v))
+            continue;
+        first = first != NULL ? first : m;
+        if (m2n_grid_equal(first->header.grid, m->header.grid))
+            continue;
+        g_autofree char *one = m2n_grid_describe(first->header.grid);
+        g_autofree char *other = m2n_grid_describe(m->header.grid);
+        g_set_error(error, M2N_ERROR, M2N_ERROR_SHAPE,
+                    "%s on two grids: %s: message %u: %s; %s: message %u: %s", v->name,
+                    m2n_grib_reader_name(first->reader), first->header.number, one,
+                    m2n_grib_reader_name(m->reader), m->header.number, other);
+        return FALSE;
+    }
+    return TRUE;
+}

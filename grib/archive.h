@@ -55,6 +55,8 @@ gint64 *m2n_archive_times(const M2nArchive *a, const M2nDomain *d, gsize *n, GEr
 long m2n_archive_centre(const M2nArchive *a);
 const M2nGrid *m2n_archive_grid(const M2nArchive *a, const M2nVariable *v); /* NULL: not in there */
 
+/* TRUE when all messages of a variable are on one grid.  FALSE: M2N_ERROR_SHAPE: both messages and grids. */
+gboolean m2n_archive_one_grid(const M2nArchive *a, const M2nVariable *v, GError **error);
 /* TRUE when m2n_archive_read_window() would find all its messages; headers alone.  FALSE:
  * M2N_ERROR_MISSING names variable and time. */
 gboolean m2n_archive_has_window(const M2nArchive *a, const M2nDomain *d, guint steps,

@@ -101,6 +101,13 @@ read_variable(const char *file, JsonObject *o, M2nDomain *d, M2nVariable *v, GEr
         return fail(file, "variables", what, error);
     }
     v->param_id = lrint(param);
+    /* a prepared dataset holds the other normalisation's numbers too */
+    if (d->normalisation == M2N_ZSCORE &&
+        (!number(o, "min", NAN, &v->min) || !number(o, "max", NAN, &v->max)))
+        v->min = v->max = 0;
+    if (d->normalisation == M2N_MINMAX &&
+        (!number(o, "mean", NAN, &v->mean) || !number(o, "std", NAN, &v->std)))
+        v->mean = v->std = 0;
     return TRUE;
 }
 
@@ -238,10 +245,14 @@ variable_node(const M2nDomain *d, const M2nVariable *v)
     json_object_set_string_member(o, "typeOfLevel", v->type_of_level);
     json_object_set_double_member(o, "level", v->level);
     json_object_set_string_member(o, "units", v->units);
-    json_object_set_double_member(o, d->normalisation == M2N_ZSCORE ? "mean" : "min",
-                                  d->normalisation == M2N_ZSCORE ? v->mean : v->min);
-    json_object_set_double_member(o, d->normalisation == M2N_ZSCORE ? "std" : "max",
-                                  d->normalisation == M2N_ZSCORE ? v->std : v->max);
+    if (d->normalisation == M2N_ZSCORE || v->std > 0) {
+        json_object_set_double_member(o, "mean", v->mean);
+        json_object_set_double_member(o, "std", v->std);
+    }
+    if (d->normalisation == M2N_MINMAX || v->max > v->min) {
+        json_object_set_double_member(o, "min", v->min);
+        json_object_set_double_member(o, "max", v->max);
+    }
     if (d->target == M2N_TARGET_CHANGE)
         json_object_set_double_member(o, "change_std", v->change_std);
     json_node_take_object(node, o);

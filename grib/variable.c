@@ -202,8 +202,6 @@ m2n_variable_gdal_level(const M2nVariable *v)
     const double level = t != NULL && t->level_implied ? t->level : v->level;
 
     g_ascii_formatd(number, sizeof number, "%.10g", surface == 100 ? level * 100 : level);
-    if (t != NULL && t->surface2 == 8)
-        return g_strdup("0-EATM");
     return g_strdup_printf("%s-%s", number,
                            surface == 100   ? "ISBL"
                            : surface == 103 ? "HTGL"

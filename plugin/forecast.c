@@ -334,6 +334,9 @@ m2n_forecast_compute(const M2nForecast *f, float *out, M2nProgressFunc progress,
         return FALSE;
     g_autoptr(M2nSession) session =
         m2n_session_new(model, 1, f->threads, (gsize)(f->max_memory - own), error);
-    return session != NULL && run_windows(f, session, x, y, out, &part, error) &&
-           m2n_forecast_unchanged(f, error);
+    if (session == NULL) {
+        g_prefix_error(error, "%s: ", m2n_source_name(f->model));
+        return FALSE;
+    }
+    return run_windows(f, session, x, y, out, &part, error) && m2n_forecast_unchanged(f, error);
 }

@@ -75,6 +75,8 @@ set_variables(const char *value, char ***out, GError **error)
 {
     g_strfreev(*out);
     *out = g_strsplit(value, ",", -1);
+    if ((*out)[0] == NULL) /* GLib splits "" into nothing */
+        return fail(error, value, "names of variables with commas between");
     for (guint i = 0; (*out)[i] != NULL; i++)
         if (*g_strstrip((*out)[i]) == '\0')
             return fail(error, value, "names of variables with commas between");

@@ -147,6 +147,12 @@ m2n_input_grid(M2nInput *in, const M2nVariable *v)
 }
 
 gboolean
+m2n_input_one_grid(const M2nInput *in, const M2nVariable *v, GError **error)
+{
+    return in->kind != GRIB || m2n_archive_one_grid(in->archive, v, error);
+}
+
+gboolean
 m2n_input_reference_time(const M2nInput *in, gint64 *time)
 {
     if (in->kind == GRIB) {

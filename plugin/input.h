@@ -25,6 +25,8 @@ long m2n_input_centre(const M2nInput *in);
 /* The grid of a variable, NULL when it is not in there. (transfer none) */
 const M2nGrid *m2n_input_grid(M2nInput *in, const M2nVariable *v);
 
+/* As m2n_archive_one_grid(); arrays have but one. */
+gboolean m2n_input_one_grid(const M2nInput *in, const M2nVariable *v, GError **error);
 /* When the forecast in there began; FALSE: it does not say (or is no forecast). */
 gboolean m2n_input_reference_time(const M2nInput *in, gint64 *time);
 /* (transfer full) Every variable and level in there once; statistics are 0. */

@@ -143,7 +143,9 @@ m2n_cursor_integer(M2nJsonCursor *j, const char *what, gint64 *out, GError **err
         *out = g_ascii_strtoll(word, &end, 10);
         j->at += end - word;
     }
-    if (j->at == start || (j->at < j->end && strchr(".eE", *j->at) != NULL))
+    const char *digits = start + (kind == '-');
+    const gboolean padded = j->at - digits > 1 && *digits == '0';
+    if (j->at == start || padded || (j->at < j->end && strchr(".eE", *j->at) != NULL))
         return m2n_cursor_fail(j, start, error, "%s: expected a whole number", what);
     return TRUE;
 }

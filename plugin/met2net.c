@@ -31,22 +31,33 @@ struct met2net {
     char ***field_metadata; /* [n_steps * n_variables], filled when asked for */
     char **descriptions;
     GPtrArray *texts; /* of char *, that the variables point to */
+    GError *failure;  /* of the computation, for good */
 };
 
 G_STATIC_ASSERT(MET2NET_ERROR_IO == (int)M2N_ERROR_IO + 1);
 G_STATIC_ASSERT(MET2NET_ERROR_ARGUMENT == (int)M2N_ERROR_ARGUMENT + 1);
+
+/* One line of UTF-8, whatever file names and options were quoted in the message. */
+static void
+put_message(const char *message, char *out, gsize size)
+{
+    g_autofree char *valid = g_utf8_make_valid(message, -1);
+    const char *end = NULL;
+
+    g_strlcpy(out, valid, size);
+    if (!g_utf8_validate(out, -1, &end)) /* cut in the middle of a character */
+        out[end - out] = '\0';
+    for (char *c = out; *c != '\0'; c++)
+        if (g_ascii_iscntrl(*c))
+            *c = ' ';
+}
 
 static int
 hand_over(GError *inner, met2net_error *error)
 {
     if (error != NULL) {
         error->code = inner->domain == M2N_ERROR ? inner->code + 1 : MET2NET_ERROR_IO;
-        g_strlcpy(error->message, inner->message, sizeof error->message);
-        /* cut in the middle of a character, the rest of it must go */
-        const char *end = NULL;
-        if (!g_utf8_validate(error->message, -1, &end) && inner->message[0] != '\0' &&
-            strlen(inner->message) >= sizeof error->message)
-            error->message[end - error->message] = '\0';
+        put_message(inner->message, error->message, sizeof error->message);
     }
     g_error_free(inner);
     return 0;
@@ -218,6 +229,7 @@ met2net_close(met2net *f)
     g_free(f->variables);
     g_free(f->chosen);
     g_ptr_array_unref(f->texts);
+    g_clear_error(&f->failure);
     g_clear_pointer(&f->regrid, m2n_regrid_free);
     g_clear_pointer(&f->grid, m2n_grid_unref);
     g_clear_pointer(&f->forecast, m2n_forecast_unref);
@@ -235,7 +247,7 @@ met2net_describe(const met2net *f)
 }
 
 static void
-add_item(GPtrArray *items, const char *key, char *value)
+add_item(GPtrArray *items, const char *key, char *value) /* (transfer full) value */
 {
     g_ptr_array_add(items, g_strdup_printf("MET2NET_%s=%s", key, value));
     g_free(value);
@@ -333,12 +345,30 @@ met2net_is_computed(met2net *f)
     return r != NULL || (f->spec->disk_cache && m2n_disk_cache_has(m2n_forecast_key(f->forecast)));
 }
 
+/* (transfer full) */
+static M2nResult *
+get_result(met2net *f, met2net_progress progress, void *user_data, GError **error)
+{
+    GError *inner = NULL;
+
+    if (f->failure != NULL) {
+        g_propagate_error(error, g_error_copy(f->failure));
+        return NULL;
+    }
+    M2nResult *r = m2n_cache_get(f->forecast, f->spec->disk_cache, progress, user_data, &inner);
+    if (r == NULL) {
+        if (!g_error_matches(inner, M2N_ERROR, M2N_ERROR_CANCELLED))
+            f->failure = g_error_copy(inner);
+        g_propagate_error(error, inner);
+    }
+    return r;
+}
+
 int
 met2net_compute(met2net *f, met2net_progress progress, void *user_data, met2net_error *error)
 {
     GError *inner = NULL;
-    g_autoptr(M2nResult) r =
-        m2n_cache_get(f->forecast, f->spec->disk_cache, progress, user_data, &inner);
+    g_autoptr(M2nResult) r = get_result(f, progress, user_data, &inner);
 
     return r != NULL || hand_over(inner, error);
 }
@@ -373,7 +403,7 @@ met2net_read(met2net *f, unsigned variable, unsigned step, float *out, met2net_e
                     f->info.n_variables, f->info.n_steps);
         return hand_over(inner, error);
     }
-    g_autoptr(M2nResult) r = m2n_cache_get(f->forecast, f->spec->disk_cache, NULL, NULL, &inner);
+    g_autoptr(M2nResult) r = get_result(f, NULL, NULL, &inner);
     if (r == NULL)
         return hand_over(inner, error);
     const guint stored = step + (f->spec->initial_state ? 0 : 1); /* 0 is the last input field */

@@ -125,7 +125,8 @@ MET2NET_EXPORT const char *met2net_field_description(met2net *f, unsigned variab
  */
 MET2NET_EXPORT int met2net_is_computed(met2net *f);
 
-/* Returns 1 when the result is at hand.  When another handle computes it already, waits for that
+/* Returns 1 when the result is at hand.  A handle that failed keeps failing in the same way (but not after
+ * CANCELLED): each of a hundred bands would otherwise try again for minutes.  Open it anew.  When another handle computes it already, waits for that
  * and reports its progress.  0: any code; CANCELLED leaves nothing behind. */
 MET2NET_EXPORT int met2net_compute(met2net *f, met2net_progress progress, void *user_data,
                                    met2net_error *error);

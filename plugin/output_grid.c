@@ -35,12 +35,14 @@ is_harmless(const char *crs)
     return strlen(crs) <= LONGEST_CRS;
 }
 
-/* (transfer full) NULL: not a CRS that we take. */
+/* (transfer full) NULL: not a CRS that we take: M2N_ERROR_ARGUMENT. */
 static OGRSpatialReferenceH
-import_crs(const char *crs)
+import_crs(const char *crs, GError **error)
 {
     OGRSpatialReferenceH srs = OSRNewSpatialReference(NULL);
     OGRErr err = OGRERR_FAILURE;
+
+    CPLErrorReset();
 
     CPLPushErrorHandler(CPLQuietErrorHandler);
     if (is_harmless(crs) && g_str_has_prefix(crs, "+proj=")) {
@@ -53,8 +55,13 @@ import_crs(const char *crs)
         g_free(copy);
     }
     CPLPopErrorHandler();
+    /* what PROJ says matters where its database is missing: then nothing is wrong with the name */
+    g_autofree char *reason = g_strdup(CPLGetLastErrorMsg());
     CPLErrorReset();
     if (err != OGRERR_NONE) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
+                    "CRS \"%.64s\": expected EPSG:n, WKT or a PROJ string without files%s%s", crs,
+                    *reason != '\0' ? "; " : "", reason);
         OSRDestroySpatialReference(srs);
         return NULL;
     }
@@ -62,27 +69,20 @@ import_crs(const char *crs)
     return srs;
 }
 
-static void
-set_unknown(const char *crs, GError **error)
-{
-    g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
-                "CRS \"%.64s\": expected EPSG:n, WKT or a PROJ string without files", crs);
-}
-
 char *
 m2n_crs_to_wkt(const char *crs, GError **error)
 {
-    OGRSpatialReferenceH srs = import_crs(crs);
+    OGRSpatialReferenceH srs = import_crs(crs, error);
     const char *const options[] = {"FORMAT=WKT2_2018", NULL};
-    char *wkt = NULL;
+    char *wkt = NULL, *copy = NULL;
 
-    if (srs == NULL || OSRExportToWktEx(srs, &wkt, options) != OGRERR_NONE) {
-        set_unknown(crs, error);
-        CPLFree(wkt);
-        g_clear_pointer(&srs, OSRDestroySpatialReference);
+    if (srs == NULL)
         return NULL;
-    }
-    char *copy = g_strdup(wkt);
+    if (OSRExportToWktEx(srs, &wkt, options) == OGRERR_NONE)
+        copy = g_strdup(wkt);
+    else
+        g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT, "CRS \"%.64s\": cannot be written as WKT",
+                    crs);
     CPLFree(wkt);
     OSRDestroySpatialReference(srs);
     return copy;
@@ -161,14 +161,13 @@ grid_over(const char *crs, Box box, double pixels_diagonal)
 M2nGrid *
 m2n_output_grid_new(const M2nGrid *from, const char *crs, GError **error)
 {
-    OGRSpatialReferenceH a = import_crs(from->crs), b = import_crs(crs);
+    OGRSpatialReferenceH a = import_crs(from->crs, error);
+    OGRSpatialReferenceH b = a != NULL ? import_crs(crs, error) : NULL;
     OGRCoordinateTransformationH t = NULL;
     M2nGrid *grid = NULL;
     Box box;
 
-    if (a == NULL || b == NULL) {
-        set_unknown(a == NULL ? from->crs : crs, error);
-    } else {
+    if (b != NULL) {
         CPLPushErrorHandler(CPLQuietErrorHandler);
         t = OCTNewCoordinateTransformation(a, b);
         CPLPopErrorHandler();

@@ -161,6 +161,8 @@ scan_member(Scan *s, GHashTable *keys)
         return FALSE;
     if (!g_hash_table_add(keys, key))
         return wrong(s, "duplicate key");
+    if (g_hash_table_size(keys) > M2N_JSON_MAX_KEYS)
+        return wrong(s, "too many keys");
     skip_space(s);
     return take(s, ':') ? scan_value(s) : wrong(s, "':' is expected");
 }

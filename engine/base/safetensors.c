@@ -8,7 +8,7 @@
 #include "engine/base/json.h"
 
 #define MAX_HEADER 100000000u
-#define MAX_TENSORS 100000u
+#define MAX_TENSORS (M2N_JSON_MAX_KEYS - 1)
 #define MAX_NAME 1024u
 #define CHUNK 4096u /* elements converted at a time: 8 KiB of stack */
 

@@ -86,6 +86,24 @@ test_depth_and_count(void)
     m2n_assert_error(too_many, M2N_ERROR_FORMAT, "too many values");
 }
 
+/* Keys that all hash alike: with two million of them a check of 50 MB would take days. */
+static void
+test_colliding_keys(void)
+{
+    g_autoptr(GString) text = g_string_new("{");
+    g_autoptr(GError) error = NULL;
+
+    for (guint i = 0; i <= M2N_JSON_MAX_KEYS; i++) {
+        g_string_append(text, i > 0 ? ",\"" : "\"");
+        for (guint bit = 0; bit < 20; bit++) /* 33 * 'a' + 'B' = 33 * 'b' + '!' */
+            g_string_append(text, i >> bit & 1 ? "aB" : "b!");
+        g_string_append(text, "\":0");
+    }
+    g_string_append_c(text, '}');
+    g_assert_false(m2n_json_check(text->str, text->len, "x", &error));
+    m2n_assert_error(error, M2N_ERROR_FORMAT, "too many keys");
+}
+
 static void
 test_parse_object(void)
 {
@@ -105,6 +123,7 @@ main(int argc, char **argv)
     g_test_add_func("/engine/json/good", test_good);
     g_test_add_func("/engine/json/each-error", test_each_error);
     g_test_add_func("/engine/json/depth-and-count", test_depth_and_count);
+    g_test_add_func("/engine/json/colliding-keys", test_colliding_keys);
     g_test_add_func("/engine/json/parse-object", test_parse_object);
     return g_test_run();
 }

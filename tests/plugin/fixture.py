@@ -13,8 +13,15 @@ import sys
 import tempfile
 import unittest
 
+PROJ = {k: os.environ.get(k) for k in ("PROJ_LIB", "PROJ_DATA")}
 import eccodes
 import numpy as np
+
+for key, value in PROJ.items():  # Debian's eccodes for Python points PROJ at a folder without a database
+    if value is None:
+        os.environ.pop(key, None)
+    else:
+        os.environ[key] = value
 
 T, V, H, W, S, D = 3, 5, 16, 32, 8, 16
 INIT = 1704088800  # 2024-01-01T06:00Z: the last hour of the analysis

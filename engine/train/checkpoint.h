@@ -1,0 +1,56 @@
+/* The files of a run.  Beside the model `NAME.safetensors` that the run was asked for lie
+ *
+ *   NAME.last.safetensors        the model after the last epoch
+ *   NAME.checkpoint.safetensors  everything needed to go on: removed by nobody
+ *   NAME.log.jsonl, NAME.svg     the log and the loss curves
+ *
+ * A checkpoint holds the query weights under their published names, the key translator ("hid_k..."), Adam's
+ * moments ("adam_mean/NAME", "adam_square/NAME"), and as metadata the settings, the data's fingerprint and
+ * the place in the run.  Random numbers follow from seed and place (streams.h).
+ *
+ * All are written under temporary names, synced and renamed: a crash leaves the old ones whole. */
+#pragma once
+#include "engine/nn/learner.h"
+#include "engine/train/batch_source.h"
+#include "engine/train/settings.h"
+
+G_BEGIN_DECLS
+
+/* Where a run is. */
+typedef struct {
+    guint epoch;        /* whole epochs done */
+    guint64 epoch_step; /* steps done of the next one */
+    guint64 step;       /* optimiser steps in all */
+    M2nLosses sum;      /* over the epoch's steps so far */
+    double best;        /* validation MSE; infinity: none yet */
+    guint best_epoch;   /* from 1; 0 none */
+    double seconds;     /* of work so far */
+    gboolean stopped_early;
+} M2nTrainPlace;
+
+#define M2N_TRAIN_PLACE_START                                                                      \
+    {                                                                                              \
+        .best = INFINITY                                                                           \
+    }
+
+typedef enum { M2N_RUN_LAST, M2N_RUN_CHECKPOINT, M2N_RUN_LOG, M2N_RUN_PICTURE } M2nRunFile;
+
+char *m2n_run_file(const char *model, M2nRunFile which); /* (transfer full) */
+
+/* FALSE: M2N_ERROR_IO; the old file, if any, is untouched.  mean, square: as m2n_optimizer_step(). */
+gboolean m2n_checkpoint_write(const char *path, M2nLearner *l, const float *mean,
+                              const float *square, const M2nSettings *s, const M2nTrainPlace *place,
+                              const char *fingerprint, GError **error);
+
+/* Settings alone, to know what to build.  FALSE: M2N_ERROR_IO, _FORMAT. */
+gboolean m2n_checkpoint_settings(const char *path, M2nSettings *s, GError **error);
+/* All the rest into a learner of the same sizes.  FALSE: M2N_ERROR_IO, _FORMAT, _SHAPE (another network),
+ * _ARGUMENT (made from other data). */
+gboolean m2n_checkpoint_read(const char *path, M2nLearner *l, float *mean, float *square,
+                             M2nTrainPlace *place, const char *fingerprint, GError **error);
+
+/* A model file: weights [parameters->total], `config`, and what the source says of itself. */
+gboolean m2n_model_write(const char *path, const M2nConfig *config, const M2nParameters *p,
+                         const float *weights, const M2nBatchSource *source, GError **error);
+
+G_END_DECLS

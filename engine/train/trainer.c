@@ -1,0 +1,450 @@
+/* A training run. */
+#include "engine/train/trainer.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "engine/base/error.h"
+#include "engine/train/initial.h"
+#include "engine/train/optimizer.h"
+#include "engine/train/schedule.h"
+#include "engine/train/score.h"
+#include "engine/train/streams.h"
+
+/* Windows per forecast when validating: enough to keep threads busy, little memory. */
+#define VALIDATION_BATCH 4
+/* Libraries, code and the allocator's own needs, as seen with an empty run. */
+#define PROCESS_BYTES ((gsize)64 << 20)
+
+struct M2nTrainer {
+    M2nSettings settings;
+    const M2nBatchSource *source; /* borrowed */
+    char *model, *last, *checkpoint, *log_path, *picture;
+    M2nLearner *learner;
+    float *mean, *square; /* Adam's moments */
+    float *x, *y;         /* [batch][T][V][H][W] */
+    guint8 *keep;         /* [2][2 N_T][B V] */
+    guint32 *order;       /* of the epoch's windows */
+    guint batch;
+    guint64 steps; /* per epoch */
+    M2nTrainPlace place;
+    GArray *log; /* M2nTrainRecord */
+    M2nTrainMemory memory;
+    gint64 began;          /* microseconds, monotonic */
+    double seconds_before; /* of work in earlier processes */
+    guint64 steps_here;    /* in this process */
+    gint64 last_saved;
+};
+
+/* ---- new and free ------------------------------------------------------------------------------- */
+
+static gsize
+window_floats(const M2nBatchSource *s)
+{
+    return (gsize)s->steps * s->variables * s->height * s->width;
+}
+
+static gboolean
+measure(M2nTrainer *t, GError **error)
+{
+    const M2nConfig *c = &t->settings.config;
+    g_autoptr(M2nParameters) p = m2n_parameters_new(c);
+    g_autofree float *zeros = g_try_new0(float, p->total);
+    g_autoptr(M2nModel) model = zeros ? m2n_model_new(c, zeros, error) : NULL;
+
+    if (model == NULL)
+        return FALSE;
+    const gsize weights = p->total * sizeof(float), window = window_floats(t->source) * 4;
+    const guint validation =
+        (guint)MIN(VALIDATION_BATCH, t->source->n_windows[M2N_SPAN_VALIDATION]);
+
+    t->memory.validation =
+        validation == 0
+            ? 0
+            : m2n_session_memory(model, validation, t->settings.threads) + 3 * validation * window;
+    /* moments, the model that validates, batches, the order of windows */
+    t->memory.rest = PROCESS_BYTES + 3 * weights + 2 * t->batch * window +
+                     t->source->n_windows[M2N_SPAN_TRAIN] * sizeof(guint32);
+    return TRUE;
+}
+
+static gboolean
+make_learner(M2nTrainer *t, GError **error)
+{
+    const guint64 most = t->settings.max_memory;
+    const gsize others = t->memory.validation + t->memory.rest;
+    const gsize least = m2n_learner_memory(&t->settings.config, t->batch, t->settings.threads,
+                                           t->settings.config.N_T);
+
+    if (most > 0 && most < others + least) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                    "max-memory: batch %u needs at least %" G_GSIZE_FORMAT
+                    " MiB, %" G_GUINT64_FORMAT " MiB are allowed; a smaller batch needs less",
+                    t->batch, ((others + least) >> 20) + 1, most >> 20);
+        return FALSE;
+    }
+    t->learner = m2n_learner_new(&t->settings.config, t->batch, t->settings.threads,
+                                 most > 0 ? (gsize)most - others : 0, error);
+    if (t->learner == NULL)
+        return FALSE;
+    t->memory.recomputed = m2n_learner_recomputed(t->learner);
+    t->memory.learner = m2n_learner_memory(&t->settings.config, t->batch, t->settings.threads,
+                                           t->memory.recomputed);
+    return TRUE;
+}
+
+static gboolean
+allocate(M2nTrainer *t, GError **error)
+{
+    const gsize n = m2n_learner_parameters(t->learner)->total;
+    const gsize rows = (gsize)t->batch * t->source->variables;
+
+    t->mean = g_try_new0(float, n);
+    t->square = g_try_new0(float, n);
+    t->x = g_try_new(float, t->batch *window_floats(t->source));
+    t->y = g_try_new(float, t->batch *window_floats(t->source));
+    t->keep = g_try_new(guint8, 4 * t->settings.config.N_T * rows);
+    t->order = g_try_new(guint32, t->source->n_windows[M2N_SPAN_TRAIN]);
+    if (t->mean && t->square && t->x && t->y && t->keep && t->order)
+        return TRUE;
+    g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "a batch of %u windows does not fit", t->batch);
+    return FALSE;
+}
+
+static gboolean
+set_sizes(M2nTrainer *t, GError **error)
+{
+    M2nConfig *c = &t->settings.config;
+    const M2nBatchSource *source = t->source;
+
+    c->variables = source->variables;
+    c->height = source->height;
+    c->width = source->width;
+    if (source->n_windows[M2N_SPAN_TRAIN] >= G_MAXUINT32) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_SHAPE, "too many training windows");
+        return FALSE;
+    }
+    t->batch = (guint)MIN(t->settings.batch, source->n_windows[M2N_SPAN_TRAIN]);
+    t->steps =
+        source->n_windows[M2N_SPAN_TRAIN] / t->batch; /* an incomplete last batch is left out */
+    return m2n_config_check(c, "settings", error);
+}
+
+M2nTrainer *
+m2n_trainer_new(const M2nSettings *s, const M2nBatchSource *source, const char *model,
+                GError **error)
+{
+    g_autoptr(M2nTrainer) t = g_new0(M2nTrainer, 1);
+
+    g_assert(source->steps == s->config.steps && source->n_windows[M2N_SPAN_TRAIN] > 0);
+    t->settings = *s;
+    t->source = source;
+    t->place = (M2nTrainPlace)M2N_TRAIN_PLACE_START;
+    t->model = g_strdup(model);
+    t->last = m2n_run_file(model, M2N_RUN_LAST);
+    t->checkpoint = m2n_run_file(model, M2N_RUN_CHECKPOINT);
+    t->log_path = m2n_run_file(model, M2N_RUN_LOG);
+    t->picture = m2n_run_file(model, M2N_RUN_PICTURE);
+    t->log = g_array_new(FALSE, TRUE, sizeof(M2nTrainRecord));
+    if (!m2n_settings_check(s, "settings", error) || !set_sizes(t, error) || !measure(t, error) ||
+        !make_learner(t, error) || !allocate(t, error))
+        return NULL;
+    const M2nParameters *p = m2n_learner_parameters(t->learner);
+    m2n_initial_weights(p, s->seed, m2n_learner_query(t->learner));
+    memcpy(m2n_learner_key(t->learner), m2n_learner_query(t->learner), p->total * sizeof(float));
+    return g_steal_pointer(&t);
+}
+
+void
+m2n_trainer_free(M2nTrainer *t)
+{
+    g_clear_pointer(&t->learner, m2n_learner_free);
+    g_clear_pointer(&t->log, g_array_unref);
+    g_free(t->mean);
+    g_free(t->square);
+    g_free(t->x);
+    g_free(t->y);
+    g_free(t->keep);
+    g_free(t->order);
+    g_free(t->model);
+    g_free(t->last);
+    g_free(t->checkpoint);
+    g_free(t->log_path);
+    g_free(t->picture);
+    g_free(t);
+}
+
+gboolean
+m2n_trainer_resume(M2nTrainer *t, GError **error)
+{
+    if (!m2n_checkpoint_read(t->checkpoint, t->learner, t->mean, t->square, &t->place,
+                             t->source->fingerprint, error))
+        return FALSE;
+    g_autoptr(GArray) log = m2n_train_log_read(t->log_path, error);
+    if (log == NULL)
+        return FALSE;
+    g_array_set_size(t->log, 0);
+    for (guint i = 0; i < log->len; i++) { /* epochs after the checkpoint will come again */
+        const M2nTrainRecord *r = &g_array_index(log, M2nTrainRecord, i);
+
+        if (r->epoch <= t->place.epoch)
+            g_array_append_val(t->log, *r);
+    }
+    t->seconds_before = t->place.seconds;
+    return TRUE;
+}
+
+M2nTrainMemory
+m2n_trainer_memory(const M2nTrainer *t)
+{
+    return t->memory;
+}
+
+const M2nTrainPlace *
+m2n_trainer_place(const M2nTrainer *t)
+{
+    return &t->place;
+}
+
+const M2nSettings *
+m2n_trainer_settings(const M2nTrainer *t)
+{
+    return &t->settings;
+}
+
+guint64
+m2n_trainer_steps_per_epoch(const M2nTrainer *t)
+{
+    return t->steps;
+}
+
+/* ---- saving ------------------------------------------------------------------------------------- */
+
+static double
+seconds(const M2nTrainer *t)
+{
+    return t->seconds_before + 1e-6 * (double)(g_get_monotonic_time() - t->began);
+}
+
+static gboolean
+save(M2nTrainer *t, GError **error)
+{
+    t->place.seconds = seconds(t);
+    t->last_saved = g_get_monotonic_time();
+    return m2n_checkpoint_write(t->checkpoint, t->learner, t->mean, t->square, &t->settings,
+                                &t->place, t->source->fingerprint, error);
+}
+
+static gboolean
+save_model(M2nTrainer *t, const char *path, GError **error)
+{
+    return m2n_model_write(path, &t->settings.config, m2n_learner_parameters(t->learner),
+                           m2n_learner_query(t->learner), t->source, error);
+}
+
+/* ---- one step ----------------------------------------------------------------------------------- */
+
+/* Keep or drop each row of both residuals of each block, for one translator. */
+static void
+draw_keep(const M2nTrainer *t, M2nStream stream, guint8 *keep)
+{
+    const gsize n = 2 * (gsize)t->settings.config.N_T * t->batch * t->source->variables;
+    M2nRng r = m2n_stream(t->settings.seed, stream, t->place.step);
+
+    for (gsize i = 0; i < n; i++)
+        keep[i] = m2n_rng_uniform(&r) >= t->settings.config.drop_path;
+}
+
+static gboolean
+read_batch(M2nTrainer *t, GError **error)
+{
+    const gsize n = window_floats(t->source);
+
+    for (guint i = 0; i < t->batch; i++)
+        if (!t->source->read(t->source->data, M2N_SPAN_TRAIN,
+                             t->order[t->place.epoch_step * t->batch + i], t->x + i * n,
+                             t->y + i * n, error))
+            return FALSE;
+    return TRUE;
+}
+
+static gboolean
+train_step(M2nTrainer *t, GError **error)
+{
+    const M2nSettings *s = &t->settings;
+    const gsize n_keep = 2 * (gsize)s->config.N_T * t->batch * t->source->variables;
+    const M2nDropPath drop = {t->keep, t->keep + n_keep};
+    M2nLosses losses;
+
+    if (!read_batch(t, error))
+        return FALSE;
+    draw_keep(t, M2N_STREAM_KEEP_KEY, t->keep);
+    draw_keep(t, M2N_STREAM_KEEP_QUERY, t->keep + n_keep);
+    m2n_learner_step(t->learner, t->x, t->y, s->config.drop_path > 0 ? &drop : NULL, &losses);
+    if (!isfinite(losses.reconstruction + losses.latent)) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT,
+                    "epoch %u step %" G_GUINT64_FORMAT
+                    ": the loss is not finite; a lower learning-rate or a warm-up may help",
+                    t->place.epoch + 1, t->place.epoch_step + 1);
+        return FALSE;
+    }
+    t->place.step++;
+    t->place.epoch_step++;
+    t->steps_here++;
+    t->place.sum.reconstruction += losses.reconstruction;
+    t->place.sum.latent += losses.latent;
+    t->place.sum.prediction += losses.prediction;
+    const M2nAdam adam = {.rate = m2n_schedule_rate(s, t->place.epoch),
+                          .beta1 = s->beta1,
+                          .beta2 = s->beta2,
+                          .epsilon = s->epsilon,
+                          .decay = s->weight_decay,
+                          .step = t->place.step};
+    m2n_optimizer_step(t->learner, s->config.momentum_ema, &adam, t->mean, t->square);
+    return TRUE;
+}
+
+/* ---- epochs ------------------------------------------------------------------------------------- */
+
+static M2nLosses
+mean_losses(const M2nTrainer *t)
+{
+    const double n = (double)MAX(t->place.epoch_step, 1);
+
+    return (M2nLosses){t->place.sum.reconstruction / n, t->place.sum.latent / n,
+                       t->place.sum.prediction / n};
+}
+
+static gboolean
+report(M2nTrainer *t, M2nTrainFunc func, gpointer user_data, const M2nTrainRecord *done)
+{
+    const double here = 1e-6 * (double)(g_get_monotonic_time() - t->began);
+    const double per_step = here / (double)MAX(t->steps_here, 1);
+    const guint64 all = t->steps * t->settings.epochs;
+    const M2nTrainState state = {
+        .epoch = MIN(t->place.epoch + (done == NULL), t->settings.epochs),
+        .epochs = t->settings.epochs,
+        .step = t->place.epoch_step,
+        .steps = t->steps,
+        .losses = mean_losses(t),
+        .samples_per_second = (double)t->batch / MAX(per_step, 1e-9),
+        .seconds_left = per_step * (double)(all - MIN(all, t->place.step)),
+        .done = done,
+        .best = t->place.best,
+    };
+
+    return func == NULL || func(&state, user_data);
+}
+
+static gboolean
+validate(M2nTrainer *t, double *mse, GError **error)
+{
+    const guint variables = t->source->variables;
+    g_autofree double *each = g_new(double, variables);
+    g_autoptr(M2nModel) model = NULL;
+
+    *mse = NAN;
+    if (t->source->n_windows[M2N_SPAN_VALIDATION] == 0)
+        return TRUE;
+    model = m2n_learner_model(t->learner, error);
+    if (model == NULL || !m2n_score(model, t->source, M2N_SPAN_VALIDATION, VALIDATION_BATCH,
+                                    t->settings.threads, each, NULL, NULL, error))
+        return FALSE;
+    *mse = 0;
+    for (guint v = 0; v < variables; v++)
+        *mse += each[v] / variables;
+    return TRUE;
+}
+
+/* Validates, keeps the best, writes all files; the checkpoint last, for it says the epoch is done. */
+static gboolean
+end_epoch(M2nTrainer *t, M2nTrainFunc func, gpointer user_data, gboolean *go_on, GError **error)
+{
+    const M2nLosses losses = mean_losses(t);
+    double mse;
+
+    if (!validate(t, &mse, error))
+        return FALSE;
+    const gboolean best =
+        isnan(mse) || mse < t->place.best; /* no validation: the last is the best */
+    const double now = seconds(t);
+    const M2nTrainRecord record = {
+        .epoch = t->place.epoch + 1,
+        .step = t->place.step,
+        .learning_rate = m2n_schedule_rate(&t->settings, t->place.epoch),
+        .loss_reconstruction = losses.reconstruction,
+        .loss_latent = losses.latent,
+        .loss_prediction = losses.prediction,
+        .validation_mse = mse,
+        .best = best,
+        .seconds = now,
+        .samples_per_second = (double)t->place.step * t->batch / MAX(now, 1e-9),
+        .memory_bytes = m2n_peak_memory(),
+    };
+
+    t->place.epoch++;
+    t->place.epoch_step = 0;
+    t->place.sum = (M2nLosses){0, 0, 0};
+    if (best) {
+        t->place.best = isnan(mse) ? INFINITY : mse;
+        t->place.best_epoch = t->place.epoch;
+    }
+    t->place.stopped_early = t->settings.patience > 0 && isfinite(mse) &&
+                             t->place.epoch - t->place.best_epoch >= t->settings.patience;
+    g_array_append_val(t->log, record);
+    if ((best && !save_model(t, t->model, error)) || !save_model(t, t->last, error) ||
+        !m2n_train_log_write(t->log_path, t->log, error) ||
+        !m2n_train_log_draw(t->picture, t->log, error) || !save(t, error))
+        return FALSE;
+    *go_on = report(t, func, user_data, &record);
+    return TRUE;
+}
+
+static gboolean
+stopped(const M2nTrainer *t, GError **error)
+{
+    g_set_error(error, M2N_ERROR, M2N_ERROR_CANCELLED,
+                "stopped in epoch %u after step %" G_GUINT64_FORMAT "; go on with --resume",
+                t->place.epoch + 1, t->place.epoch_step);
+    return FALSE;
+}
+
+static gboolean
+run_epoch(M2nTrainer *t, M2nTrainFunc func, gpointer user_data, GError **error)
+{
+    M2nRng r = m2n_stream(t->settings.seed, M2N_STREAM_ORDER, t->place.epoch);
+    const gint64 pause = (gint64)(60e6 * t->settings.checkpoint_minutes);
+    gboolean go_on = TRUE;
+
+    m2n_rng_permutation(&r, t->order, (guint32)t->source->n_windows[M2N_SPAN_TRAIN]);
+    while (t->place.epoch_step < t->steps) {
+        if (!train_step(t, error))
+            return FALSE;
+        go_on = report(t, func, user_data, NULL);
+        if (!go_on && t->place.epoch_step < t->steps)
+            return save(t, error) && stopped(t, error);
+        if (pause > 0 && g_get_monotonic_time() - t->last_saved > pause &&
+            t->place.epoch_step < t->steps && !save(t, error))
+            return FALSE;
+    }
+    gboolean after = TRUE;
+    if (!end_epoch(t, func, user_data, &after, error))
+        return FALSE;
+    if ((!go_on || !after) && t->place.epoch < t->settings.epochs && !t->place.stopped_early)
+        return stopped(t, error); /* just saved */
+    return TRUE;
+}
+
+gboolean
+m2n_trainer_run(M2nTrainer *t, M2nTrainFunc func, gpointer user_data, GError **error)
+{
+    t->began = t->last_saved = g_get_monotonic_time();
+    t->steps_here = 0;
+    /* a folder that cannot be written is found out now, not after the first epoch */
+    if (t->place.step == 0 && !save(t, error))
+        return FALSE;
+    while (t->place.epoch < t->settings.epochs && !t->place.stopped_early)
+        if (!run_epoch(t, func, user_data, error))
+            return FALSE;
+    return TRUE;
+}

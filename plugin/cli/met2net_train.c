@@ -1,0 +1,379 @@
+/* met2net-train: train Met2Net on a data set or straight on archives.
+ *
+ * Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by the user (go on with --resume). */
+#include <gdal.h>
+#include <locale.h>
+#include <math.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "engine/base/error.h"
+#include "engine/train/trainer.h"
+#include "plugin/cli/data_options.h"
+#include "plugin/cli/screen.h"
+#include "plugin/train_report.h"
+
+static volatile sig_atomic_t interrupted;
+
+static void
+on_signal(int sig)
+{
+    interrupted = 1;      /* the trainer finishes its step and writes a checkpoint */
+    signal(sig, SIG_DFL); /* a second one ends at once: the last checkpoint is whole */
+}
+
+typedef struct {
+    M2nDataOptions data;
+    GPtrArray *given; /* name, value, name, value ... of settings on the command line */
+    char *output, *preset, *config;
+    gboolean resume, overwrite, quiet, version;
+} Arguments;
+
+/* ---- options ------------------------------------------------------------------------------------- */
+
+static gboolean
+on_setting(const char *option, const char *value, gpointer data, GError **error)
+{
+    Arguments *a = data;
+
+    (void)error;
+    g_ptr_array_add(a->given, g_strdup(option + 2)); /* without "--" */
+    g_ptr_array_add(a->given, g_strdup(value));
+    return TRUE;
+}
+
+static void
+add_settings(GOptionGroup *group, GPtrArray *texts)
+{
+    const M2nSettings defaults = M2N_SETTINGS_DEFAULT;
+    static const char *const kinds[] = {"N", "X", "N", "SIZE", "WORD"};
+
+    for (const M2nSettingInfo *i = m2n_setting_infos; i->name; i++) {
+        g_autofree char *value = m2n_settings_get(&defaults, i);
+        char *text = g_strdup_printf("%s [%s]", i->help, value);
+        union { /* GOption keeps callbacks as plain pointers */
+            GOptionArgFunc function;
+            gpointer pointer;
+        } callback = {.function = on_setting};
+        const GOptionEntry entry[] = {
+            {i->name, 0, 0, G_OPTION_ARG_CALLBACK, callback.pointer, text, kinds[i->kind]},
+            G_OPTION_ENTRY_NULL,
+        };
+
+        g_ptr_array_add(texts, text);
+        g_option_group_add_entries(group, entry);
+    }
+}
+
+static char *
+describe_presets(void)
+{
+    g_autoptr(GString) s = g_string_new("Presets (the published settings):\n");
+
+    for (const M2nPreset *p = m2n_presets; p->name; p++)
+        g_string_append_printf(s, "  %-20s or %-14s %s\n", p->name, p->other_name, p->help);
+    g_string_append(
+        s, "\nDATA is a data set of met2net-prepare, or archives (GRIB, NetCDF, Zarr, folders) "
+           "that are\nprepared on the way.  Beside MODEL.safetensors (the best by validation) "
+           "come\nMODEL.last.safetensors, MODEL.checkpoint.safetensors, MODEL.log.jsonl and "
+           "MODEL.svg.\nA settings file is a JSON object of option names and values: "
+           "{\"preset\": \"era5\", \"epochs\": 30}.\n");
+    return g_string_free(g_steal_pointer(&s), FALSE);
+}
+
+static GOptionContext *
+make_context(Arguments *a, GPtrArray *texts)
+{
+    GOptionContext *context = g_option_context_new("DATA...");
+    GOptionGroup *group = g_option_group_new("main", "", "", a, NULL);
+    guint n;
+    g_autofree GOptionEntry *data = m2n_data_option_entries(&a->data, &n);
+    g_autofree char *presets = describe_presets();
+    const GOptionEntry own[] = {
+        {"output", 'o', 0, G_OPTION_ARG_FILENAME, &a->output, "Model to write",
+         "MODEL.safetensors"},
+        {"preset", 'p', 0, G_OPTION_ARG_STRING, &a->preset, "Published settings, see below",
+         "NAME"},
+        {"config", 'c', 0, G_OPTION_ARG_FILENAME, &a->config, "Settings from a JSON file", "FILE"},
+        {"resume", 'r', 0, G_OPTION_ARG_NONE, &a->resume, "Go on from the checkpoint", NULL},
+        {"overwrite", 0, 0, G_OPTION_ARG_NONE, &a->overwrite, "Replace an earlier run", NULL},
+        {"quiet", 'q', 0, G_OPTION_ARG_NONE, &a->quiet, "No progress", NULL},
+        {"version", 0, 0, G_OPTION_ARG_NONE, &a->version, "Print the version", NULL},
+        G_OPTION_ENTRY_NULL,
+    };
+
+    g_option_group_add_entries(group, own);
+    add_settings(group, texts);
+    for (guint i = 0; i < n; i++) {
+        const GOptionEntry one[] = {data[i], G_OPTION_ENTRY_NULL};
+
+        g_option_group_add_entries(group, one);
+    }
+    g_option_context_set_main_group(context, group);
+    g_option_context_set_summary(context,
+                                 "Train Met2Net (arXiv:2507.17189), both stages in one step.");
+    g_option_context_set_description(context, presets);
+    return context;
+}
+
+/* Preset, then file, then options: later ones win. */
+static gboolean
+read_settings(const Arguments *a, M2nSettings *s, GError **error)
+{
+    g_autofree char *text = NULL;
+    g_autoptr(GError) why = NULL;
+    gsize length = 0;
+
+    if (a->preset != NULL && !m2n_settings_preset(s, a->preset, "--preset", error))
+        return FALSE;
+    if (a->config != NULL) {
+        if (!g_file_get_contents(a->config, &text, &length, &why)) {
+            g_set_error_literal(error, M2N_ERROR, M2N_ERROR_IO, why->message);
+            return FALSE;
+        }
+        if (!m2n_settings_read_json(s, text, (gssize)length, a->config, error))
+            return FALSE;
+    }
+    for (guint i = 0; i < a->given->len; i += 2)
+        if (!m2n_settings_set(s, a->given->pdata[i], a->given->pdata[i + 1], "command line", error))
+            return FALSE;
+    return m2n_settings_check(s, "settings", error);
+}
+
+/* A resumed run keeps its settings; one that is given again must be the same. */
+static gboolean
+read_resumed_settings(const Arguments *a, const char *checkpoint, M2nSettings *s, GError **error)
+{
+    M2nSettings before = M2N_SETTINGS_DEFAULT;
+
+    if (!m2n_checkpoint_settings(checkpoint, &before, error))
+        return FALSE;
+    *s = before;
+    if (!read_settings(a, s, error))
+        return FALSE;
+    for (const M2nSettingInfo *i = m2n_setting_infos; i->name; i++) {
+        g_autofree char *x = m2n_settings_get(&before, i), *y = m2n_settings_get(s, i);
+
+        if (i->affects_result && strcmp(x, y) != 0) {
+            g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
+                        "--resume: %s: the run has %s, given is %s", i->name, x, y);
+            return FALSE;
+        }
+    }
+    return TRUE;
+}
+
+/* ---- data ---------------------------------------------------------------------------------------- */
+
+static gboolean
+show_preparing(double done, const char *message, gpointer user_data)
+{
+    g_autofree char *bar = m2n_screen_bar(done, 30);
+    g_autofree char *line = g_strdup_printf("preparing %s %3.0f%% %s", bar, 100 * done, message);
+
+    m2n_screen_state(user_data, line);
+    return !interrupted;
+}
+
+/* (transfer full) The data set to read: DATA itself, or what is prepared from it beside the model. */
+static char *
+prepared(const Arguments *a, const char *const *inputs, M2nScreen *screen, GError **error)
+{
+    const gsize cut = g_str_has_suffix(a->output, ".safetensors") ? strlen(".safetensors") : 0;
+    g_autofree char *stem = g_strndup(a->output, strlen(a->output) - cut);
+    g_autofree char *path = g_strconcat(stem, ".data.safetensors", NULL);
+    M2nPrepareOptions options;
+    M2nPrepareResult result;
+
+    if (inputs[1] == NULL && g_str_has_suffix(inputs[0], ".safetensors"))
+        return g_strdup(inputs[0]);
+    if (a->resume && g_file_test(path, G_FILE_TEST_EXISTS))
+        return g_steal_pointer(&path);
+    if (!m2n_data_options_read(&a->data, inputs, &options, error))
+        return NULL;
+    for (const M2nPreset *p = m2n_presets; p->name && a->preset; p++)
+        if (options.variables == NULL && options.like == NULL &&
+            (g_ascii_strcasecmp(p->name, a->preset) == 0 ||
+             g_ascii_strcasecmp(p->other_name, a->preset) == 0))
+            options.variables = p->variables;
+    if (!m2n_prepare(&options, path, &result, show_preparing, screen, error))
+        return NULL;
+    g_autofree char *line =
+        g_strdup_printf("prepared %s: %zu times on %s", path, result.times, result.grid);
+    m2n_screen_line(screen, line);
+    g_free(result.grid);
+    return g_steal_pointer(&path);
+}
+
+static M2nDataset *
+open_data(const Arguments *a, const char *path, GError **error)
+{
+    g_autoptr(M2nSource) source = m2n_source_open_file(path, error);
+    g_autoptr(M2nDataset) d = source ? m2n_dataset_open(source, error) : NULL;
+    const char *const spans[] = {a->data.spans[0], a->data.spans[1], a->data.spans[2]};
+    M2nSplit split;
+
+    if (d == NULL)
+        return NULL;
+    if ((spans[0] || spans[1] || spans[2]) &&
+        (!m2n_prepare_split(spans, &split, error) || !m2n_dataset_set_split(d, &split, error)))
+        return NULL;
+    return g_steal_pointer(&d);
+}
+
+/* ---- the run ------------------------------------------------------------------------------------- */
+
+static void
+show_epoch(M2nScreen *screen, const M2nTrainState *s)
+{
+    const M2nTrainRecord *r = s->done;
+    g_autofree char *time = m2n_screen_duration(r->seconds);
+    g_autofree char *validation =
+        isfinite(r->validation_mse)
+            ? g_strdup_printf("  validation %.4f%s", r->validation_mse, r->best ? " (best)" : "")
+            : g_strdup("");
+    g_autofree char *line = g_strdup_printf(
+        "epoch %*u/%u  reconstruction %.4f  latent %.4f  prediction %.4f%s  rate %.2g  %s",
+        s->epochs >= 100 ? 3 : 2, r->epoch, s->epochs, r->loss_reconstruction, r->loss_latent,
+        r->loss_prediction, validation, r->learning_rate, time);
+
+    m2n_screen_line(screen, line);
+}
+
+static gboolean
+on_state(const M2nTrainState *s, gpointer user_data)
+{
+    M2nScreen *screen = user_data;
+
+    if (s->done != NULL) {
+        show_epoch(screen, s);
+        return !interrupted;
+    }
+    g_autofree char *bar = m2n_screen_bar((double)s->step / (double)s->steps, 20);
+    g_autofree char *left = m2n_screen_duration(s->seconds_left);
+    g_autofree char *line =
+        g_strdup_printf("epoch %u/%u %s %" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT
+                        "  rec %.4f lat %.4f pred %.4f  %.1f samples/s  %s left",
+                        s->epoch, s->epochs, bar, s->step, s->steps, s->losses.reconstruction,
+                        s->losses.latent, s->losses.prediction, s->samples_per_second, left);
+
+    m2n_screen_state(screen, line);
+    return !interrupted;
+}
+
+static void
+show_plan(M2nScreen *screen, const M2nTrainer *t, const M2nBatchSource *source)
+{
+    const M2nTrainMemory m = m2n_trainer_memory(t);
+    const M2nSettings *s = m2n_trainer_settings(t);
+    const double mib = 1.0 / 1048576.0;
+    g_autofree char *windows = g_strdup_printf(
+        "%u variables on %ux%u, %u steps in and out; windows: %" G_GUINT64_FORMAT
+        " to train, %" G_GUINT64_FORMAT " to validate, %" G_GUINT64_FORMAT " to test",
+        source->variables, source->width, source->height, source->steps,
+        source->n_windows[M2N_SPAN_TRAIN], source->n_windows[M2N_SPAN_VALIDATION],
+        source->n_windows[M2N_SPAN_TEST]);
+    g_autofree char *memory = g_strdup_printf(
+        "memory: about %.0f MiB (step %.0f, validation %.0f, rest %.0f); activations of %u of %u "
+        "blocks are computed twice",
+        (double)(m.learner + m.validation + m.rest) * mib, (double)m.learner * mib,
+        (double)m.validation * mib, (double)m.rest * mib, m.recomputed, s->config.N_T);
+
+    m2n_screen_line(screen, windows);
+    m2n_screen_line(screen, memory);
+}
+
+static gboolean
+train(const Arguments *a, const char *const *inputs, M2nScreen *screen, GError **error)
+{
+    g_autofree char *checkpoint = m2n_run_file(a->output, M2N_RUN_CHECKPOINT);
+    const gboolean there = g_file_test(checkpoint, G_FILE_TEST_EXISTS);
+    M2nSettings s = M2N_SETTINGS_DEFAULT;
+
+    if (there && !a->resume && !a->overwrite) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
+                    "%s: an earlier run is there; --resume goes on, --overwrite begins again",
+                    checkpoint);
+        return FALSE;
+    }
+    if (!(a->resume ? read_resumed_settings(a, checkpoint, &s, error)
+                    : read_settings(a, &s, error)))
+        return FALSE;
+    g_autofree char *path = prepared(a, inputs, screen, error);
+    g_autoptr(M2nDataset) d = path ? open_data(a, path, error) : NULL;
+    g_autoptr(M2nWindows) w =
+        d ? m2n_windows_new(d, s.config.steps, s.minmax ? M2N_MINMAX : M2N_ZSCORE,
+                            s.change ? M2N_TARGET_CHANGE : M2N_TARGET_FIELD, error)
+          : NULL;
+    if (w == NULL)
+        return FALSE;
+    const M2nBatchSource *source = m2n_windows_source(w);
+    g_autoptr(M2nTrainer) t = m2n_trainer_new(&s, source, a->output, error);
+    if (t == NULL || (a->resume && !m2n_trainer_resume(t, error)))
+        return FALSE;
+    show_plan(screen, t, source);
+    if (!m2n_trainer_run(t, on_state, screen, error))
+        return FALSE;
+    const M2nTrainPlace *place = m2n_trainer_place(t);
+    if (place->stopped_early || place->best_epoch < place->epoch)
+        printf("best epoch %u of %u\n", place->best_epoch, place->epoch);
+    const M2nSpan span = source->n_windows[M2N_SPAN_TEST] > 0 ? M2N_SPAN_TEST : M2N_SPAN_VALIDATION;
+    if (source->n_windows[span] == 0)
+        return TRUE;
+    g_autofree char *report = m2n_train_report(a->output, d, w, span, s.threads, error);
+    if (report != NULL)
+        printf("%s", report);
+    return report != NULL;
+}
+
+static int
+run(Arguments *a, int argc, char **argv)
+{
+    M2nScreen screen;
+    g_autoptr(GError) error = NULL;
+
+    m2n_screen_init(&screen, a->quiet);
+    if (argc < 2 || a->output == NULL) {
+        g_printerr("met2net-train: %s; see --help\n",
+                   argc < 2 ? "no data named" : "--output is missing");
+        return 2;
+    }
+    GDALAllRegister();
+    signal(SIGINT, on_signal);
+    signal(SIGTERM, on_signal);
+    const gboolean ok = train(a, (const char *const *)argv + 1, &screen, &error);
+    m2n_screen_end(&screen);
+    if (ok)
+        return 0;
+    g_printerr("met2net-train: %s\n", error->message);
+    return g_error_matches(error, M2N_ERROR, M2N_ERROR_CANCELLED)  ? 130
+           : g_error_matches(error, M2N_ERROR, M2N_ERROR_ARGUMENT) ? 2
+                                                                   : 1;
+}
+
+int
+main(int argc, char **argv)
+{
+    Arguments a = {.given = g_ptr_array_new_with_free_func(g_free)};
+    g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GOptionContext) context = make_context(&a, texts);
+    g_autoptr(GError) error = NULL;
+    int status = 0;
+
+    setlocale(LC_CTYPE, ""); /* LC_NUMERIC stays "C": 0.001, never 0,001 */
+    if (!g_option_context_parse(context, &argc, &argv, &error)) {
+        g_printerr("met2net-train: %s\n", error->message);
+        status = 2;
+    } else if (a.version)
+        printf("met2net-train %s\n", MET2NET_VERSION);
+    else
+        status = run(&a, argc, argv);
+    m2n_data_options_clear(&a.data);
+    g_ptr_array_unref(a.given);
+    g_free(a.output);
+    g_free(a.preset);
+    g_free(a.config);
+    return status;
+}

@@ -1,0 +1,230 @@
+/* The file half of libm2nfault.so. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "tests/fault/fault.h"
+
+#define OPEN_CALL(name)                                                                            \
+    VISIBLE int name(const char *path, int flags, ...)                                             \
+    {                                                                                              \
+        va_list more;                                                                              \
+        va_start(more, flags);                                                                     \
+        const int mode = va_arg(more, int);                                                        \
+        va_end(more);                                                                              \
+        if (fault_path_counts(AT_FDCWD, path))                                                     \
+            FAIL(OPEN, EMFILE, -1);                                                                \
+        return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);                              \
+    }                                                                                              \
+    extern int m2n_fault_needs_semicolon
+
+OPEN_CALL(open);
+OPEN_CALL(open64);
+
+#define OPENAT_CALL(name)                                                                          \
+    VISIBLE int name(int folder, const char *path, int flags, ...)                                 \
+    {                                                                                              \
+        va_list more;                                                                              \
+        va_start(more, flags);                                                                     \
+        const int mode = va_arg(more, int);                                                        \
+        va_end(more);                                                                              \
+        if (fault_path_counts(folder, path))                                                       \
+            FAIL(OPEN, EMFILE, -1);                                                                \
+        return (int)syscall(SYS_openat, folder, path, flags, mode);                                \
+    }                                                                                              \
+    extern int m2n_fault_needs_semicolon
+
+OPENAT_CALL(openat);
+OPENAT_CALL(openat64);
+
+#define FOPEN_CALL(name)                                                                           \
+    VISIBLE FILE *name(const char *path, const char *mode)                                         \
+    {                                                                                              \
+        NEXT(name);                                                                                \
+        if (fault_path_counts(AT_FDCWD, path))                                                     \
+            FAIL(OPEN, EMFILE, NULL);                                                              \
+        return real(path, mode);                                                                   \
+    }                                                                                              \
+    extern int m2n_fault_needs_semicolon
+
+FOPEN_CALL(fopen);
+FOPEN_CALL(fopen64);
+
+/* One read: fails, is cut short, or is interrupted. */
+#define READ_FAULTS(fd, n)                                                                         \
+    do {                                                                                           \
+        if (fault_fd_counts(fd)) {                                                                 \
+            FAIL(READ, EIO, -1);                                                                   \
+            FAIL(EINTR_READ, EINTR, -1);                                                           \
+            if (n > 1 && fault_fails(SHORT_READ))                                                  \
+                n = (n + 1) / 2;                                                                   \
+        }                                                                                          \
+    } while (0)
+
+#define WRITE_FAULTS(fd, n)                                                                        \
+    do {                                                                                           \
+        if (fault_fd_counts(fd)) {                                                                 \
+            FAIL(WRITE, ENOSPC, -1);                                                               \
+            FAIL(EINTR_WRITE, EINTR, -1);                                                          \
+            if (n > 1 && fault_fails(SHORT_WRITE))                                                 \
+                n = (n + 1) / 2;                                                                   \
+        }                                                                                          \
+    } while (0)
+
+VISIBLE ssize_t
+read(int fd, void *p, size_t n)
+{
+    READ_FAULTS(fd, n);
+    return syscall(SYS_read, fd, p, n);
+}
+
+VISIBLE ssize_t
+pread(int fd, void *p, size_t n, off_t at)
+{
+    READ_FAULTS(fd, n);
+    return syscall(SYS_pread64, fd, p, n, at);
+}
+
+VISIBLE ssize_t
+pread64(int fd, void *p, size_t n, off64_t at)
+{
+    READ_FAULTS(fd, n);
+    return syscall(SYS_pread64, fd, p, n, at);
+}
+
+VISIBLE size_t
+fread(void *p, size_t size, size_t n, FILE *f)
+{
+    NEXT(fread);
+    if (fault_fd_counts(fileno(f)))
+        FAIL(READ, EIO, 0);
+    return real(p, size, n, f);
+}
+
+VISIBLE ssize_t
+write(int fd, const void *p, size_t n)
+{
+    WRITE_FAULTS(fd, n);
+    return syscall(SYS_write, fd, p, n);
+}
+
+VISIBLE ssize_t
+pwrite(int fd, const void *p, size_t n, off_t at)
+{
+    WRITE_FAULTS(fd, n);
+    return syscall(SYS_pwrite64, fd, p, n, at);
+}
+
+VISIBLE ssize_t
+pwrite64(int fd, const void *p, size_t n, off64_t at)
+{
+    WRITE_FAULTS(fd, n);
+    return syscall(SYS_pwrite64, fd, p, n, at);
+}
+
+VISIBLE size_t
+fwrite(const void *p, size_t size, size_t n, FILE *f)
+{
+    NEXT(fwrite);
+    if (fault_fd_counts(fileno(f)))
+        FAIL(WRITE, ENOSPC, 0);
+    return real(p, size, n, f);
+}
+
+VISIBLE int
+fsync(int fd)
+{
+    if (fault_fd_counts(fd))
+        FAIL(SYNC, EIO, -1);
+    return (int)syscall(SYS_fsync, fd);
+}
+
+VISIBLE int
+fdatasync(int fd)
+{
+    if (fault_fd_counts(fd))
+        FAIL(SYNC, EIO, -1);
+    return (int)syscall(SYS_fdatasync, fd);
+}
+
+VISIBLE int
+rename(const char *from, const char *to)
+{
+    if (fault_path_counts(AT_FDCWD, to))
+        FAIL(RENAME, EIO, -1);
+    return (int)syscall(SYS_rename, from, to);
+}
+
+VISIBLE int
+close(int fd)
+{
+    const int counts = fault_fd_counts(fd);
+    const int result = (int)syscall(SYS_close, fd);
+
+    if (counts)
+        FAIL(CLOSE, EIO, -1);
+    return result;
+}
+
+VISIBLE void *
+mmap(void *at, size_t n, int protection, int flags, int fd, off_t offset)
+{
+    if (fd >= 0 && fault_fd_counts(fd))
+        FAIL(MAP, ENOMEM, MAP_FAILED);
+    return (void *)syscall(SYS_mmap, at, n, protection, flags, fd, offset);
+}
+
+VISIBLE void *
+mmap64(void *at, size_t n, int protection, int flags, int fd, off64_t offset)
+{
+    return mmap(at, n, protection, flags, fd, offset);
+}
+
+VISIBLE int
+flock(int fd, int operation)
+{
+    if (fault_fd_counts(fd) && (operation & LOCK_UN) == 0)
+        FAIL(LOCK, ENOLCK, -1);
+    return (int)syscall(SYS_flock, fd, operation);
+}
+
+VISIBLE int
+mkdir(const char *path, mode_t mode)
+{
+    if (fault_path_counts(AT_FDCWD, path))
+        FAIL(MKDIR, ENOSPC, -1);
+    return (int)syscall(SYS_mkdir, path, mode);
+}
+
+#define STAT_CALL(name, type)                                                                      \
+    VISIBLE int name(const char *path, type *s)                                                    \
+    {                                                                                              \
+        NEXT(name);                                                                                \
+        if (fault_path_counts(AT_FDCWD, path))                                                     \
+            FAIL(STAT, EIO, -1);                                                                   \
+        return real(path, s);                                                                      \
+    }                                                                                              \
+    extern int m2n_fault_needs_semicolon
+
+STAT_CALL(stat, struct stat);
+STAT_CALL(lstat, struct stat);
+STAT_CALL(stat64, struct stat64);
+
+#define FSTAT_CALL(name, type)                                                                     \
+    VISIBLE int name(int fd, type *s)                                                              \
+    {                                                                                              \
+        NEXT(name);                                                                                \
+        if (fault_fd_counts(fd))                                                                   \
+            FAIL(STAT, EIO, -1);                                                                   \
+        return real(fd, s);                                                                        \
+    }                                                                                              \
+    extern int m2n_fault_needs_semicolon
+
+FSTAT_CALL(fstat, struct stat);
+FSTAT_CALL(fstat64, struct stat64);

@@ -1,0 +1,95 @@
+#!/usr/bin/env python3
+"""Writes the seeds, one folder per target, and `base`, whose three files make a whole forecast.
+
+    make_seeds.py STAMP FOLDER [FOLDER OF REAL FILES]
+
+Without numpy and eccodes the base is the sample of the repository, and there are fewer seeds."""
+import json
+import pathlib
+import shutil
+import struct
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT / "tests/plugin"), str(ROOT / "tests/lib")]
+TYPES = {"BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2,
+         "I32": 4, "U32": 4, "F32": 4, "I64": 8, "U64": 8, "F64": 8}
+FORECAST = {"met2net": 1, "model": "model.safetensors", "input": ["analysis.grib2"], "init_time": "latest",
+            "lead_time": "3h", "variables": ["t2m", "v10"], "initial_state": True,
+            "output": {"crs": "EPSG:3857", "resampling": "nearest"}}
+OPTIONS = [
+    "VARIABLE=t2m,u10\nINIT_TIME=2024-01-01T06:00:00Z\nLEAD_TIME=2h\nINITIAL_STATE=YES",
+    "T_SRS=EPSG:3857\nRESAMPLING=nearest\nTHREADS=1\nMAX_MEMORY=64MB\nCACHE=NO",
+    "T_SRS=+proj=laea +lat_0=52 +lon_0=10 +ellps=GRS80\nLEAD_TIME=PT6H\nINIT_TIME=latest",
+    "LEAD_TIME=1d12h\nRESAMPLING=conservative\nTHREADS=ALL_CPUS\nMAX_MEMORY=1.5G",
+    'T_SRS=GEOGCS["WGS 84",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563]],'
+    'PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433]]',
+]
+MOST = 200_000  # bytes of a real file: larger ones mutate too thinly
+
+
+def safetensors(tensors, metadata):
+    """tensors: name -> (dtype, shape)"""
+    header, offset = {"__metadata__": metadata}, 0
+    for name, (dtype, shape) in tensors.items():
+        size = TYPES[dtype]
+        for n in shape:
+            size *= n
+        header[name] = {"dtype": dtype, "shape": shape, "data_offsets": [offset, offset + size]}
+        offset += size
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + bytes(i * 37 % 251 for i in range(offset))
+
+
+def make_base(folder):
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        import fixture
+        fixture.write_model(folder / "model.safetensors")
+        fixture.write_analysis(folder / "analysis.grib2", hours=range(4, 7))
+    except ImportError:
+        shutil.copy(ROOT / "samples/model.safetensors", folder)
+        shutil.copy(ROOT / "samples/analysis.grib2", folder)
+    (folder / "forecast.json").write_text(json.dumps({k: FORECAST[k] for k in ("met2net", "model", "input")}))
+
+
+def dataset():
+    """A prepared dataset: fields, times, and the metadata of the models."""
+    grid = {"crs": "EPSG:4326", "width": 8, "height": 4, "geotransform": [-180, 45, 0, 90, 0, -45]}
+    variables = [{"name": "t2m", "paramId": 167, "typeOfLevel": "heightAboveGround", "level": 2, "units": "K",
+                  "mean": 280.0, "std": 20.0}]
+    return safetensors({"fields": ("F32", [6, 1, 4, 8]), "times": ("I64", [6])},
+                       {"format": "met2net-dataset", "format_version": "1", "time_step": "3600",
+                        "normalisation": "zscore", "variables": json.dumps(variables), "grid": json.dumps(grid),
+                        "config": json.dumps({"steps": 2, "height": 4, "width": 8, "hid_S": 8, "hid_T": 16, "N_S": 2,
+                                              "N_T": 1})})
+
+
+def make_all(folder, real):
+    base = folder / "base"
+    make_base(base)
+    model, grib = (base / "model.safetensors").read_bytes(), (base / "analysis.grib2").read_bytes()
+    forecast = json.dumps(FORECAST).encode()
+    good = {f"safetensors/{n}": d for n, d in {
+        "all-types": safetensors({**{t: (t, [2, 3]) for t in TYPES}, "empty": ("F32", [0, 7]), "scalar": ("F32", [])},
+                                 {"format": "met2net", 'quoted "key"': "tab\tand \u00e9"}),
+        "none": safetensors({}, {}), "dataset": dataset()}.items()}
+    good.update({"model/base": model, "model/dataset": dataset(), "grib/base": grib,
+                 "grib/one": grib[:len(grib) // 15], "forecast_file/full": forecast,
+                 "forecast_file/least": (base / "forecast.json").read_bytes(),
+                 "driver/model": b"M" + model, "driver/grib": b"G" + grib, "driver/forecast": b"F" + forecast})
+    for i, text in enumerate(OPTIONS):
+        good[f"options/{i}"] = text.encode()
+        good[f"driver/options{i}"] = b"O" + text.encode()
+    for path in sorted(real.rglob("*")) if real else []:
+        if path.is_file() and path.stat().st_size <= MOST and path.read_bytes()[:4] == b"GRIB":
+            good[f"grib/{path.parent.name}-{path.name}"] = path.read_bytes()
+    for name, data in good.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+
+
+if __name__ == "__main__":
+    make_all(pathlib.Path(sys.argv[2]), pathlib.Path(sys.argv[3]) if len(sys.argv) > 3 else None)
+    pathlib.Path(sys.argv[1]).touch()

@@ -1,0 +1,186 @@
+"""Whatever is wrong with the input: one line that names file, thing and value; no crash; no other file touched."""
+import json
+import os
+
+import tap
+from osgeo import gdal
+
+import fixture
+
+gdal.UseExceptions()
+
+
+class BadInput(fixture.Case):
+    def check(self, pattern, name="forecast.json", *options):
+        """Opening or the first read fails with the pattern in one line, and leaves the folder as it is."""
+        before = {n: os.stat(self.folder / n).st_mtime_ns for n in os.listdir(self.folder)}
+        out = self.run_tool("gdal_translate", "-q", *[x for o in options for x in ("-oo", o)], name, "none.tif",
+                            status=1, CPL_DEBUG="OFF")
+        lines = [row for row in out.splitlines() if row.startswith("ERROR")]
+        self.assertRegex(lines[0], pattern)
+        self.assertEqual({n: os.stat(self.folder / n).st_mtime_ns for n in os.listdir(self.folder)}, before)
+        return lines
+
+    def check_text(self, pattern, text):
+        (self.folder / "forecast.json").write_text(text)
+        lines = self.check(pattern)
+        self.assertEqual(len(lines), 1, lines)
+
+    def check_key(self, pattern, **changes):
+        self.write_forecast(**changes)
+        lines = self.check(pattern)
+        self.assertEqual(len(lines), 1, lines)
+
+    # ---- the forecast file
+
+    def test_missing_keys(self):
+        self.check_text(r'forecast.json:1:1: the key "model" is missing', '{"met2net": 1, "input": "analysis.grib2"}')
+        self.check_text(r'forecast.json:1:1: the key "input" is missing', '{"met2net": 1, "model": "model.safetensors"}')
+
+    def test_unknown_key_with_place_and_suggestion(self):
+        self.check_text(r'forecast.json:3:2: unknown key "led_time"; did you mean "lead_time"\?',
+                        '{"met2net": 1,\n "model": "model.safetensors", "input": "analysis.grib2",\n "led_time": "3h"}')
+        self.check_key(r'unknown key "crss"; did you mean "crs"\?', output={"crss": "EPSG:3857"})
+        self.check_key(r'unknown key "banana"; expected one of met2net, model', banana=1)
+
+    def test_repeated_key(self):
+        self.check_text(r'forecast.json:1:\d+: key "model" given twice',
+                        '{"met2net": 1, "model": "model.safetensors", "model": "model.safetensors"}')
+
+    def test_wrong_types(self):
+        self.check_key("model: expected a string", model=7)
+        self.check_key("input: expected a string", input=[["analysis.grib2"]])
+        self.check_key("lead_time: expected a string", lead_time=24)
+        self.check_key("initial_state: expected true or false", initial_state="yes")
+        self.check_text("met2net: expected a whole number", '{"met2net": 1.5}')
+
+    def test_version(self):
+        self.check_text("version 2 of the format; this program reads version 1",
+                        '{"met2net": 2, "model": "model.safetensors", "input": "analysis.grib2"}')
+
+    def test_broken_json(self):
+        whole = (self.folder / "forecast.json").read_text()
+        for cut in range(12, len(whole) - 1):
+            self.check_cut(whole[:cut])
+        for tail in ("x", "{}", ",", "\0"):
+            self.check_cut(whole + tail)
+
+    def check_cut(self, text):
+        (self.folder / "forecast.json").write_text(text)
+        with self.assertRaisesRegex(RuntimeError, r"forecast.json:\d+:\d+: "):
+            gdal.Open("MET2NET:" + self.forecast)
+
+    def test_deep_nesting_and_size(self):
+        self.check_text(r"input: expected a string", '{"met2net": 1, "input": ' + "[" * 500000)
+        self.check_text(r"a forecast file has at most", '{"met2net": 1' + " " * (1 << 20) + "}")
+
+    def test_nul_in_a_name(self):
+        self.check_text("wrong escape", '{"met2net": 1, "model": "model.safetensors\\u0000.txt", "input": "a"}')
+
+    # ---- files
+
+    def test_missing_files(self):
+        self.check_key("forecast.json: no.safetensors: No such file", model="no.safetensors")
+        self.check_key("forecast.json: no.grib2: No such file", input=["analysis.grib2", "no.grib2"])
+        self.check("nothing.json", "MET2NET:nothing.json")
+
+    def test_folder_pipe_and_device(self):
+        (self.folder / "sub").mkdir()
+        os.mkfifo(self.folder / "pipe")
+        self.check_key("sub: no field with rows, columns and a time", input="sub")
+        self.check_key("sub: not a regular file", model="sub")
+        self.check_key("pipe: not a regular file", input="pipe")
+        self.check("not a regular file", "MET2NET:/dev/zero", "MODEL=model.safetensors")
+
+    def test_not_a_model(self):
+        self.check_key("analysis.grib2: not safetensors", model="analysis.grib2")
+
+    def test_truncated_model(self):
+        whole = (self.folder / "model.safetensors").read_bytes()
+        for cut in (0, 7, 8, 100, 5000, len(whole) - 1):
+            (self.folder / "model.safetensors").write_bytes(whole[:cut])
+            self.check("model.safetensors: ")
+
+    def test_model_without_metadata(self):
+        model = self.folder / "model.safetensors"
+        fixture.write_model(model, variables="[]")
+        self.check("model.safetensors: .*variables")
+        fixture.write_model(model, grid="{}")
+        self.check("model.safetensors: .*(grid|crs|width)")
+        fixture.write_model(model, time_step="0")
+        self.check("model.safetensors: .*time_step")
+
+    def test_wrong_shape(self):
+        fixture.write_model(self.folder / "model.safetensors", config=json.dumps(
+            {"steps": 3, "height": 16, "width": 32, "hid_S": 8, "hid_T": 24, "N_S": 2, "N_T": 1}))
+        self.check(r"model.safetensors: .*hid_q\S+.*\[?24.*16")
+        fixture.write_model(self.folder / "model.safetensors", config=json.dumps(
+            {"steps": 3, "height": 8, "width": 32, "hid_S": 8, "hid_T": 16, "N_S": 2, "N_T": 1}))
+        self.check("model.safetensors: .*32x8.*32x16")
+
+    def test_truncated_grib(self):
+        whole = (self.folder / "analysis.grib2").read_bytes()
+        for cut in (0, 3, 15, 16, 200, 5000, len(whole) - 1):
+            (self.folder / "analysis.grib2").write_bytes(whole[:cut])
+            self.check("analysis.grib2: ")
+
+    def test_missing_variable_and_time(self):
+        fixture.write_analysis(self.folder / "analysis.grib2", names=["t2m", "u10", "v10", "tcc"])
+        self.check(r"analysis.grib2: needs r1000 \(paramId 157, isobaricInhPa 1000\)")
+        fixture.write_analysis(self.folder / "analysis.grib2", hours=[1, 2, 4])
+        self.check("analysis.grib2: needs .* at 3 times 3600 s apart; lacks 2024-01-01T0[03]:00Z")
+        fixture.write_analysis(self.folder / "analysis.grib2")
+        self.check("analysis.grib2: needs .* at 2024-05-31T22:00Z", "forecast.json", "INIT_TIME=2024-06-01")
+
+    def test_no_overlap_of_input_and_model(self):
+        fixture.write_model(self.folder / "model.safetensors", grid=json.dumps(
+            {"crs": "EPSG:32633", "width": 32, "height": 16, "geotransform": [3e5, 1e3, 0, 6e6, 0, -1e3]}))
+        self.run_tool("gdal_translate", "-q", self.forecast, "fine.tif")  # a UTM zone lies on the globe
+        self.run_tool("cdo", "-s", "sellonlatbox,100,140,-30,30", "analysis.grib2", "part.grib2")
+        os.rename(self.folder / "part.grib2", self.folder / "analysis.grib2")
+        self.check(r"analysis.grib2: message \d+: no overlap of the grids .*7x10.*EPSG:32633 32x16")
+
+    # ---- options
+
+    def test_options(self):
+        for option, pattern in (("LEAD_TIME=24", 'option LEAD_TIME: "24" is not a length of time'),
+                                ("LEAD_TIME=90m", "lead time 90 min: expected 1 to 1000 times .* 1 h"),
+                                ("LEAD_TIME=50000h", "expected 1 to 1000 times"),
+                                ("INIT_TIME=2024-13-01", 'option INIT_TIME: "2024-13-01" is not a time'),
+                                ("INIT_TIME=2024-01-01T00:00:00+01:00", "is not a time in UTC"),
+                                ("VARIABLE=t2n", 'no variable "t2n"; did you mean "t2m"'),
+                                ("VARIABLE=", "option VARIABLE"),
+                                ("T_SRS=EPSG:99999", 'CRS "EPSG:99999"'),
+                                ("T_SRS=/etc/passwd", 'CRS "/etc/passwd"'),
+                                ("T_SRS=+proj=merc +nadgrids=/etc/passwd", "CRS "),
+                                ("RESAMPLING=cubicc", "no way of resampling"),
+                                ("THREADS=0", 'option THREADS: "0"'),
+                                ("THREADS=many", 'option THREADS: "many"'),
+                                ("MAX_MEMORY=lots", 'option MAX_MEMORY: "lots" is not a size'),
+                                ("CACHE=maybe", 'option CACHE: "maybe": expected YES or NO'),
+                                ("MODEL=none.safetensors", "none.safetensors: No such file")):
+            with self.subTest(option):
+                self.check("forecast.json: |safetensors: ", "forecast.json", option)
+                self.check(pattern, "forecast.json", option)
+
+    def test_too_little_memory_is_an_error(self):
+        self.check(r"model.safetensors: the forecast alone takes 40 kB, MAX_MEMORY allows 10 kB", "forecast.json",
+                   "MAX_MEMORY=10kB")
+        self.check(r"MAX_MEMORY|memory|MiB|MB", "forecast.json", "MAX_MEMORY=200kB")
+
+    def test_unknown_option_is_named(self):
+        out = self.run_tool("gdalinfo", "-oo", "VARIABEL=t2m", self.forecast)
+        self.assertIn("does not support open option VARIABEL", out)
+
+    # ---- values
+
+    def test_nan_weights_give_no_data(self):
+        path = self.folder / "model.safetensors"
+        data = path.read_bytes()
+        path.write_bytes(data[:-4] + b"\x00\x00\xc0\x7f")  # the last bias of the translator
+        self.run_tool("gdal_translate", "-q", self.forecast, "nan.tif")
+        self.assertIn("nan", self.run_tool("gdallocationinfo", "-valonly", "nan.tif", 3, 3))
+
+
+if __name__ == "__main__":
+    tap.main()
