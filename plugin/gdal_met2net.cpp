@@ -90,7 +90,11 @@ class Dataset final : public GDALDataset
     {
         return std::make_shared<Group>(m_handle);
     }
+#if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 13, 0)
+    CSLConstList GetMetadata(const char *domain) override
+#else
     char **GetMetadata(const char *domain) override
+#endif
     {
         Describe(domain);
         return GDALDataset::GetMetadata(domain);
@@ -106,6 +110,17 @@ class Dataset final : public GDALDataset
     {
         const char *name = GetDescription();
         return CSLAddString(nullptr, STARTS_WITH_CI(name, PREFIX) ? name + strlen(PREFIX) : name);
+    }
+};
+
+/* A part of the caller's progress. */
+class Progress : public std::unique_ptr<void, decltype(&GDALDestroyScaledProgress)>
+{
+  public:
+    Progress(const GDALRasterIOExtraArg *extra, double begin, double end)
+        : unique_ptr(GDALCreateScaledProgress(begin, end, extra->pfnProgress, extra->pProgressData),
+                     GDALDestroyScaledProgress)
+    {
     }
 };
 
@@ -148,20 +163,25 @@ class Band final : public GDALRasterBand
         Report(error);
         return CE_Failure;
     }
-    /* Computing is the long part: it reports to the caller's progress function and can be cancelled there. */
+    /* Computing is the long part: it has nearly all of the caller's progress, and can be cancelled there. */
     CPLErr IRasterIO(GDALRWFlag rw, int x, int y, int width, int height, void *buffer,
                      int bufferWidth, int bufferHeight, GDALDataType type, GSpacing pixelSpace,
                      GSpacing lineSpace, GDALRasterIOExtraArg *extra) override
     {
+        GDALRasterIOExtraArg own = *extra;
+        Progress computing(extra, 0, 0.99), copying(extra, 0.99, 1);
         met2net_error error;
 
-        if (extra != nullptr && extra->pfnProgress != nullptr &&
-            !met2net_compute(m_handle.get(), extra->pfnProgress, extra->pProgressData, &error)) {
-            Report(error);
-            return CE_Failure;
+        if (extra->pfnProgress != nullptr) {
+            if (!met2net_compute(m_handle.get(), GDALScaledProgress, computing.get(), &error)) {
+                Report(error);
+                return CE_Failure;
+            }
+            own.pfnProgress = GDALScaledProgress;
+            own.pProgressData = copying.get();
         }
         return GDALRasterBand::IRasterIO(rw, x, y, width, height, buffer, bufferWidth, bufferHeight,
-                                         type, pixelSpace, lineSpace, extra);
+                                         type, pixelSpace, lineSpace, &own);
     }
 };
 

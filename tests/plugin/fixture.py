@@ -33,6 +33,8 @@ VARIABLES = [  # name, paramId, typeOfLevel, level, units, mean, std, GRIB2 disc
     ("tcc", 164, "surface", 0, "(0 - 1)", 0.6, 0.4, (0, 6, 1)),
     ("r1000", 157, "isobaricInhPa", 1000, "%", 75.0, 20.0, (0, 1, 1)),
 ]
+VARIABLE_METADATA = [dict(zip(("name", "paramId", "typeOfLevel", "level", "units", "mean", "std"), v))
+                     for v in VARIABLES]
 
 
 def parameter_shapes():
@@ -82,8 +84,7 @@ def write_model(path, seed=1, readout=1.0, **metadata):
     header = {"__metadata__": {
         "format": "met2net", "format_version": "1", "time_step": "3600", "normalisation": "zscore",
         "config": json.dumps({"steps": T, "height": H, "width": W, "hid_S": S, "hid_T": D, "N_S": 2, "N_T": 1}),
-        "variables": json.dumps([dict(zip(("name", "paramId", "typeOfLevel", "level", "units", "mean", "std"), v))
-                                 for v in VARIABLES]),
+        "variables": json.dumps(VARIABLE_METADATA),
         "grid": json.dumps({"crs": "EPSG:4326", "width": W, "height": H,
                             "geotransform": [-180, 360 / W, 0, 90, 0, -180 / H]}), **metadata}}
     blobs, offset = [], 0
@@ -111,38 +112,49 @@ def analysis_field(v, hour, lat, lon):
                    0 if VARIABLES[v][0] in ("tcc", "r1000") else -np.inf, 1 if VARIABLES[v][0] == "tcc" else np.inf)
 
 
+def write_message(f, v, hour, values):
+    """One field of a global grid, rows from the south, longitude from 0 eastward, valid 2024-01-01T00Z + hour."""
+    name, _, kind, level, _, _, _, code = VARIABLES[v]
+    rows, columns = values.shape
+    dy, dx = 180 / rows, 360 / columns
+    h = eccodes.codes_grib_new_from_samples("regular_ll_sfc_grib2")
+    for key, value in {
+            "Ni": columns, "Nj": rows, "jScansPositively": 1,
+            "latitudeOfFirstGridPointInDegrees": dy / 2 - 90, "latitudeOfLastGridPointInDegrees": 90 - dy / 2,
+            "longitudeOfFirstGridPointInDegrees": dx / 2, "longitudeOfLastGridPointInDegrees": 360 - dx / 2,
+            "iDirectionIncrementInDegrees": dx, "jDirectionIncrementInDegrees": dy,
+            "dataDate": 20240101, "dataTime": 100 * hour, "discipline": code[0], "parameterCategory": code[1],
+            "parameterNumber": code[2], "bitsPerValue": 24}.items():
+        eccodes.codes_set(h, key, value)
+    if kind == "surface":  # cloud cover: from the ground to the top of the atmosphere, and in per cent
+        eccodes.codes_set(h, "typeOfFirstFixedSurface", 1)
+        eccodes.codes_set(h, "typeOfSecondFixedSurface", 8)
+        values = 100 * values
+    else:
+        pressure = kind == "isobaricInhPa"
+        eccodes.codes_set(h, "typeOfFirstFixedSurface", 100 if pressure else 103)
+        eccodes.codes_set(h, "scaleFactorOfFirstFixedSurface", 0)
+        eccodes.codes_set(h, "scaledValueOfFirstFixedSurface", level * 100 if pressure else level)
+    eccodes.codes_set_values(h, values.ravel().astype(float))
+    eccodes.codes_write(h, f)
+    eccodes.codes_release(h)
+
+
 def write_analysis(path, hours=range(1, 7), names=NAMES, seed=0):
-    """2024-01-01T00Z + hours, 64x32, rows from the south; `seed` shifts the weather."""
+    """2024-01-01T00Z + hours, 64x32; `seed` shifts the weather."""
     lat, lon = np.meshgrid(-90 + 5.625 * (np.arange(32) + 0.5), 5.625 * (np.arange(64) + 0.5), indexing="ij")
     with open(path, "wb") as f:
         for hour in hours:
-            for v, (name, _, kind, level, _, _, _, code) in enumerate(VARIABLES):
-                if name not in names:
-                    continue
-                h = eccodes.codes_grib_new_from_samples("regular_ll_sfc_grib2")
-                values = analysis_field(v, hour + seed, lat, lon)
-                for key, value in {
-                        "Ni": 64, "Nj": 32, "jScansPositively": 1,
-                        "latitudeOfFirstGridPointInDegrees": -87.1875, "latitudeOfLastGridPointInDegrees": 87.1875,
-                        "longitudeOfFirstGridPointInDegrees": 2.8125, "longitudeOfLastGridPointInDegrees": 357.1875,
-                        "iDirectionIncrementInDegrees": 5.625, "jDirectionIncrementInDegrees": 5.625,
-                        "dataDate": 20240101, "dataTime": 100 * hour, "discipline": code[0],
-                        "parameterCategory": code[1], "parameterNumber": code[2], "bitsPerValue": 24}.items():
-                    eccodes.codes_set(h, key, value)
-                if kind == "heightAboveGround":
-                    surface = (103, level)
-                else:
-                    surface = (100, level * 100) if kind == "isobaricInhPa" else (1, None)
-                eccodes.codes_set(h, "typeOfFirstFixedSurface", surface[0])
-                if surface[1] is not None:
-                    eccodes.codes_set(h, "scaleFactorOfFirstFixedSurface", 0)
-                    eccodes.codes_set(h, "scaledValueOfFirstFixedSurface", surface[1])
-                if name == "tcc":
-                    eccodes.codes_set(h, "typeOfSecondFixedSurface", 8)
-                    values = 100 * values
-                eccodes.codes_set_values(h, values.ravel())
-                eccodes.codes_write(h, f)
-                eccodes.codes_release(h)
+            for v, name in enumerate(NAMES):
+                if name in names:
+                    write_message(f, v, hour, analysis_field(v, hour + seed, lat, lon))
+
+
+def write_bands(path, bands, first_hour):
+    """Bands of a forecast (step-major, north-up from 180 W) as an analysis of the same hours."""
+    with open(path, "wb") as f:
+        for i, band in enumerate(bands):
+            write_message(f, i % V, first_hour + i // V, np.roll(band[::-1], W // 2, axis=1))
 
 
 class Case(unittest.TestCase):
