@@ -1,14 +1,21 @@
-/* What the two files that include eccodes share.  Private to them. */
+/* Between our reader and writer and eccodes.  Private to them; eccodes' own header is included by
+ * grib_eccodes.c and grib_writer.c alone. */
 #pragma once
 #include <eccodes.h>
-#include <glib.h>
+
+#include "grib/grib_decode.h"
 
 G_BEGIN_DECLS
 
-/* eccodes prints its complaints to stderr.  Between _begin and _end those of the calling thread are kept
- * instead, for our own error; other threads' eccodes messages go where they always went. */
+/* eccodes prints its complaints to stderr.  Between _begin and _end those of the calling thread are dropped, since
+ * our own error says the same; other threads' eccodes messages go where they always went. */
 void m2n_eccodes_quiet_begin(void);
 void m2n_eccodes_quiet_end(void);
+
+/* Runs `call`, quietly; a failed assertion inside eccodes, which would abort the program, becomes
+ * M2N_ERROR_FORMAT and costs the memory that `call` held. */
+gboolean m2n_eccodes_guard(gboolean (*call)(gpointer data, GError **error), gpointer data,
+                           GError **error);
 
 typedef gpointer M2nEccodesQuiet;
 

@@ -110,14 +110,16 @@ m2n_grib_plan_make(M2nGribPlan *plan, const M2nGrid *grid, const M2nVariable *v,
     return TRUE;
 }
 
-/* The coarsest unit that keeps the time exactly: hours, minutes, seconds. */
-static void
-split(gint64 seconds, long *unit, long *count)
+/* The coarsest unit (code table 4.4) that keeps the time step and this lead time exactly, so that the messages
+ * of a forecast share it. */
+static long
+unit_of(gint64 time_step, gint64 lead, gint64 *length)
 {
-    const gint64 length = seconds % HOUR == 0 ? HOUR : seconds % 60 == 0 ? 60 : 1;
+    const gboolean hours = time_step % HOUR == 0 && lead % HOUR == 0;
+    const gboolean minutes = time_step % 60 == 0 && lead % 60 == 0;
 
-    *unit = length == HOUR ? 1 : length == 60 ? 0 : 13;
-    *count = (long)(seconds / length);
+    *length = hours ? HOUR : minutes ? 60 : 1;
+    return hours ? 1 : minutes ? 0 : 13;
 }
 
 static void
@@ -144,8 +146,7 @@ m2n_grib_plan_times(M2nGribPlan *plan, const M2nVariable *v, gint64 reference_ti
     const M2nStatistics statistics = t != NULL ? t->statistics : M2N_INSTANT;
     g_autoptr(GDateTime) reference = g_date_time_new_from_unix_utc(reference_time);
     g_autoptr(GDateTime) valid = g_date_time_new_from_unix_utc(valid_time);
-    gint64 lead = valid_time - reference_time;
-    long unit, count;
+    gint64 lead = valid_time - reference_time, length;
 
     if (statistics != M2N_INSTANT)
         lead = MAX(0, lead - time_step); /* the forecast time is where the interval starts */
@@ -156,17 +157,17 @@ m2n_grib_plan_times(M2nGribPlan *plan, const M2nVariable *v, gint64 reference_ti
         return FALSE;
     }
     add_moment(plan, start, reference);
-    split(lead, &unit, &count);
+    const long unit = unit_of(time_step, lead, &length);
     m2n_grib_plan_add(plan, "indicatorOfUnitOfTimeRange", unit);
-    m2n_grib_plan_add(plan, "forecastTime", count);
+    m2n_grib_plan_add(plan, "forecastTime", (long)(lead / length));
     if (statistics == M2N_INSTANT)
         return TRUE;
     add_moment(plan, end, valid);
-    split(valid_time - reference_time - lead, &unit, &count);
     m2n_grib_plan_add(plan, "numberOfTimeRange", 1);
     m2n_grib_plan_add(plan, "typeOfStatisticalProcessing", (long)statistics);
     m2n_grib_plan_add(plan, "typeOfTimeIncrement", 2);
     m2n_grib_plan_add(plan, "indicatorOfUnitForTimeRange", unit);
-    m2n_grib_plan_add(plan, "lengthOfTimeRange", count);
+    m2n_grib_plan_add(plan, "lengthOfTimeRange",
+                      (long)((valid_time - reference_time - lead) / length));
     return TRUE;
 }

@@ -1,0 +1,313 @@
+/* The reading half of what we know of eccodes: keys to M2nGribHeader, packed data to doubles.  It prints and, on
+ * corrupt data, aborts; both are kept from the program we live in. */
+#include "grib/grib_eccodes.h"
+
+#include <setjmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/base/error.h"
+
+/* ---- eccodes' voice and temper ------------------------------------------------------------- */
+
+/* Not in every version, nor in the same header. */
+extern void codes_set_codes_assertion_failed_proc(void (*proc)(const char *message))
+    __attribute__((weak));
+
+static _Thread_local int quiet;       /* depth of M2N_ECCODES_QUIET in this thread */
+static _Thread_local jmp_buf *rescue; /* where a failed assertion of this thread leads */
+static _Thread_local char last_words[256];
+
+static void
+log_or_not(const codes_context *c, int level, const char *message)
+{
+    (void)c;
+    if (quiet == 0) /* as eccodes itself would: another user of it in this process */
+        fprintf(stderr, "%s: %s\n", level == 2 ? "ECCODES ERROR  " : "ECCODES INFO   ", message);
+}
+
+static void
+on_assertion(const char *message)
+{
+    if (rescue == NULL) { /* another user of eccodes in this process: what eccodes does */
+        fprintf(stderr, "%s\n", message);
+        abort();
+    }
+    g_strlcpy(last_words, message, sizeof last_words);
+    longjmp(*rescue, 1);
+}
+
+static void
+install(void)
+{
+    static gsize once = 0;
+
+    if (!g_once_init_enter(&once))
+        return;
+    codes_context_set_logging_proc(codes_context_get_default(), log_or_not);
+    if (codes_set_codes_assertion_failed_proc != NULL)
+        codes_set_codes_assertion_failed_proc(on_assertion);
+    g_once_init_leave(&once, 1);
+}
+
+void
+m2n_eccodes_quiet_begin(void)
+{
+    install();
+    quiet++;
+}
+
+void
+m2n_eccodes_quiet_end(void)
+{
+    quiet--;
+}
+
+gboolean
+m2n_eccodes_guard(gboolean (*call)(gpointer data, GError **error), gpointer data, GError **error)
+{
+    jmp_buf here, *const before = rescue;
+    const int depth = quiet;
+
+    install();
+    if (setjmp(here) == 0) {
+        rescue = &here;
+        quiet = depth + 1;
+        const gboolean ok = call(data, error);
+        rescue = before;
+        quiet = depth;
+        return ok;
+    }
+    rescue = before; /* what `call` had allocated is lost: eccodes is in no state to free it */
+    quiet = depth;
+    char *newline = strchr(last_words, '\n');
+    if (newline != NULL)
+        *newline = 0;
+    g_clear_error(error);
+    g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT, "eccodes gives up: %s", last_words);
+    return FALSE;
+}
+
+/* ---- keys ---------------------------------------------------------------------------------- */
+
+/* Every failure names the key, so that the user can find it with grib_dump. */
+static gboolean
+fail(const char *key, int err, GError **error)
+{
+    g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT, "%s: %s", key, codes_get_error_message(err));
+    return FALSE;
+}
+
+static gboolean
+get_long(codes_handle *h, const char *key, long *v, GError **error)
+{
+    const int err = codes_get_long(h, key, v);
+    return err == CODES_SUCCESS || fail(key, err, error);
+}
+
+static gboolean
+get_text(codes_handle *h, const char *key, char *v, gsize n, GError **error)
+{
+    gsize length = n;
+    const int err = codes_get_string(h, key, v, &length);
+
+    return err == CODES_SUCCESS || fail(key, err, error);
+}
+
+static long
+long_or(codes_handle *h, const char *key, long otherwise)
+{
+    long v;
+
+    return codes_get_long(h, key, &v) == CODES_SUCCESS && v != CODES_MISSING_LONG ? v : otherwise;
+}
+
+/* Seconds since 1970 of a Gregorian date; climatologies have year 0.  Source: days_from_civil, H. Hinnant's
+ * note on calendar algorithms. */
+static gint64
+civil_time(long year, long month, long day, long seconds)
+{
+    const gint64 y = month <= 2 ? year - 1 : year;
+    const gint64 era = (y >= 0 ? y : y - 399) / 400, of_era = y - era * 400;
+    const gint64 of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+    const gint64 days = of_era * 365 + of_era / 4 - of_era / 100 + of_year;
+
+    return (era * 146097 + days - 719468) * 86400 + seconds;
+}
+
+static gboolean
+unix_time(long date, long hhmmss, gint64 *t, GError **error)
+{
+    const long month = date / 100 % 100, day = date % 100;
+    const long h = hhmmss / 10000, m = hhmmss / 100 % 100, s = hhmmss % 100;
+
+    if (date < 0 || month < 1 || month > 12 || day < 1 || day > 31 || hhmmss < 0 || h > 24 ||
+        m > 59 || s > 60) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT, "date %ld, time %06ld", date, hhmmss);
+        return FALSE;
+    }
+    *t = civil_time(date / 10000, month, day, h * 3600 + m * 60 + s);
+    return TRUE;
+}
+
+/* The end of the interval that statistics cover, where the message says it outright. */
+static gboolean
+interval_end(codes_handle *h, gint64 *t)
+{
+    static const char *const keys[] = {
+        "yearOfEndOfOverallTimeInterval",   "monthOfEndOfOverallTimeInterval",
+        "dayOfEndOfOverallTimeInterval",    "hourOfEndOfOverallTimeInterval",
+        "minuteOfEndOfOverallTimeInterval", "secondOfEndOfOverallTimeInterval"};
+    long v[6];
+
+    for (gsize i = 0; i < G_N_ELEMENTS(keys); i++)
+        if (codes_get_long(h, keys[i], &v[i]) != CODES_SUCCESS || v[i] < 0 || v[i] > 9999)
+            return FALSE;
+    if (v[0] == 0 || v[1] < 1 || v[1] > 12 || v[2] < 1 || v[2] > 31)
+        return FALSE;
+    *t = civil_time(v[0], v[1], v[2], v[3] * 3600 + v[4] * 60 + v[5]);
+    return TRUE;
+}
+
+/* Steps in seconds where eccodes can say so; else (months, years) the calendar's valid date. */
+static gboolean
+read_time(codes_handle *h, M2nGribHeader *f, GError **error)
+{
+    long date, time, start = 0, end = 0;
+    gsize length = sizeof f->step_range;
+
+    if (!get_long(h, "dataDate", &date, error) || !get_long(h, "dataTime", &time, error) ||
+        !unix_time(date, time * 100 + CLAMP(long_or(h, "second", 0), 0, 59), &f->reference_time,
+                   error))
+        return FALSE;
+    f->valid_time = f->reference_time;
+    g_strlcpy(f->statistics, "instant", sizeof f->statistics);
+    if (codes_get_string(h, "stepRange", f->step_range, &length) != CODES_SUCCESS) {
+        f->step_range[0] = 0; /* a satellite image has no steps */
+        return TRUE;
+    }
+    if (!get_text(h, "stepType", f->statistics, sizeof f->statistics, error))
+        return FALSE;
+    length = 2;
+    const gboolean steps = codes_set_string(h, "stepUnits", "s", &length) == CODES_SUCCESS &&
+                           codes_get_long(h, "startStep", &start) == CODES_SUCCESS &&
+                           codes_get_long(h, "endStep", &end) == CODES_SUCCESS;
+    gint64 stated;
+    if (steps) {
+        f->valid_time = f->reference_time + end;
+        f->span = MAX(0, end - start);
+    }
+    if (f->edition == 2 && interval_end(h, &stated)) { /* for GRIB1 eccodes makes the keys up */
+        f->valid_time = stated;
+        f->span = steps ? MAX(0, stated - f->reference_time - start) : 0;
+        return TRUE;
+    }
+    if (steps)
+        return TRUE;
+    return get_long(h, "validityDate", &date, error) && get_long(h, "validityTime", &time, error) &&
+           unix_time(date, time * 100, &f->valid_time, error);
+}
+
+/* Names, level and packing.  Pressure levels are in hPa whatever the message counts in. */
+static gboolean
+read_names(codes_handle *h, M2nGribHeader *f, GError **error)
+{
+    gsize n = sizeof f->type_of_level;
+
+    if (!get_text(h, "shortName", f->name, sizeof f->name, error) ||
+        !get_text(h, "units", f->units, sizeof f->units, error) ||
+        !get_long(h, "paramId", &f->param_id, error) ||
+        !get_text(h, "packingType", f->packing, sizeof f->packing, error))
+        return FALSE;
+    if (codes_get_string(h, "typeOfLevel", f->type_of_level, &n) != CODES_SUCCESS)
+        g_strlcpy(f->type_of_level, "unknown", sizeof f->type_of_level); /* centres' own surfaces */
+    if (codes_get_double(h, "level", &f->level) != CODES_SUCCESS)
+        f->level = 0;
+    if (g_str_equal(f->type_of_level, "isobaricInPa")) {
+        g_strlcpy(f->type_of_level, "isobaricInhPa", sizeof f->type_of_level);
+        f->level /= 100;
+    }
+    n = sizeof f->centre_name;
+    if (codes_get_string(h, "centre", f->centre_name, &n) != CODES_SUCCESS)
+        f->centre_name[0] = 0;
+    f->centre = long_or(h, "identificationOfOriginatingGeneratingCentre", -1);
+    if (f->centre < 0)
+        f->centre = long_or(h, "centre", 255);
+    f->member = long_or(h, "perturbationNumber", 0);
+    return TRUE;
+}
+
+/* ---- messages ------------------------------------------------------------------------------ */
+
+/* (transfer full) eccodes' view of `message`, which must outlive it. */
+static codes_handle *
+open_message(const guint8 *message, gsize length, GError **error)
+{
+    codes_handle *h = codes_handle_new_from_message(NULL, message, length);
+
+    if (h == NULL)
+        fail("message", CODES_INVALID_MESSAGE, error);
+    return h;
+}
+
+typedef struct {
+    const guint8 *message;
+    gsize length;
+    M2nGribHeader *header;
+    gsize n; /* values */
+    double *values;
+} Call;
+
+static gboolean
+header_call(gpointer data, GError **error)
+{
+    Call *c = data;
+    g_autoptr(codes_handle) h = open_message(c->message, c->length, error);
+
+    if (h == NULL || !read_names(h, c->header, error) || !read_time(h, c->header, error))
+        return FALSE;
+    if (c->header->edition == 1 && codes_get_size(h, "values", &c->n) != CODES_SUCCESS)
+        c->n = 0;
+    return TRUE;
+}
+
+gboolean
+m2n_eccodes_header(const guint8 *message, gsize length, M2nGribHeader *header, gsize *n,
+                   GError **error)
+{
+    Call c = {message, length, header, 0, NULL};
+    const gboolean ok = m2n_eccodes_guard(header_call, &c, error);
+
+    *n = c.n;
+    return ok;
+}
+
+static gboolean
+values_call(gpointer data, GError **error)
+{
+    Call *c = data;
+    g_autoptr(codes_handle) h = open_message(c->message, c->length, error);
+    gsize size = 0;
+
+    if (h == NULL)
+        return FALSE;
+    int err = codes_get_size(h, "values", &size);
+    if (err == CODES_SUCCESS && size != c->n)
+        err = CODES_WRONG_ARRAY_SIZE;
+    if (err != CODES_SUCCESS)
+        return fail("number of values", err, error);
+    codes_set_double(h, "missingValue", M2N_ECCODES_MISSING);
+    err = codes_get_double_array(h, "values", c->values, &size);
+    if (err == CODES_SUCCESS && size != c->n)
+        err = CODES_WRONG_ARRAY_SIZE;
+    return err == CODES_SUCCESS || fail("values", err, error);
+}
+
+gboolean
+m2n_eccodes_values(const guint8 *message, gsize length, double *values, gsize n, GError **error)
+{
+    Call c = {message, length, NULL, n, values};
+
+    return m2n_eccodes_guard(values_call, &c, error);
+}
