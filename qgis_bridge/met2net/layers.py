@@ -1,0 +1,109 @@
+"""Layers of a forecast: one per variable, in a group named by the initial time."""
+import json
+
+from qgis.core import (QgsBilinearRasterResampler, QgsDateTimeRange, QgsMapLayer, QgsRasterLayer,
+                       QgsRasterLayerTemporalProperties)
+from qgis.PyQt.QtCore import QDateTime, Qt
+
+from . import styles
+from .forecast import time_text
+
+TIMES = "met2net/valid_times"      # JSON list of Unix seconds: band k shows entry k-1
+BANDS = "met2net/bands"            # JSON list: the band of each entry
+INIT = "met2net/init_time"         # Unix seconds
+FORECAST = "met2net/forecast"      # "yes": the layer's source is computed by the driver
+
+
+def moment(seconds):
+    return QDateTime.fromSecsSinceEpoch(int(seconds), Qt.UTC)
+
+
+def group_name(forecast):
+    return f"Forecast {time_text(forecast.init_time)}"
+
+
+def source(path, variable):
+    """A plain path with an option: QGIS keeps it relative to the project, so both can be moved."""
+    return f"{path}|option:VARIABLE={variable.name}"
+
+
+def forecast_layer(forecast, variable, found=None):
+    """QgsRasterLayer of one variable, styled and timed; reads headers only.
+
+    found  (low, high) of the variable over all lead times, for the colours.
+    """
+    options = QgsRasterLayer.LayerOptions(False)  # the default style would read pixels on this thread
+    layer = QgsRasterLayer(source(forecast.path, variable), variable.title, "gdal", options)
+    if layer.isValid():
+        dress(layer, forecast, variable, found, range(1, len(variable.valid_times) + 1))
+        layer.setCustomProperty(FORECAST, "yes")
+    return layer
+
+
+def dress(layer, forecast, variable, found, bands):
+    """Style and times on a raster layer whose `bands` hold the lead times of `variable`."""
+    bands = list(bands)
+    layer.setRenderer(styles.renderer(layer.dataProvider(), bands[0], variable.element, variable.unit, found))
+    resampler = layer.resampleFilter()
+    if resampler is not None:
+        resampler.setZoomedInResampler(QgsBilinearRasterResampler())
+    mark_times(layer, forecast.init_time, variable.valid_times, bands)
+    layer.metadata().setTitle(variable.title)
+    set_temporal(layer, variable.valid_times, bands, forecast.time_step)
+
+
+def mark_times(layer, init_time, valid_times, bands):
+    layer.setCustomProperty(INIT, str(init_time))
+    layer.setCustomProperty(TIMES, json.dumps(list(valid_times)))
+    layer.setCustomProperty(BANDS, json.dumps(list(bands)))
+
+
+def set_temporal(layer, valid_times, bands, time_step):
+    """QGIS 3.38 and later switch bands by themselves; before, LeadTimeFollower does."""
+    properties = layer.temporalProperties()
+    if follows_by_itself(layer):
+        from qgis.core import Qgis
+        ends = list(valid_times[1:]) + [valid_times[-1] + time_step]
+        properties.setMode(Qgis.RasterTemporalMode.FixedRangePerBand)
+        properties.setFixedRangePerBand({band: time_range(begin, end)
+                                         for band, begin, end in zip(bands, valid_times, ends)})
+    else:
+        properties.setMode(QgsRasterLayerTemporalProperties.ModeFixedTemporalRange)
+        properties.setFixedTemporalRange(time_range(valid_times[0], valid_times[-1] + time_step))
+    properties.setIsActive(True)
+
+
+def follows_by_itself(layer):
+    return hasattr(layer.temporalProperties(), "setFixedRangePerBand")
+
+
+def time_range(begin, end):
+    """[begin, end): a frame that starts where another ends must not show both."""
+    return QgsDateTimeRange(moment(begin), moment(end), True, False)
+
+
+def times_of(layer):
+    """(init_time, [(valid_time, band), ...]) of a layer made here, or None."""
+    if not isinstance(layer, QgsMapLayer):
+        return None
+    text = layer.customProperty(TIMES)
+    if not text:
+        return None
+    times = json.loads(text)
+    bands = json.loads(layer.customProperty(BANDS) or "[]") or list(range(1, len(times) + 1))
+    return int(layer.customProperty(INIT)), list(zip(times, bands))
+
+
+def add_group(project, forecast, layers, top=True):
+    """Group of the given layers in the tree; the first layer is shown, the others wait unticked.
+
+    layers: [(layer, shown)], from top to bottom.
+    """
+    root = project.layerTreeRoot()
+    group = root.insertGroup(0, group_name(forecast)) if top else root.addGroup(group_name(forecast))
+    for layer, shown in layers:
+        project.addMapLayer(layer, False)
+        node = group.addLayer(layer)
+        node.setItemVisibilityChecked(shown)
+        node.setExpanded(shown)
+    return group
