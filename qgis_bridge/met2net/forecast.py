@@ -3,7 +3,6 @@
 Opening costs no model time; compute() does, once per process and forecast.
 """
 import datetime
-import os
 import re
 from dataclasses import dataclass
 
@@ -25,7 +24,8 @@ class Variable:
 
     @property
     def title(self):
-        return f"{self.quantity} {self.level}".strip()
+        text = f"{self.quantity} {self.level}".strip()
+        return text[:1].upper() + text[1:]
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,7 @@ def _variable(key, rows):
     _, _, band, items = rows[0]
     quantity = re.sub(r"\s*\[.*\]$", "", items.get("GRIB_COMMENT", "")) or element
     unit = band.GetUnitType() or items.get("GRIB_UNIT", "")
-    words = band.GetDescription().split()
-    return Variable(words[0].rstrip(",") if words else element, element, level_text(short_name), quantity,
+    return Variable(items.get("MET2NET_VARIABLE", element), element, level_text(short_name), quantity,
                     unit_text(unit), tuple(r[0] for r in rows), tuple(r[1] for r in rows))
 
 
@@ -148,7 +147,3 @@ def time_text(seconds):
 def lead_text(seconds):
     """"+3 h", "+90 min", "+36 h"."""
     return f"{seconds / 3600:+g} h" if seconds % 3600 == 0 else f"{seconds / 60:+g} min"
-
-
-def default_stem(path):
-    return os.path.splitext(os.path.basename(path))[0]

@@ -1,7 +1,7 @@
 """Layers of a forecast: one per variable, in a group named by the initial time."""
 import json
 
-from qgis.core import (QgsBilinearRasterResampler, QgsDateTimeRange, QgsMapLayer, QgsRasterLayer,
+from qgis.core import (Qgis, QgsDateTimeRange, QgsMapLayer, QgsRasterDataProvider, QgsRasterLayer,
                        QgsRasterLayerTemporalProperties)
 from qgis.PyQt.QtCore import QDateTime, Qt
 
@@ -44,12 +44,17 @@ def dress(layer, forecast, variable, found, bands):
     """Style and times on a raster layer whose `bands` hold the lead times of `variable`."""
     bands = list(bands)
     layer.setRenderer(styles.renderer(layer.dataProvider(), bands[0], variable.element, variable.unit, found))
-    resampler = layer.resampleFilter()
-    if resampler is not None:
-        resampler.setZoomedInResampler(QgsBilinearRasterResampler())
+    smooth(layer)
     mark_times(layer, forecast.init_time, variable.valid_times, bands)
-    layer.metadata().setTitle(variable.title)
     set_temporal(layer, variable.valid_times, bands, forecast.time_step)
+
+
+def smooth(layer):
+    """Between the points of a coarse grid values are interpolated, by the provider, before they get colours."""
+    provider = layer.dataProvider()
+    if provider.enableProviderResampling(True):
+        provider.setZoomedInResamplingMethod(QgsRasterDataProvider.ResamplingMethod.Bilinear)
+        layer.setResamplingStage(Qgis.RasterResamplingStage.Provider)
 
 
 def mark_times(layer, init_time, valid_times, bands):
@@ -58,11 +63,20 @@ def mark_times(layer, init_time, valid_times, bands):
     layer.setCustomProperty(BANDS, json.dumps(list(bands)))
 
 
+def renew_times(layer, forecast):
+    """The forecast of a saved project may have moved on ("latest"): takes its times as they are now."""
+    name = layer.source().rpartition("VARIABLE=")[2]
+    for variable in forecast.variables:
+        if variable.name == name:
+            bands = range(1, len(variable.valid_times) + 1)
+            mark_times(layer, forecast.init_time, variable.valid_times, bands)
+            set_temporal(layer, variable.valid_times, list(bands), forecast.time_step)
+
+
 def set_temporal(layer, valid_times, bands, time_step):
     """QGIS 3.38 and later switch bands by themselves; before, LeadTimeFollower does."""
     properties = layer.temporalProperties()
     if follows_by_itself(layer):
-        from qgis.core import Qgis
         ends = list(valid_times[1:]) + [valid_times[-1] + time_step]
         properties.setMode(Qgis.RasterTemporalMode.FixedRangePerBand)
         properties.setFixedRangePerBand({band: time_range(begin, end)

@@ -61,6 +61,8 @@ STYLES = {
 def style_of(element, unit):
     """Style of a variable; cloud and humidity have the whole range of their unit."""
     style = STYLES.get(element, Style(PLAIN))
+    if unit in ("C", "°C") and style.middle == FREEZING:  # GDAL's GRIB driver converts
+        return Style(style.colours, style.step, 0.0)
     if element in ("TCDC", "RH") and unit in PERCENT:
         return Style(style.colours, fixed=PERCENT[unit])
     return style
@@ -77,7 +79,7 @@ def display_range(style, found):
         style = Style(style.colours, step=10.0 ** (math.floor(math.log10(high - low)) - 1), middle=style.middle)
         return display_range(style, found)
     if style.middle is not None and low < style.middle < high and balanced(low, style.middle, high):
-        reach = max(style.middle - low, high - style.middle)
+        reach = math.ceil(max(style.middle - low, high - style.middle) / style.step) * style.step
         low, high = style.middle - reach, style.middle + reach
     return (low, high) if high > low else (low, low + (style.step or 1.0))
 
@@ -106,7 +108,7 @@ def ramp_shader(colours, low, high, unit):
 
 def legend_settings(low, high, unit):
     settings = QgsColorRampLegendNodeSettings()
-    settings.setOrientation(Qt.Horizontal)
+    settings.setOrientation(Qt.Vertical)
     settings.setMinimumLabel(value_text(low, unit))
     settings.setMaximumLabel(value_text(high, unit))
     number = QgsBasicNumericFormat()
@@ -118,8 +120,9 @@ def legend_settings(low, high, unit):
 
 def value_text(value, unit):
     """"290 K (17 °C)", "12 m/s", "0.5"."""
-    text = f"{value:.6g} {unit}".rstrip()
-    return f"{text} ({value - FREEZING:.0f} °C)" if unit == "K" else text
+    if unit == "K":
+        return f"{value:.0f} K ({value - FREEZING:.0f} °C)"
+    return f"{value:.6g} {unit}".rstrip()
 
 
 def renderer(provider, band, element, unit, found):

@@ -1,0 +1,26 @@
+"""The provider "Met2Net" of the Processing toolbox."""
+from qgis.core import QgsProcessingProvider
+from qgis.PyQt.QtGui import QIcon
+
+from .algorithm import ICON
+from .forecasting import BatchForecast, ForecastToGrib2, ForecastToRaster
+
+ALGORITHMS = (ForecastToRaster, ForecastToGrib2, BatchForecast)
+
+
+class Met2NetProvider(QgsProcessingProvider):
+    def id(self):
+        return "met2net"
+
+    def name(self):
+        return "Met2Net"
+
+    def longName(self):
+        return "Met2Net weather forecasts"
+
+    def icon(self):
+        return QIcon(ICON)
+
+    def loadAlgorithms(self):
+        for algorithm in ALGORITHMS:
+            self.addAlgorithm(algorithm())
