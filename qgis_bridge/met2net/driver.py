@@ -25,6 +25,8 @@ def listening():
             said.append(text)
 
     gdal.PushErrorHandler(hear)
+    if hasattr(gdal, "SetCurrentErrorHandlerCatchDebug"):
+        gdal.SetCurrentErrorHandlerCatchDebug(False)  # what CPL_DEBUG asks for goes where it always goes
     try:
         yield said
     finally:

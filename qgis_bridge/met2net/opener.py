@@ -128,11 +128,13 @@ class ForecastOpener(QObject):
         """Computes the forecasts of a project just read, then ticks their layers again.
 
         A layer drawn before that would compute on a drawing thread, for which QGIS waits when the map moves.
+        Of a layer that QGIS could not open the driver tells why.
         """
         waiting = {}
         for layer in self.project.mapLayers().values():
-            if layer.customProperty(layers.FORECAST) == "yes" and layer.isValid():
-                waiting.setdefault(layer.source().split("|")[0], []).append(layer)
+            if layer.customProperty(layers.FORECAST) == "yes":
+                path = self.project.pathResolver().readPath(layer.source().split("|")[0])
+                waiting.setdefault(path, []).append(layer)
         for path, members in waiting.items():
             self.restore_one(path, members)
 
