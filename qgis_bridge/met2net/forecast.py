@@ -16,7 +16,7 @@ class Variable:
     """One variable of a forecast on one level."""
     name: str            # "t2m": what the open option VARIABLE takes
     element: str         # GRIB_ELEMENT: "TMP"
-    level: str           # "2 m", "1000 hPa", "surface"
+    level: str           # "2 m", "1000 hPa", ""
     quantity: str        # "Temperature"
     unit: str            # "K"
     valid_times: tuple   # Unix seconds, one per lead time, ascending
@@ -60,13 +60,13 @@ def is_forecast_file(path):
 
 
 def level_text(short_name):
-    """"2-HTGL" -> "2 m", "100000-ISBL" -> "1000 hPa", "0-SFC" -> "surface"."""
+    """"2-HTGL" -> "2 m", "100000-ISBL" -> "1000 hPa", "0-SFC" -> "" (the quantity alone says it)."""
     value, _, kind = short_name.partition("-")
     if kind == "HTGL":
         return f"{float(value):g} m"
     if kind == "ISBL":
         return f"{float(value) / 100:g} hPa"
-    return {"SFC": "surface", "EATM": "", "MSL": "sea level"}.get(kind, short_name)
+    return {"SFC": "", "EATM": "", "MSL": "sea level"}.get(kind, short_name)
 
 
 def unit_text(unit):

@@ -1,6 +1,7 @@
 """What the tests of the plugin share: a private home, the driver just built, a QGIS without a screen.
 
 Import it first: the environment must be right before Qt, GDAL or QGIS start."""
+import functools
 import os
 import pathlib
 import shutil
@@ -50,12 +51,10 @@ from qgis.PyQt.QtCore import QSize  # noqa: E402
 
 
 def start_qgis():
-    from qgis.testing import start_app
-    out, sys.stdout = sys.stdout, sys.stderr  # it prints its settings, which are not TAP
-    try:
-        return start_app()
-    finally:
-        sys.stdout = out
+    """It prints its settings and all messages, which are not TAP."""
+    import qgis.testing
+    qgis.testing.print = functools.partial(print, file=sys.stderr)
+    return qgis.testing.start_app()
 
 
 def sample(name="sample", **changes):

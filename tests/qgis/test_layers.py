@@ -171,7 +171,7 @@ class Wind(unittest.TestCase):
 class Words(unittest.TestCase):
     def test_levels(self):
         self.assertEqual([forecast.level_text(t) for t in ("2-HTGL", "100000-ISBL", "0-SFC", "1-HYBL")],
-                         ["2 m", "1000 hPa", "surface", "1-HYBL"])
+                         ["2 m", "1000 hPa", "", "1-HYBL"])
 
     def test_units(self):
         self.assertEqual([forecast.unit_text(u) for u in ("m s**-1", "[K]", "(0 - 1)", "%")], ["m/s", "K", "", "%"])

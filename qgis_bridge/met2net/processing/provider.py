@@ -4,8 +4,9 @@ from qgis.PyQt.QtGui import QIcon
 
 from .algorithm import ICON
 from .forecasting import BatchForecast, ForecastToGrib2, ForecastToRaster
+from .training import Train, Verify
 
-ALGORITHMS = (ForecastToRaster, ForecastToGrib2, BatchForecast)
+ALGORITHMS = (ForecastToRaster, ForecastToGrib2, BatchForecast, Train, Verify)
 
 
 class Met2NetProvider(QgsProcessingProvider):

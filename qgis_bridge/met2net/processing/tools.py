@@ -12,7 +12,8 @@ from collections import deque
 from qgis.core import QgsProcessingException
 
 FOLDERS = ("/usr/local/bin", "/usr/bin")  # QGIS started from a menu may have a shorter PATH
-PERCENT = re.compile(r"(\d{1,3})(?:\.\d+)?\s?%")
+PERCENT = re.compile(r"(?:preparing \S+\s+)?(\d{1,3})%")
+EPOCH = re.compile(r"epoch\s+(\d+)/(\d+)(?: \S+ (\d+)/(\d+))?")
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 PATIENCE = 20  # seconds a tool has to leave complete files after the signal
 
@@ -76,13 +77,26 @@ def read_lines(stream, lines):
 
 
 def hear(line, feedback, last):
-    found = PERCENT.match(line)
-    if found:
-        feedback.setProgress(min(100.0, float(found[1])))
+    done = progress_of(line)
+    if done is not None:
+        feedback.setProgress(done)
+    if done is not None and not line.startswith("epoch"):
         feedback.setProgressText(line)
     else:
         last.append(line)
         feedback.pushInfo(line)
+
+
+def progress_of(line):
+    """Percent that a line of a tool tells: " 42%  ...", or "epoch 3/50 [###...] 7/20"; else None."""
+    found = PERCENT.match(line)
+    if found:
+        return min(100.0, float(found[1]))
+    found = EPOCH.match(line)
+    if not found:
+        return None
+    epoch, epochs, step, steps = (int(n) if n else None for n in found.groups())
+    return 100 * (epoch if steps is None else epoch - 1 + step / max(steps, 1)) / max(epochs, 1)
 
 
 def stop(process):
