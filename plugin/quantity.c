@@ -157,6 +157,7 @@ char *
 m2n_size_format(guint64 bytes)
 {
     static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
+    char number[G_ASCII_DTOSTR_BUF_SIZE];
     double n = (double)bytes;
     guint unit = 0;
 
@@ -164,5 +165,6 @@ m2n_size_format(guint64 bytes)
         n /= 1024;
         unit++;
     }
-    return g_strdup_printf("%.*f %s", unit > 0 && n < 10 ? 1 : 0, n, units[unit]);
+    g_ascii_formatd(number, sizeof number, unit > 0 && n < 10 ? "%.1f" : "%.0f", n);
+    return g_strdup_printf("%s %s", number, units[unit]);
 }

@@ -146,8 +146,12 @@ m2n_level_text(const char *type_of_level, double level)
                  {"isobaricInPa", "Pa"},       {"hybrid", "level"},     {"theta", "K"},
                  {"depthBelowLandLayer", "m"}, {"depthBelowSea", "m"},  {"depthBelowLand", "m"}};
 
+    char number
+        [G_ASCII_DTOSTR_BUF_SIZE]; /* not printf: the host's locale may have a decimal comma */
+
     for (gsize i = 0; i < G_N_ELEMENTS(units); i++)
         if (strcmp(units[i].type, type_of_level) == 0)
-            return g_strdup_printf("%g %s", level, units[i].unit);
+            return g_strdup_printf("%s %s", g_ascii_formatd(number, sizeof number, "%g", level),
+                                   units[i].unit);
     return g_strdup(type_of_level);
 }
