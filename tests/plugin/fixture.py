@@ -188,6 +188,7 @@ class Case(unittest.TestCase):
         done = subprocess.run([str(c) for c in command], cwd=self.folder, env={**self.env, **env}, text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120, errors="replace")
         self.assertEqual(done.returncode, status, f"{command}\n{done.stdout}")
+        self.assertNotRegex(done.stdout, "Sanitizer|runtime error:|CRITICAL|WARNING \\*\\*")
         return done.stdout
 
     def run_python(self, code, *args, **env):
