@@ -179,6 +179,21 @@ usable(const M2nGribReader *r, const M2nGribEntry *e, GError **error)
     return about(r, e, error);
 }
 
+/* Names the grid in the error about a message that eccodes cannot read for its sake. */
+static void
+about_grid(const M2nGribEntry *e, const guint8 *message, gsize length, GError **error)
+{
+    M2nGridSpec s;
+    gsize n;
+    const guint8 *section = grid_section(e, message, length, &n);
+
+    if (e->edition == 2 && m2n_grid_spec_read_2(&s, section, n, NULL)) {
+        if (s.kind == M2N_SPEC_NO_PLACE)
+            g_prefix_error(error, "a %s grid: ", s.type);
+        m2n_grid_spec_clear(&s);
+    }
+}
+
 gboolean
 m2n_grib_reader_header(M2nGribReader *r, guint i, M2nGribHeader *h, GError **error)
 {
@@ -191,8 +206,11 @@ m2n_grib_reader_header(M2nGribReader *r, guint i, M2nGribHeader *h, GError **err
     g_autofree guint8 *message = m2n_grib_message(r->source, e, FALSE, &length, error);
     if (message == NULL)
         return FALSE;
-    if (!m2n_eccodes_header(message, length, &f, &values, error) ||
-        !read_grid(r, e, message, length, values, &f, error))
+    if (!m2n_eccodes_header(message, length, &f, &values, error)) {
+        about_grid(e, message, length, error);
+        return about(r, e, error);
+    }
+    if (!read_grid(r, e, message, length, values, &f, error))
         return about(r, e, error);
     *h = f;
     f.grid = NULL;

@@ -287,6 +287,18 @@ m2n_safetensors_metadata(const M2nSafetensors *st, const char *key)
     return node != NULL ? json_node_get_string(node) : NULL;
 }
 
+GStrv
+m2n_safetensors_metadata_keys(const M2nSafetensors *st)
+{
+    g_autoptr(GList) names = st->metadata != NULL ? json_object_get_members(st->metadata) : NULL;
+    g_autoptr(GStrvBuilder) keys = g_strv_builder_new();
+
+    names = g_list_sort(names, (GCompareFunc)strcmp);
+    for (const GList *l = names; l != NULL; l = l->next)
+        g_strv_builder_add(keys, l->data);
+    return g_strv_builder_end(keys);
+}
+
 gboolean
 m2n_safetensors_read_raw(const M2nSafetensors *st, const M2nTensorInfo *t, guint64 first, gsize n,
                          gpointer out, GError **error)

@@ -34,6 +34,7 @@ guint m2n_safetensors_count(const M2nSafetensors *st);
 const M2nTensorInfo *m2n_safetensors_nth(const M2nSafetensors *st, guint i); /* by offset */
 const M2nTensorInfo *m2n_safetensors_find(const M2nSafetensors *st, const char *name); /* or NULL */
 const char *m2n_safetensors_metadata(const M2nSafetensors *st, const char *key);       /* or NULL */
+GStrv m2n_safetensors_metadata_keys(const M2nSafetensors *st); /* (transfer full) sorted */
 
 /* Elements [first, first + n) as float32, converted from F32, F16 or BF16.  FALSE: M2N_ERROR_IO, or
  * _FORMAT for another dtype.  NaN and infinity pass through. */

@@ -1,0 +1,109 @@
+/* JSON descriptions as text. */
+#include "plugin/cli/info_text.h"
+
+static const char *
+text(JsonObject *o, const char *key)
+{
+    return json_object_get_string_member_with_default(o, key, "");
+}
+
+/* A number with five digits, or "-" when there is none. */
+static char *
+number(JsonObject *o, const char *key)
+{
+    JsonNode *n = json_object_get_member(o, key);
+
+    return n == NULL || !JSON_NODE_HOLDS_VALUE(n)
+               ? g_strdup("-")
+               : g_strdup_printf("%.5g", json_node_get_double(n));
+}
+
+static void
+print_message(JsonObject *m, const char **grid)
+{
+    const gint64 i = json_object_get_int_member(m, "number");
+
+    if (json_object_has_member(m, "error")) {
+        g_print("%5" G_GINT64_FORMAT "  error: %s\n", i, text(m, "error"));
+        return;
+    }
+    if (g_strcmp0(*grid, text(m, "grid")) != 0) {
+        *grid = text(m, "grid");
+        g_print("       grid %s: %s\n", text(m, "gridType"), *grid);
+    }
+    g_autofree char *level =
+        g_strdup_printf("%s %g", text(m, "typeOfLevel"), json_object_get_double_member(m, "level"));
+    g_autofree char *min = number(m, "min"), *mean = number(m, "mean"), *max = number(m, "max");
+    g_autofree char *missing = number(m, "missing");
+    g_print("%5" G_GINT64_FORMAT "  %-8s %-24s %-17.16s %-8s %10s %10s %10s %8s  %s\n", i,
+            text(m, "shortName"), level, text(m, "validTime"), text(m, "step"), min, mean, max,
+            missing, text(m, "packing"));
+}
+
+static void
+print_grib(JsonObject *o)
+{
+    JsonArray *messages = json_object_get_array_member(o, "messages");
+    const guint n = json_array_get_length(messages);
+    const char *grid = NULL;
+
+    g_print("%s: GRIB, %u message%s\n", text(o, "file"), n, n == 1 ? "" : "s");
+    g_print("%5s  %-8s %-24s %-17s %-8s %10s %10s %10s %8s  %s\n", "", "name", "level",
+            "valid (UTC)", "step", "min", "mean", "max", "missing", "packing");
+    for (guint i = 0; i < n; i++)
+        print_message(json_array_get_object_element(messages, i), &grid);
+}
+
+static void
+print_variables(JsonObject *o)
+{
+    JsonNode *node = json_object_get_member(o, "variables");
+
+    if (node == NULL || !JSON_NODE_HOLDS_ARRAY(node))
+        return;
+    JsonArray *a = json_node_get_array(node);
+    for (guint i = 0; i < json_array_get_length(a); i++) {
+        JsonNode *item = json_array_get_element(a, i);
+        if (JSON_NODE_HOLDS_VALUE(item)) {
+            g_print("  variable     %s\n", json_node_get_string(item));
+            continue;
+        }
+        g_autoptr(JsonGenerator) g = json_generator_new();
+        json_generator_set_root(g, item);
+        g_autofree char *line = json_generator_to_data(g, NULL);
+        g_print("  variable     %s\n", line);
+    }
+}
+
+/* Members that are there, one per line, in this order. */
+static void
+print_members(JsonObject *o)
+{
+    static const char *const shown[] = {
+        "config", "model", "input",   "initTime",   "leadTime", "fields",
+        "times",  "first", "last",    "grid",       "timeStep", "normalisation",
+        "target", "crs",   "tensors", "parameters", "metadata", "error"};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(shown); i++) {
+        JsonNode *n = json_object_get_member(o, shown[i]);
+        if (n == NULL)
+            continue;
+        g_autofree char *value =
+            JSON_NODE_HOLDS_VALUE(n) && json_node_get_value_type(n) == G_TYPE_STRING
+                ? g_strdup(json_node_get_string(n))
+                : json_to_string(n, FALSE);
+        g_print("  %-12s %s\n", shown[i], value);
+    }
+}
+
+void
+info_text_print(JsonObject *o)
+{
+    if (g_str_equal(text(o, "kind"), "grib")) {
+        print_grib(o);
+        return;
+    }
+    g_print("%s: %s\n", text(o, "file"), text(o, "kind"));
+    print_variables(o);
+    print_members(o);
+}

@@ -1,0 +1,25 @@
+/* What a file holds, as JSON: GRIB messages, a model, a prepared dataset, a forecast file.  For met2net-info.
+ *
+ *   GRIB      kind "grib", messages: number, edition, centre, shortName, paramId, typeOfLevel, level, units,
+ *             referenceTime, validTime, step, stepType, gridType, grid, size [columns, rows], packing,
+ *             gridRelativeWind, points, missing, min, max, mean of the values as our reader delivers them
+ *             (null when all are missing), and `error` where it cannot
+ *   model     kind "model", config, variables, grid, timeStep, normalisation, target, tensors, parameters,
+ *             metadata: the names of the keys; `error` when it cannot be used as it is
+ *   dataset   kind "dataset", fields, times, first, last, variables, grid, timeStep
+ *   forecast  kind "forecast", model, input, initTime, leadTime, variables, crs */
+#pragma once
+#include <json-glib/json-glib.h>
+
+#include "engine/base/source.h"
+
+G_BEGIN_DECLS
+
+/* (transfer full) An object with `file`, `kind` and the above.  values: decode GRIB data.  NULL: M2N_ERROR_IO,
+ * _FORMAT (none of these), and whatever a forecast file yields. */
+JsonNode *m2n_describe(const char *name, gboolean values, GError **error);
+
+/* The part of GRIB: its members into `o`.  Errors as above. */
+gboolean m2n_describe_grib(M2nSource *source, gboolean values, JsonObject *o, GError **error);
+
+G_END_DECLS

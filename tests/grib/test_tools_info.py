@@ -1,0 +1,124 @@
+"""met2net-info on every kind of file: the JSON against REFERENCE.tsv, metadata set and refused, exit codes."""
+import csv
+import json
+import math
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+import tap
+
+INFO = os.environ["M2N_INFO"]
+SHARED = pathlib.Path(os.environ["M2N_SHARED"])
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+KEYS = {"number", "edition", "centre", "shortName", "paramId", "level", "validTime", "step", "gridType", "size", "packing",
+        "points", "missing", "min", "max", "mean"}
+
+
+def info(*arguments):
+    p = subprocess.run([INFO, *map(str, arguments)], capture_output=True, text=True)
+    return p.returncode, p.stdout, p.stderr
+
+
+def described(*arguments):
+    code, out, err = info("--json", *arguments)
+    return code, json.loads(out)["files"]
+
+
+def close(got, want, scale):
+    return abs(got - want) <= 1e-6 * scale + 1e-30
+
+
+class Grib(unittest.TestCase):
+    def test_reference(self):
+        table = SHARED / "data" / "REFERENCE.tsv"
+        if not table.exists():
+            self.skipTest("no conformance files beside the checkout")
+        wanted = {}
+        with open(table) as f:
+            next(f)
+            for row in csv.DictReader(f, delimiter="\t"):
+                wanted.setdefault(row["file"], []).append(row)
+        wanted = {f: rows for f, rows in wanted.items() if "MRMS2" not in f and rows[0]["msg"] != "0"}
+        files = list(wanted)
+        _, got = described(*[SHARED / "data" / f for f in files])
+        self.assertEqual(len(got), len(files))
+        for name, answer in zip(files, got):
+            with self.subTest(name):
+                self.assertEqual(answer["kind"], "grib")
+                for row in wanted[name]:
+                    m = answer["messages"][int(row["msg"]) - 1]
+                    if row["status"] != "OK":
+                        self.assertIn("message " + row["msg"], m["error"])
+                        continue
+                    self.assertTrue(KEYS <= set(m), m)
+                    self.assertEqual((m["edition"], m["centre"], m["gridType"], m["packing"], m["points"], m["missing"]),
+                                     (int(row["edition"]), row["centre"], row["gridType"], row["packingType"],
+                                      int(row["nvalues"]), int(row["nmissing"])))
+                    if m["missing"] == m["points"]:
+                        self.assertIsNone(m["min"])
+                        continue
+                    low, high, mean = (float(row[k]) for k in ("min", "max", "mean"))
+                    scale = max(abs(low), abs(high))
+                    self.assertTrue(close(m["min"], low, scale) and close(m["max"], high, scale)
+                                    and close(m["mean"], mean, scale), (m, row))
+
+    def test_refusals(self):
+        with tempfile.TemporaryDirectory() as tmp:
+            bad = pathlib.Path(tmp) / "x.grib"
+            bad.write_bytes(b"not a message at all")
+            code, out, err = info(bad, "/nonexistent")
+            self.assertEqual(code, 1)
+            self.assertIn(f"{bad}: no GRIB message", err)
+            self.assertIn("/nonexistent", err)
+            code, files = described(bad)
+            self.assertEqual((code, "error" in files[0]), (1, True))
+        self.assertEqual(info()[0], 2)
+        self.assertEqual(info("--nonsense")[0], 2)
+
+
+class Model(unittest.TestCase):
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.addCleanup(self.folder.cleanup)
+        self.path = pathlib.Path(self.folder.name) / "m.safetensors"
+        source = ROOT / "samples" / "model.safetensors"
+        if not source.exists():
+            self.skipTest("no sample model yet")
+        shutil.copy(source, self.path)
+
+    def test_json(self):
+        code, (model,) = described(self.path)
+        self.assertEqual(code, 0)
+        self.assertEqual(model["kind"], "model")
+        self.assertNotIn("error", model)
+        self.assertGreater(model["parameters"], 1000)
+        self.assertEqual(len(model["variables"]), 5)
+        self.assertEqual(model["grid"]["width"], 64)
+
+    def test_set(self):
+        before = self.path.read_bytes()
+        code, (model,) = described("--set", "author=somebody", "--set", "time_step=1800", self.path)
+        self.assertEqual((code, model["timeStep"]), (0, 1800))
+        self.assertIn("author", model["metadata"])
+        after = self.path.read_bytes()
+        self.assertEqual(before[-100000:], after[-100000:])  # tensors as they were
+        for setting in ("time_step=x", "variables=[]", "nothing", "grid=@/nonexistent"):
+            self.assertEqual(info("--set", setting, self.path)[0], 1, setting)
+            self.assertEqual(self.path.read_bytes(), after)
+        self.assertEqual([p.name for p in pathlib.Path(self.folder.name).iterdir()], ["m.safetensors"])
+
+    def test_forecast_file(self):
+        path = ROOT / "samples" / "forecast.json"
+        if not path.exists():
+            self.skipTest("no sample forecast file yet")
+        code, (forecast,) = described(path)
+        self.assertEqual((code, forecast["kind"]), (0, "forecast"))
+        self.assertTrue(forecast["model"].endswith("model.safetensors"))
+
+
+if __name__ == "__main__":
+    tap.main()
