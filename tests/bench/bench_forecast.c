@@ -1,4 +1,5 @@
-/* bench_forecast CONFIG [--threads N] [--runs N] [--batch N]: seconds of one forecast, made-up weights.
+/* bench_forecast CONFIG|MODEL.safetensors [--threads N] [--runs N] [--batch N]: seconds of one forecast, with
+ * made-up weights or those of a model file.
  *
  * Prints one line a run: "CONFIG threads N run SECONDS"; the first run is printed as "first", with the time
  * to build the model and the session before it as "load".  At the end "peak_kb N" (VmHWM).
@@ -42,6 +43,23 @@ wait_for_line(void)
     return FALSE;
 }
 
+static M2nModel *
+made_up_model(const M2nConfig *c, GError **error)
+{
+    g_autofree float *weights = m2n_made_up_weights(c, 0);
+
+    return m2n_model_new(c, weights, error);
+}
+
+static M2nModel *
+load_model(const char *path, GError **error)
+{
+    g_autoptr(M2nSource) source = m2n_source_open_file(path, error);
+    g_autoptr(M2nSafetensors) st = source != NULL ? m2n_safetensors_open(source, error) : NULL;
+
+    return st != NULL ? m2n_model_load(st, error) : NULL;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -67,23 +85,19 @@ main(int argc, char **argv)
     for (gsize i = 0; i < G_N_ELEMENTS(configs); i++)
         if (strcmp(argv[1], configs[i].name) == 0)
             c = &configs[i].c;
-    if (c == NULL)
-        return 2;
-
-    const gsize n = (gsize)batch * c->steps * c->variables * c->height * c->width;
-    float *weights = m2n_made_up_weights(c, 0);
-    g_autofree float *x = m2n_made_up_fields(c, (gsize)batch, "x", 0), *y = g_new(float, n);
     const gint64 start = g_get_monotonic_time();
-    g_autoptr(M2nModel) m = m2n_model_new(c, weights, &error);
-    g_free(weights);
+    g_autoptr(M2nModel) m = c != NULL ? made_up_model(c, &error) : load_model(argv[1], &error);
     g_autoptr(M2nSession) s =
         m != NULL ? m2n_session_new(m, (guint)batch, (guint)threads, 0, &error) : NULL;
     if (s == NULL) {
         g_printerr("bench_forecast: %s\n", error->message);
         return 1;
     }
-    printf("%s threads %d load %.4f\n", argv[1], threads,
-           (double)(g_get_monotonic_time() - start) * 1e-6);
+    const double load = (double)(g_get_monotonic_time() - start) * 1e-6;
+    c = m2n_model_config(m);
+    const gsize n = (gsize)batch * c->steps * c->variables * c->height * c->width;
+    g_autofree float *x = m2n_made_up_fields(c, (gsize)batch, "x", 0), *y = g_new(float, n);
+    printf("%s threads %d load %.4f\n", argv[1], threads, load);
     for (gint i = 0; i <= runs; i++) {
         if (from_stdin && !wait_for_line())
             break;

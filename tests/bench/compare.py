@@ -1,0 +1,179 @@
+#!/usr/bin/env python3
+"""One table: a forecast by met2net, ONNX Runtime and PyTorch, alternating in one run on the same machine.
+
+usage: compare.py --build BUILD [--reference FOLDER] [--install] [--configs a,b] [--threads 1,2] [--runs 7]
+
+met2net is BUILD/tests/bench_forecast.  The peers need the PyTorch implementation met2net_torch.py in --reference
+(default: ../shared/reference beside the project) and /usr/bin/python3 with torch.  ONNX Runtime's Node package is
+looked for in --cache; with --install it is fetched into it with npm (install scripts off).  A peer that is not there
+is said to be absent and left out.  One forecast of each side in turn, medians over --runs after one warm-up; a pause
+between sides lets the threads of the last one go to sleep.
+"""
+import argparse
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+SIZES = {"wb_mv4": (4, 32, 64, 2), "wb_mv5": (5, 32, 64, 2), "wb_mv5_hires": (5, 64, 128, 4), "era5_128": (4, 128, 128, 4)}
+T, S, D, L = 12, 32, 256, 8
+PYTHON = "/usr/bin/python3"
+
+
+def gflop(name):
+    """Multiply-adds of a forecast, times two, as the formulas count them."""
+    v, height, width, stages = SIZES[name]
+    shrink = 2 ** (stages // 2)
+    hw = height * width // shrink ** 2
+    translator = v * hw * (L * (15 * D * D + D * (25 + 49) + 4 * D * 9) + 2 * T * S * D)
+    encoder = decoder = 0
+    px = height * width
+    for i in range(stages):
+        px //= 4 if i % 2 else 1
+        encoder += px * 9 * S * (1 if i == 0 else S)
+    for i in reversed(range(stages)):
+        decoder += px * 9 * S * S * (4 if i % 2 else 1)
+        px *= 4 if i % 2 else 1
+    return 2e-9 * (translator + v * T * (encoder + decoder + px * S))
+
+
+class Side:
+    """A program that makes one forecast for each line it reads."""
+
+    def __init__(self, command, env=None):
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                                        text=True, env=env)
+        self.times = []
+        self.load = None
+
+    def run(self):
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        while True:
+            line = self.process.stdout.readline()
+            words = line.split()
+            if not words:
+                raise RuntimeError(f"{self.process.args[0]} ended early")
+            if words[-2] == "load":
+                self.load = float(words[-1])
+            if words[-2] in ("run", "first"):
+                return float(words[-1])
+
+    def finish(self):
+        rest = self.process.communicate()[0].split()
+        return int(rest[rest.index("peak_kb") + 1]) / 1024
+
+
+def make_files(reference, folder, names, onnx):
+    """Model files of the made-up weights, for met2net and for ONNX Runtime."""
+    code = f"""
+import sys; sys.path.insert(0, {str(reference)!r})
+import met2net_torch as m
+from dataclasses import asdict
+for name in {names!r}:
+    c = m.CONFIGS[name]
+    state = {{k: v for k, v in m.made_up_state(c).items() if "_q" in k}}
+    m.save_safetensors({str(folder)!r} + "/" + name + ".safetensors", state, {{"config": asdict(c)}})
+"""
+    subprocess.run([PYTHON, "-c", code], check=True)
+    for name in names if onnx else []:
+        subprocess.run([PYTHON, reference / "met2net_torch.py", "onnx", name, folder / f"{name}.onnx"], check=True,
+                       stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+
+def find_peers(a):
+    """(PyTorch is there, folder of ONNX Runtime's node_modules or None)"""
+    torch = (a.reference / "met2net_torch.py").exists() and subprocess.run(
+        [PYTHON, "-c", "import torch"], stderr=subprocess.DEVNULL).returncode == 0
+    modules = a.cache / "node_modules"
+    package = a.reference / "onnxruntime" / "package.json"
+    if a.install and not modules.exists() and package.exists() and shutil.which("npm"):
+        a.cache.mkdir(parents=True, exist_ok=True)
+        shutil.copy(package, a.cache)
+        subprocess.run(["npm", "install", "--ignore-scripts", "--silent"], cwd=a.cache, check=True)
+    onnx = modules if torch and (modules / "onnxruntime-node").exists() and shutil.which("node") else None
+    print("PyTorch:", "there" if torch else f"absent (needs torch and {a.reference}/met2net_torch.py)")
+    print("ONNX Runtime:", "there" if onnx else "absent (--install fetches it into --cache)")
+    return torch, onnx
+
+
+def measure(a, name, threads, folder, torch, onnx):
+    v, height, width, _ = SIZES[name]
+    env = dict(os.environ)
+    if env.get("M2N_ISA") == "avx2":  # the same cap for the peer
+        env["ONEDNN_MAX_CPU_ISA"] = env["DNNL_MAX_CPU_ISA"] = "AVX2"
+    model = folder / f"{name}.safetensors"
+    sides = {"met2net": Side([a.build / "tests/bench_forecast", model if model.exists() else name, "--stdin", "--threads",
+                              str(threads), "--runs", "1000000"], env)}
+    if onnx:
+        sides["onnx"] = Side(["node", HERE / "peer_onnx.js", folder / f"{name}.onnx", f"1,{T},{v},{height},{width}",
+                              str(threads)], dict(env, NODE_PATH=str(onnx)))
+    if torch:
+        sides["torch"] = Side([PYTHON, HERE / "peer_torch.py", a.reference, name, str(threads)], env)
+    first = {key: side.run() for key, side in sides.items()}
+    for _ in range(a.runs):
+        for side in sides.values():
+            time.sleep(a.pause)
+            side.times.append(side.run())
+    result = {key: (statistics.median(side.times), min(side.times), side.finish()) for key, side in sides.items()}
+    return result, first["met2net"] + sides["met2net"].load
+
+
+def matrix_rate(a, threads, torch):
+    """GFLOP/s of large float32 products: this engine's, and PyTorch's where it is there."""
+    out = subprocess.run([a.build / "tests/bench_gemm", str(threads)], capture_output=True, text=True, check=True).stdout
+    rates = [float(out.split()[-1])]
+    if torch:
+        code = f"""
+import time, torch
+torch.set_num_threads({threads}); a = torch.rand(2048, 2048); b = torch.rand(2048, 2048); best = 1e9
+for _ in range(5):
+    start = time.perf_counter(); a @ b; best = min(best, time.perf_counter() - start)
+print(2 * 2048 ** 3 / best * 1e-9)"""
+        rates.append(float(subprocess.run([PYTHON, "-c", code], capture_output=True, text=True, check=True).stdout))
+    return rates
+
+
+def main():
+    ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    ap.add_argument("--build", type=pathlib.Path, required=True)
+    ap.add_argument("--reference", type=pathlib.Path, default=HERE.parents[2] / "shared/reference")
+    ap.add_argument("--cache", type=pathlib.Path, default=pathlib.Path(tempfile.gettempdir()) / "met2net-onnxruntime")
+    ap.add_argument("--install", action="store_true")
+    ap.add_argument("--configs", default=",".join(SIZES))
+    ap.add_argument("--threads", default="1,2")
+    ap.add_argument("--runs", type=int, default=7)
+    ap.add_argument("--pause", type=float, default=0.1)
+    a = ap.parse_args()
+    torch, onnx = find_peers(a)
+    cpu = [line for line in open("/proc/cpuinfo") if line.startswith("model name")]
+    print("machine:", cpu[0].split(":")[1].strip() if cpu else "unknown", f"x {len(cpu)}, M2N_ISA={os.environ.get('M2N_ISA', '-')}")
+    names = a.configs.split(",")
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        if torch:
+            make_files(a.reference, folder, names, onnx)
+        print("| configuration | threads | met2net s | ONNX Runtime s | PyTorch s | faster peer / met2net | GFLOP/s "
+              "| of matrix rate | load + first s | MB met2net | MB ONNX | MB PyTorch |\n|" + "---|" * 12)
+        for threads in map(int, a.threads.split(",")):
+            rates = matrix_rate(a, threads, torch)
+            for name in names:
+                r, first = measure(a, name, threads, folder, torch, onnx)
+                peers = [r[k][0] for k in ("onnx", "torch") if k in r]
+                ours, speed = r["met2net"][0], gflop(name) / r["met2net"][0]
+                cell = lambda key, i, form: format(r[key][i], form) if key in r else "-"
+                print(f"| {name} | {threads} | {ours:.3f} | {cell('onnx', 0, '.3f')} | {cell('torch', 0, '.3f')} "
+                      f"| {format(min(peers) / ours, '.2f') if peers else '-'} | {speed:.0f} | {speed / max(rates):.0%} "
+                      f"| {first:.3f} | {cell('met2net', 2, '.0f')} | {cell('onnx', 2, '.0f')} | {cell('torch', 2, '.0f')} |",
+                      flush=True)
+            print(f"matrix rate, {threads} threads: met2net {rates[0]:.0f} GFLOP/s"
+                  + (f", PyTorch {rates[1]:.0f} GFLOP/s" if torch else ""), flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
