@@ -1,20 +1,24 @@
 /* Encoder and decoder of one image (one variable at one step); inside engine/nn only. */
 #pragma once
 #include "engine/nn/network.h"
+#include "engine/ops/panel.h"
 
 G_BEGIN_DECLS
 
 typedef struct {
-    float *image[3]; /* [S][H][W]: one stage's input, its output, and the image before a shuffle */
+    float *image[2];      /* [S][H][W]: a stage's input and output, before its norm */
+    float *scale, *shift; /* [S]: the norm of the last stage that ran */
+    M2nMoments *moments;  /* [2 groups][bands] */
+    float *lines;         /* what m2n_fused_conv() needs */
 } M2nCoderScratch;
 
 void m2n_coder_lay_out(M2nCoderScratch *s, const M2nModel *m, M2nArena *arena);
 
-/* x [H][W] -> latent [S][h][w]; (transfer none) inside the scratch */
-const float *m2n_encode_image(const M2nModel *m, const M2nCoderScratch *s, guint variable,
-                              const float *x);
-/* The image's latent [S][h][w] goes where m2n_decoder_input() says; y [H][W]. */
-float *m2n_decoder_input(const M2nCoderScratch *s);
-void m2n_decode_image(const M2nModel *m, const M2nCoderScratch *s, guint variable, float *y);
+/* x [H][W] -> channels [channel, channel + S) of a row of latents in panels, which has `channels`. */
+void m2n_encode_image(const M2nModel *m, const M2nCoderScratch *s, guint variable, const float *x,
+                      float *row, gsize channels, gsize channel);
+/* The way back; y [H][W]. */
+void m2n_decode_image(const M2nModel *m, const M2nCoderScratch *s, guint variable, const float *row,
+                      gsize channels, gsize channel, float *y);
 
 G_END_DECLS

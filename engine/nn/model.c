@@ -9,6 +9,7 @@
 #include "engine/base/error.h"
 #include "engine/nn/network.h"
 #include "engine/ops/batch_norm.h"
+#include "engine/ops/fused_conv.h"
 #include "engine/ops/panel_gemm.h"
 
 /* Where values come from, and the arena they go to: a measuring one the first time. */
@@ -78,18 +79,6 @@ keep_linear(Builder *b, const char *prefix)
     return l;
 }
 
-static M2nStage
-keep_stage(Builder *b, const char *prefix, const char *conv)
-{
-    g_autofree char *conv_name = join(prefix, conv), *norm_name = join(prefix, "norm");
-    M2nStage s;
-
-    s.weight = keep(b, conv_name, "weight");
-    s.bias = keep(b, conv_name, "bias");
-    s.norm = keep_norm(b, norm_name);
-    return s;
-}
-
 /* ---- folding and packing ---------------------------------------------------------------- */
 
 /* (transfer full) n floats to work with; NULL when measuring or out of memory, which is then reported. */
@@ -104,6 +93,25 @@ work_space(Builder *b, gsize n)
                     "weights: %" G_GSIZE_FORMAT " MiB to pack a matrix", n * sizeof(float) >> 20);
     }
     return space;
+}
+
+static M2nStage
+keep_stage(Builder *b, const char *prefix, const char *conv)
+{
+    g_autofree char *conv_name = join(prefix, conv), *norm_name = join(prefix, "norm");
+    g_autofree char *weight = join(conv_name, "weight");
+    const M2nParameter *p = m2n_parameters_find(b->p, weight);
+    g_autofree float *w = work_space(b, p->elements);
+    float *packed = m2n_arena_floats(
+        b->arena, m2n_fused_conv_packed_floats((gsize)p->shape[0], (gsize)p->shape[1]));
+    M2nStage s = {.weight = packed};
+
+    read_values(b, w, weight);
+    if (w != NULL)
+        m2n_fused_conv_pack((gsize)p->shape[0], (gsize)p->shape[1], w, packed);
+    s.bias = keep(b, conv_name, "bias");
+    s.norm = keep_norm(b, norm_name);
+    return s;
 }
 
 /* Matrices of `in` columns below each other, as one packed matrix. */

@@ -21,7 +21,7 @@ typedef struct {
 } M2nNorm;
 
 typedef struct {
-    const float *weight, *bias; /* 3x3 convolution, as in the checkpoint */
+    const float *weight, *bias; /* 3x3 convolution, packed for m2n_fused_conv() */
     M2nNorm norm;
 } M2nStage;
 

@@ -106,19 +106,15 @@ encode_images(gsize begin, gsize end, guint thread, gpointer data)
 {
     const M2nSession *s = data;
     const M2nConfig *c = &s->model->config;
-    const M2nTranslator *t = &s->translator;
 
     for (gsize image = begin; image < end; image++) {
-        const float *latent;
         guint variable;
         gsize channel;
         float *row;
 
         locate(s, image, &variable, &row, &channel);
-        latent = m2n_encode_image(s->model, &s->coder[thread], variable,
-                                  s->x + image * c->height * c->width);
-        for (gsize f = 0; f < c->hid_S; f++)
-            m2n_panel_put(row, t->ts, channel + f, 0, t->hw, latent + f * t->hw);
+        m2n_encode_image(s->model, &s->coder[thread], variable, s->x + image * c->height * c->width,
+                         row, s->translator.ts, channel);
     }
 }
 
@@ -127,17 +123,14 @@ decode_images(gsize begin, gsize end, guint thread, gpointer data)
 {
     const M2nSession *s = data;
     const M2nConfig *c = &s->model->config;
-    const M2nTranslator *t = &s->translator;
 
     for (gsize image = begin; image < end; image++) {
-        float *latent = m2n_decoder_input(&s->coder[thread]), *row;
         guint variable;
         gsize channel;
+        float *row;
 
         locate(s, image, &variable, &row, &channel);
-        for (gsize f = 0; f < c->hid_S; f++)
-            m2n_panel_fetch(row, t->ts, channel + f, 0, t->hw, latent + f * t->hw);
-        m2n_decode_image(s->model, &s->coder[thread], variable,
+        m2n_decode_image(s->model, &s->coder[thread], variable, row, s->translator.ts, channel,
                          s->y + image * c->height * c->width);
     }
 }

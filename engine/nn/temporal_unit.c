@@ -43,10 +43,10 @@ pass_gate_planes(gsize begin, gsize end, guint thread, gpointer data)
     M2nDepthwise shape = {1, t->height, t->width, 5, 1};
 
     for (gsize item = begin; item < end; item++) {
-        float *row = t->wide + item / groups * t->panels * 4 * t->d * M2N_PANEL;
+        float *row = m2n_translator_wide(t, item / groups * t->panels);
 
         for (gsize c = item % groups * GROUP; c < (item % groups + 1) * GROUP; c++) {
-            fetch_plane(t, row, 4 * t->d, 2 * t->d + c, s->plane[0]);
+            fetch_plane(t, row, t->wide_channels, 2 * t->d + c, s->plane[0]);
             shape.k = 5, shape.dilation = 1;
             m2n_depthwise_plane(&shape, s->plane[1], t->pitch, s->plane[0], t->pitch,
                                 b->dw5.weight + c * 25, b->dw5.bias[c]);
@@ -56,7 +56,7 @@ pass_gate_planes(gsize begin, gsize end, guint thread, gpointer data)
             shape.k = 7, shape.dilation = 3;
             m2n_depthwise_plane(&shape, s->image, rounded, s->plane[1], t->pitch,
                                 b->dw7.weight + c * 49, b->dw7.bias[c]);
-            put_image(t, row, 4 * t->d, 3 * t->d + c, s->image, rounded);
+            put_image(t, row, t->wide_channels, 3 * t->d + c, s->image, rounded);
         }
     }
 }
@@ -72,14 +72,14 @@ pass_hidden_planes(gsize begin, gsize end, guint thread, gpointer data)
     const M2nDepthwise shape = {1, t->height, t->width, 3, 1};
 
     for (gsize item = begin; item < end; item++) {
-        float *row = t->wide + item / groups * t->panels * 4 * t->d * M2N_PANEL;
+        float *row = m2n_translator_wide(t, item / groups * t->panels);
 
         for (gsize c = item % groups * GROUP; c < (item % groups + 1) * GROUP; c++) {
-            fetch_plane(t, row, 4 * t->d, c, s->plane[0]);
+            fetch_plane(t, row, t->wide_channels, c, s->plane[0]);
             m2n_depthwise_plane(&shape, s->image, rounded, s->plane[0], t->pitch,
                                 b->dw3.weight + c * 9, b->dw3.bias[c]);
             m2n_gelu(s->image, s->image, t->height * rounded);
-            put_image(t, row, 4 * t->d, c, s->image, rounded);
+            put_image(t, row, t->wide_channels, c, s->image, rounded);
         }
     }
 }
@@ -98,7 +98,7 @@ pass_gate(gsize begin, gsize end, guint thread, gpointer data)
     for (gsize i = begin; i < end; i++) {
         const gsize at = i / t->panels * t->d;
         const float *const x[] = {t->x + i * size}, *const scale[] = {t->scale[M2N_NORM_X] + at};
-        float *gate = t->wide + (i * 4 + 2) * size;
+        float *gate = m2n_translator_wide(t, i) + 2 * size;
 
         m2n_panel_combine(t->d, 1, x, scale, t->shift[M2N_NORM_X] + at, in);
         m2n_panel_gemm(t->d, t->d, b->proj_1.weight, b->proj_1.bias, in, gate);
@@ -117,7 +117,7 @@ pass_hidden(gsize begin, gsize end, guint thread, gpointer data)
 
     for (gsize i = begin; i < end; i++) {
         const gsize at = i / t->panels * t->d;
-        float *wide = t->wide + i * 4 * size, *z = t->z + i * size;
+        float *wide = m2n_translator_wide(t, i), *z = t->z + i * size;
         const float *const terms[] = {projected, t->x + i * size};
         const float *const scale[] = {NULL, t->residual[0] + at};
 
@@ -144,7 +144,7 @@ pass_output(gsize begin, gsize end, guint thread, gpointer data)
         const float *const terms[] = {out, z, t->x + i * size};
         const float *const scale[] = {NULL, NULL, t->doubled[0] + at};
 
-        m2n_panel_gemm(t->d, 4 * t->d, b->fc2.weight, b->fc2.bias, t->wide + i * 4 * size, out);
+        m2n_panel_gemm(t->d, 4 * t->d, b->fc2.weight, b->fc2.bias, m2n_translator_wide(t, i), out);
         m2n_panel_combine(t->d, 3, terms, scale, t->doubled[1] + at, z);
         m2n_panel_moments(t->d, m2n_translator_lanes(t, i % t->panels), z, &t->moments[i]);
     }

@@ -27,6 +27,7 @@ m2n_translator_init(M2nTranslator *t, const M2nModel *model, guint batch)
     t->panels = (t->hw + M2N_PANEL - 1) / M2N_PANEL;
     t->d = c->hid_T;
     t->ts = (gsize)c->steps * c->hid_S;
+    t->wide_channels = 4 * t->d + 2; /* see the header */
     t->pitch = (t->width + M2N_PANEL - 1) / M2N_PANEL * M2N_PANEL + 2 * RIM_COLUMNS;
     t->plane_size = (t->height + 2 * RIM + M2N_DEPTHWISE_SLACK(3)) * t->pitch;
 }
@@ -56,7 +57,7 @@ m2n_translator_lay_out(M2nTranslator *t, M2nArena *arena, guint threads)
     t->latent = m2n_arena_floats(arena, panels * t->ts * M2N_PANEL);
     t->z = m2n_arena_floats(arena, panels * t->d * M2N_PANEL);
     t->x = m2n_arena_floats(arena, panels * t->d * M2N_PANEL);
-    t->wide = m2n_arena_floats(arena, panels * 4 * t->d * M2N_PANEL);
+    t->wide = m2n_arena_floats(arena, panels * t->wide_channels * M2N_PANEL);
     for (guint i = 0; i < M2N_N_NORMS; i++) {
         t->scale[i] = m2n_arena_floats(arena, vector);
         t->shift[i] = m2n_arena_floats(arena, vector);
@@ -143,7 +144,7 @@ pass_project(gsize begin, gsize end, guint thread, gpointer data)
     float *in = t->scratch[thread].panel[0];
 
     for (gsize i = begin; i < end; i++) {
-        float *qkv = t->wide + i * 4 * size;
+        float *qkv = m2n_translator_wide(t, i);
 
         normalised(t, M2N_NORM_Z, t->z + i * size, i / t->panels, in);
         m2n_panel_gemm(3 * t->d, t->d, t->model->block[t->layer].qkv, NULL, in, qkv);
@@ -159,8 +160,8 @@ fetch_head(const M2nTranslator *t, M2nNormSlot slot, gsize row, gsize panel, gsi
 {
     const gsize n = t->d / M2N_HEADS, at = row * t->d + head * n;
     const gsize lanes = m2n_translator_lanes(t, panel);
-    const float *const in[] = {t->wide + ((row * t->panels + panel) * 4 + slot) * t->d * M2N_PANEL +
-                               head * n * M2N_PANEL};
+    const float *const in[] = {m2n_translator_wide(t, row * t->panels + panel) +
+                               (slot * t->d + head * n) * M2N_PANEL};
     const float *const scale[] = {t->scale[slot] + at};
 
     m2n_panel_combine(n, 1, in, scale, t->shift[slot] + at, out);
@@ -236,7 +237,7 @@ pass_mix(gsize begin, gsize end, guint thread, gpointer data)
         const float *values[M2N_MAX_COMBINE], *scale[M2N_MAX_COMBINE];
 
         for (gsize j = 0; j < v; j++) {
-            values[j] = t->wide + (((row / v * v + j) * t->panels + panel) * 4 + 2) * size;
+            values[j] = m2n_translator_wide(t, (row / v * v + j) * t->panels + panel) + 2 * size;
             scale[j] = t->mix + (row * v + j) * t->d;
         }
         m2n_panel_combine(t->d, v, values, scale, t->mix_shift + row * t->d, in);

@@ -31,12 +31,15 @@ typedef struct {
     M2nPool *pool;
     gsize batch, rows, height, width, hw, panels; /* of the latent grid; rows = batch * V */
     gsize d, ts;                                  /* D and T*S */
-    gsize pitch, plane_size;                      /* of a padded plane */
+    /* Two unused channels keep the panels of `wide` from lying a power of two apart: with D = 256 the lines of
+     * one channel would all fall into one set of the caches. */
+    gsize wide_channels;
+    gsize pitch, plane_size; /* of a padded plane */
 
     float *latent; /* [rows][panels][T*S][32]: input and output */
     float *z;      /* [rows][panels][D][32], before norm_2: see scale[M2N_NORM_Z] */
     float *x;      /* the same, before norm_1 */
-    float *wide;   /* [rows][panels][4D][32]: q k v - , then - - gate a, then the hidden layer */
+    float *wide; /* [rows][panels][4D + 2][32]: q k v - , then - - gate a, then the hidden layer */
     float *scale[M2N_N_NORMS], *shift[M2N_N_NORMS]; /* [rows][D] */
     float *mix, *mix_shift;                         /* [rows][V][D], [rows][D] */
     float *residual[2], *doubled[2];                /* [rows][D]: scale and shift of x */
@@ -60,6 +63,13 @@ void m2n_temporal_unit(M2nTranslator *t);
 /* Scale and shift of a group norm with one group from moments[slot]. */
 void m2n_translator_finish_norm(M2nTranslator *t, guint moments_slot, M2nNormSlot slot,
                                 const M2nNorm *norm);
+
+/* Panel number row * panels + panel of `wide`. */
+static inline float *
+m2n_translator_wide(const M2nTranslator *t, gsize panel)
+{
+    return t->wide + panel * t->wide_channels * M2N_PANEL;
+}
 
 static inline gsize
 m2n_translator_lanes(const M2nTranslator *t, gsize panel)

@@ -246,6 +246,25 @@ m2n_panel_moments(gsize channels, gsize lanes, const float *x, M2nMoments *m)
 }
 
 void
+m2n_moments_add(M2nMoments *m, const float *x, gsize n, gboolean first)
+{
+    double sum, square;
+
+    if (first)
+        *m = (M2nMoments){.pivot = (double)x[0]};
+    m->n += (double)n;
+    M2N_DISPATCH(m2n_panel_variants, moments)
+    (n / M2N_PANEL, x, (float)m->pivot, &sum, &square);
+    m->sum += sum;
+    m->square += square;
+    for (gsize i = n / M2N_PANEL * M2N_PANEL; i < n; i++) {
+        const double d = (double)x[i] - m->pivot;
+        m->sum += d;
+        m->square += d * d;
+    }
+}
+
+void
 m2n_moments_finish(const M2nMoments *m, gsize n, double *mean, double *rstd)
 {
     double count = 0.0, sum = 0.0, square = 0.0;

@@ -30,6 +30,9 @@ void m2n_panel_silu_add(gsize channels, const float *x, const float *scale_x, co
 void m2n_panel_multiply(gsize channels, const float *x, float *y);
 void m2n_panel_moments(gsize channels, gsize lanes, const float *x, M2nMoments *m);
 
+/* The same of n floats in a row; `first` starts afresh, with x[0] as the pivot. */
+void m2n_moments_add(M2nMoments *m, const float *x, gsize n, gboolean first);
+
 /* Mean and 1 / sqrt(variance + 1e-5) of n moments together. */
 void m2n_moments_finish(const M2nMoments *m, gsize n, double *mean, double *rstd);
 

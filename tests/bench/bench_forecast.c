@@ -1,11 +1,13 @@
 /* bench_forecast CONFIG|MODEL.safetensors [--threads N] [--runs N] [--batch N]: seconds of one forecast, with
  * made-up weights or those of a model file.
  *
- * Prints one line a run: "CONFIG threads N run SECONDS"; the first run is printed as "first", with the time
+ * Prints one line a run: "CONFIG threads N cpu SECONDS run SECONDS", processor time (of all threads; the one to
+ * look at on a busy machine) and time passed; the first run is printed as "first", with the time
  * to build the model and the session before it as "load".  At the end "peak_kb N" (VmHWM).
  * With --stdin each line read starts one run, so that a script can alternate programs. */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "engine/nn/session.h"
 #include "tests/lib/made_up.h"
@@ -102,8 +104,10 @@ main(int argc, char **argv)
         if (from_stdin && !wait_for_line())
             break;
         const gint64 t0 = g_get_monotonic_time();
+        const clock_t c0 = clock();
         m2n_session_run(s, x, y, NULL, NULL, NULL);
-        printf("%s threads %d %s %.4f\n", argv[1], threads, i == 0 ? "first" : "run",
+        printf("%s threads %d cpu %.4f %s %.4f\n", argv[1], threads,
+               (double)(clock() - c0) / CLOCKS_PER_SEC, i == 0 ? "first" : "run",
                (double)(g_get_monotonic_time() - t0) * 1e-6);
         fflush(stdout);
     }

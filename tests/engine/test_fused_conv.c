@@ -1,0 +1,120 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/ops/activation.h"
+#include "engine/ops/conv3x3.h"
+#include "engine/ops/fused_conv.h"
+#include "engine/ops/pixel_shuffle.h"
+#include "tests/lib/m2n_test.h"
+#include "tests/lib/m2n_variants.h"
+
+typedef float Aligned;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Aligned, free)
+
+/* One channel in; rows beyond a band; columns around 32; channels around a tile; both strides; shuffle. */
+static const M2nFusedConv shapes[] = {
+    {1, 4, 3, 31, 1, 2, FALSE},    {1, 8, 16, 32, 1, 2, FALSE},   {3, 6, 5, 33, 1, 1, FALSE},
+    {32, 32, 40, 64, 1, 2, FALSE}, {9, 10, 1, 1, 1, 2, FALSE},    {4, 8, 2, 2, 2, 2, FALSE},
+    {5, 12, 34, 66, 2, 2, FALSE},  {32, 8, 36, 128, 2, 1, FALSE}, {2, 16, 3, 7, 1, 2, TRUE},
+    {8, 32, 20, 33, 1, 2, TRUE},   {6, 24, 17, 64, 1, 2, TRUE},
+};
+
+/* The same with the plain ops and their references. */
+static void
+plain(const M2nFusedConv *s, float *y, const float *x, const float *scale, const float *shift,
+      const float *w, const float *bias)
+{
+    const gsize hw = s->height * s->width, n_out = s->out * hw / s->stride / s->stride;
+    const M2nConv3x3 shape = {s->in, s->out, s->height, s->width, s->stride};
+    g_autofree float *v = g_memdup2(x, s->in * hw * sizeof(float)), *raw = g_new(float, n_out);
+
+    for (gsize i = 0; scale != NULL && i < s->in * hw; i++)
+        v[i] = scale[i / hw] * x[i] + shift[i / hw];
+    if (scale != NULL)
+        m2n_activation_variants[0].silu(v, v, s->in * hw);
+    m2n_conv3x3_variants[0].forward(&shape, s->shuffle ? raw : y, v, w, bias);
+    if (s->shuffle)
+        m2n_pixel_shuffle(s->out / 4, s->height, s->width, y, raw);
+}
+
+static void
+check(const M2nFusedConv *s, gboolean normed)
+{
+    const gsize nx = s->in * s->height * s->width, nw = s->out * s->in * 9;
+    const gsize ny = s->out * s->height * s->width / s->stride / s->stride;
+    g_autofree float *x = g_new(float, nx), *w = g_new(float, nw), *bias = g_new(float, s->out);
+    g_autofree float *scale = g_new(float, s->in), *shift = g_new(float, s->in);
+    g_autofree float *packed = g_new(float, m2n_fused_conv_packed_floats(s->out, s->in));
+    g_autofree float *want = g_new(float, ny), *got = g_new(float, ny);
+    g_autofree M2nMoments *m = g_new0(M2nMoments, s->groups * m2n_fused_conv_bands(s));
+    g_autoptr(Aligned) scratch =
+        aligned_alloc(64, (m2n_fused_conv_scratch(s) * sizeof(float) + 63) / 64 * 64);
+
+    m2n_fill_random(x, nx);
+    m2n_fill_random(w, nw);
+    m2n_fill_random(bias, s->out);
+    m2n_fill_random(scale, s->in);
+    m2n_fill_random(shift, s->in);
+    m2n_fused_conv_pack(s->out, s->in, w, packed);
+    plain(s, want, x, normed ? scale : NULL, normed ? shift : NULL, w, bias);
+    m2n_fused_conv(s, got, x, normed ? scale : NULL, normed ? shift : NULL, packed, bias, m,
+                   scratch);
+    m2n_assert_close(got, want, ny, 1e-6 * 36 * sqrt(9.0 * (double)s->in), 1e-6);
+    for (gsize g = 0; g < s->groups; g++) {
+        const gsize n = ny / s->groups;
+        double mean, rstd, sum = 0, square = 0;
+
+        for (gsize i = g * n; i < (g + 1) * n; i++)
+            sum += (double)want[i];
+        for (gsize i = g * n; i < (g + 1) * n; i++)
+            square += ((double)want[i] - sum / (double)n) * ((double)want[i] - sum / (double)n);
+        m2n_moments_finish(m + g * m2n_fused_conv_bands(s), m2n_fused_conv_bands(s), &mean, &rstd);
+        g_assert_cmpfloat_with_epsilon(mean, sum / (double)n, 1e-4);
+        g_assert_cmpfloat_with_epsilon(rstd * sqrt(square / (double)n + 1e-5), 1.0, 1e-4);
+    }
+}
+
+/* With the instruction set in use: the test runs once for each. */
+static void
+test_matches_plain_ops(void)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(shapes); i++) {
+        check(&shapes[i], FALSE);
+        check(&shapes[i], TRUE);
+    }
+}
+
+static void
+test_loops_match_reference(gconstpointer data)
+{
+    const M2nFusedConvVariant *v = data, *ref = &m2n_fused_conv_variants[0];
+
+    m2n_skip_unless_it_runs(v);
+    for (gsize n = 1; n < 50; n++) {
+        g_autofree float *x = g_new(float, 2 * n), *a = g_new(float, n), *b = g_new(float, n);
+        g_autofree float *even = g_new(float, n), *odd = g_new(float, n), *y = g_new(float, 2 * n);
+
+        m2n_fill_random(x, 2 * n);
+        ref->activate(n, x, 1.5f, -0.5f, a);
+        v->activate(n, x, 1.5f, -0.5f, b);
+        m2n_assert_close(b, a, n, 2e-6, 0);
+        ref->readout(n, x, 1.5f, -0.5f, 0.7f, a);
+        v->readout(n, x, 1.5f, -0.5f, 0.7f, b);
+        m2n_assert_close(b, a, n, 5e-6, 0);
+        v->split(n, x, even, odd);
+        for (gsize i = 0; i < n; i++)
+            g_assert_true(even[i] == x[2 * i] && odd[i] == x[2 * i + 1]);
+        v->interleave(n, even, odd, y);
+        m2n_assert_close(y, x, 2 * n, 0, 0);
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/engine/fused_conv/matches-plain-ops", test_matches_plain_ops);
+    m2n_test_add_variants("fused_conv", "loops-match-reference", m2n_fused_conv_variants, activate,
+                          test_loops_match_reference);
+    return g_test_run();
+}
