@@ -2,8 +2,7 @@
  *
  *   M2N_FAULT=kind:n    the n-th call of that kind fails;  kind:n+  that one and all after it
  *   M2N_FAULT_ROOT=dir  calls on files count only below this folder
- *   M2N_FAULT_MIN=bytes allocations below this size never fail (default 65536); those by way of
- *                       g_try_*, which promise an answer, count at any size
+ *   M2N_FAULT_MIN=bytes what a big allocation is (default 262144)
  *   M2N_FAULT_LOG=file  at exit, one line per kind: name, calls, failed calls
  *
  * Programs are not told apart from libraries: a failed read of our file inside GDAL or eccodes
@@ -28,7 +27,8 @@ static const char *const names[N_KINDS] = {
 static atomic_ulong calls[N_KINDS], failed[N_KINDS];
 static Kind chosen = N_KINDS;
 static unsigned long chosen_from, chosen_to;
-static size_t alloc_min = 65536;
+static int counting; /* for the log: then every kind is counted */
+static size_t alloc_min = 262144;
 static char root[PATH_MAX];
 static size_t root_length;
 
@@ -41,6 +41,7 @@ read_environment(void)
 
     if (folder != NULL && realpath(folder, root) != NULL)
         root_length = strlen(root);
+    counting = getenv("M2N_FAULT_LOG") != NULL;
     if (min != NULL)
         alloc_min = strtoul(min, NULL, 10);
     for (int i = 0; colon != NULL && i < N_KINDS; i++)
@@ -118,10 +119,27 @@ extern void *__libc_calloc(size_t n, size_t size);
 extern void *__libc_realloc(void *p, size_t n);
 extern void *__libc_memalign(size_t align, size_t n);
 
+/* Whether the code at `caller` is the project's: its libraries, its tools, its tests. */
 static int
-alloc_fails(size_t n)
+is_ours(const void *caller)
 {
-    if (n < alloc_min || !fault_fails(ALLOC))
+    static const char *const parts[] = {"met2net", "MET2NET", "fault_"};
+    Dl_info info;
+
+    if (dladdr(caller, &info) == 0 || info.dli_fname == NULL)
+        return 0;
+    const char *slash = strrchr(info.dli_fname, '/');
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (strstr(slash != NULL ? slash : info.dli_fname, parts[i]) != NULL)
+            return 1;
+    return 0;
+}
+
+static int
+alloc_fails(size_t n, const void *caller)
+{
+    if (!(n >= alloc_min && fault_fails(BIG)) &&
+        !((chosen == ALLOC || counting) && is_ours(caller) && fault_fails(ALLOC)))
         return 0;
     errno = ENOMEM;
     return 1;
@@ -130,31 +148,31 @@ alloc_fails(size_t n)
 VISIBLE void *
 malloc(size_t n)
 {
-    return alloc_fails(n) ? NULL : __libc_malloc(n);
+    return alloc_fails(n, __builtin_return_address(0)) ? NULL : __libc_malloc(n);
 }
 
 VISIBLE void *
 calloc(size_t n, size_t size)
 {
-    return alloc_fails(n * size) ? NULL : __libc_calloc(n, size);
+    return alloc_fails(n * size, __builtin_return_address(0)) ? NULL : __libc_calloc(n, size);
 }
 
 VISIBLE void *
 realloc(void *p, size_t n)
 {
-    return alloc_fails(n) ? NULL : __libc_realloc(p, n);
+    return alloc_fails(n, __builtin_return_address(0)) ? NULL : __libc_realloc(p, n);
 }
 
 VISIBLE void *
 aligned_alloc(size_t align, size_t n)
 {
-    return alloc_fails(n) ? NULL : __libc_memalign(align, n);
+    return alloc_fails(n, __builtin_return_address(0)) ? NULL : __libc_memalign(align, n);
 }
 
 VISIBLE int
 posix_memalign(void **p, size_t align, size_t n)
 {
-    if (alloc_fails(n))
+    if (alloc_fails(n, __builtin_return_address(0)))
         return ENOMEM;
     *p = __libc_memalign(align, n);
     return *p == NULL ? ENOMEM : 0;

@@ -7,7 +7,8 @@
 #define VISIBLE __attribute__((visibility("default")))
 
 typedef enum {
-    ALLOC, /* NULL                                              */
+    ALLOC, /* NULL: our own code asks, which has to cope at any size     */
+    BIG,   /* NULL: whoever asks for M2N_FAULT_MIN bytes or more          */
     OPEN,  /* EMFILE: the host has no descriptor left            */
     READ,  /* EIO                                               */
     SHORT_READ,
