@@ -21,9 +21,11 @@
 
 #include "tests/fault/fault.h"
 
+_Static_assert(N_KINDS == 17, "a name for each");
 static const char *const names[N_KINDS] = {
-    "alloc", "open",   "read",  "short-read", "eintr-read", "write", "short-write", "eintr-write",
-    "fsync", "rename", "close", "mmap",       "thread",     "lock",  "stat",        "mkdir"};
+    "alloc", "big",         "open",        "read",  "short-read", "eintr-read",
+    "write", "short-write", "eintr-write", "fsync", "rename",     "close",
+    "mmap",  "thread",      "lock",        "stat",  "mkdir"};
 static atomic_ulong calls[N_KINDS], failed[N_KINDS];
 static Kind chosen = N_KINDS;
 static unsigned long chosen_from, chosen_to;

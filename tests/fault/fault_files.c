@@ -1,4 +1,5 @@
 /* The file half of libm2nfault.so. */
+#undef _FILE_OFFSET_BITS /* or open() would be another name for open64() */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdarg.h>
