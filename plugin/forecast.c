@@ -109,7 +109,10 @@ make_key(const M2nForecast *f)
 {
     g_autoptr(GString) text = g_string_new("met2net " MET2NET_VERSION "\n");
 
-    g_string_append_printf(text, "%s\n", m2n_source_stamp(f->model));
+    /* names too: a stamp can be forged on a medium that someone else made, a name on this machine cannot */
+    g_string_append_printf(text, "%s %s\n", m2n_source_name(f->model), m2n_source_stamp(f->model));
+    for (guint i = 0; f->inputs[i] != NULL; i++)
+        g_string_append_printf(text, "%s\n", f->inputs[i]);
     g_string_append(text, f->input_stamp);
     g_string_append_printf(text, "%" G_GINT64_FORMAT " %u %d", f->init_time, f->steps,
                            (int)f->method);

@@ -144,9 +144,12 @@ m2n_source_open_file(const char *path, GError **error)
     File *f = g_new0(File, 1);
     f->fd = fd;
     f->path = g_strdup(path);
-    g_autofree char *stamp = g_strdup_printf(
-        "%" G_GINT64_FORMAT "-%" G_GINT64_FORMAT ".%09ld-%" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT,
-        (gint64)st.st_size, (gint64)st.st_mtim.tv_sec, (long)st.st_mtim.tv_nsec, (guint64)st.st_dev,
-        (guint64)st.st_ino);
+    /* the time of the last change too, which nobody can set: cp -p and rsync -t put the other one back */
+    g_autofree char *stamp =
+        g_strdup_printf("%" G_GINT64_FORMAT "-%" G_GINT64_FORMAT ".%09ld-%" G_GINT64_FORMAT
+                        ".%09ld-%" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT,
+                        (gint64)st.st_size, (gint64)st.st_mtim.tv_sec, (long)st.st_mtim.tv_nsec,
+                        (gint64)st.st_ctim.tv_sec, (long)st.st_ctim.tv_nsec, (guint64)st.st_dev,
+                        (guint64)st.st_ino);
     return m2n_source_new(path, (guint64)st.st_size, stamp, &file_funcs, f);
 }

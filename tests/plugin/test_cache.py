@@ -107,12 +107,14 @@ group.OpenMDArray("u10").Read()
             self.assertIn("computing", self.read(), file)
             self.assertGreater(abs(self.values() - first).max(), 0.1)
             first = self.values()
-        # in place, same size, as `cp` and rsync --inplace do
-        data = (self.folder / "analysis.grib2").read_bytes()
+        # in place, same size, and the old time put back, as `cp -p` and `rsync --inplace -t` do
+        grib = self.folder / "analysis.grib2"
+        data, before = grib.read_bytes(), grib.stat()
         half = len(data) // 2
-        with open(self.folder / "analysis.grib2", "r+b") as f:
+        with open(grib, "r+b") as f:
             f.seek(half + 200)
             f.write(bytes(b ^ 1 for b in data[half + 200:half + 210]))
+        os.utime(grib, ns=(before.st_atime_ns, before.st_mtime_ns))
         self.assertIn("computing", self.read())
 
     def test_input_replaced_between_open_and_read_is_an_error(self):
