@@ -1,10 +1,11 @@
 #include "engine/ops/gemm.h"
 #include "tests/lib/m2n_test.h"
 
-/* Around the tile (6, 8 rows, 32 columns), the blocks (96, 512, 256) and nothing at all. */
+/* Around the tile (6, 12 rows, 32 columns), the blocks (96, 512, 256) and nothing at all. */
 static const gsize shapes[][3] = {
-    {1, 1, 1},  {5, 31, 3},   {6, 32, 7},   {7, 33, 255}, {8, 16, 256},    {9, 17, 257},
-    {8, 32, 0}, {95, 64, 10}, {97, 96, 10}, {13, 513, 5}, {100, 520, 300},
+    {1, 1, 1},    {5, 31, 3},   {6, 32, 7},   {7, 33, 255},    {8, 16, 256},
+    {9, 17, 257}, {8, 32, 0},   {11, 64, 5},  {12, 32, 9},     {13, 32, 6},
+    {95, 64, 10}, {97, 96, 10}, {13, 513, 5}, {100, 520, 300},
 };
 
 /* Exact-size heap blocks whose last row ends at its last element: ASan sees one float too far. */
