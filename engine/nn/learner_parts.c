@@ -11,9 +11,13 @@ void
 m2n_linear(const M2nWorker *w, float *y, const float *x, gsize out, gsize in, gsize n,
            const float *weight, const float *bias)
 {
-    for (gsize o = 0; bias != NULL && o < out; o++)
-        for (gsize i = 0; i < n; i++)
-            y[o * n + i] = bias[o];
+    for (gsize o = 0; bias != NULL && o < out; o++) {
+        const float b = bias[o];
+
+#pragma omp simd
+        for (gsize i = o * n; i < (o + 1) * n; i++)
+            y[i] = b;
+    }
     m2n_gemm(FALSE, FALSE, out, n, in, weight, in, x, n, bias != NULL, y, n, w->gemm);
 }
 

@@ -6,8 +6,6 @@
  * panel of it in L1. */
 #include "engine/ops/gemm.h"
 
-#include <string.h>
-
 #include "engine/ops/dispatch.h"
 
 #if M2N_HAVE_X86
@@ -86,8 +84,10 @@ static inline __attribute__((always_inline)) void
 pack_straight(const float *in, gsize stride, gsize count, gsize k, gsize width, float *out)
 {
     for (gsize l = 0; l < k; l++, in += stride, out += width) {
-        if (count >= width) {
-            memcpy(out, in, width * sizeof *out);
+        if (count == width) {
+#pragma omp simd
+            for (gsize i = 0; i < width; i++)
+                out[i] = in[i];
             continue;
         }
         for (gsize i = 0; i < width; i++)
