@@ -1,6 +1,7 @@
 """What the tests of the plugin share: a private home, the driver just built, a QGIS without a screen.
 
 Import it first: the environment must be right before Qt, GDAL or QGIS start."""
+import atexit
 import functools
 import os
 import pathlib
@@ -15,8 +16,8 @@ SAMPLES = SOURCE / "samples"
 PLUGINS = SOURCE / "qgis_bridge"
 PATIENCE = 90  # seconds until something that should happen is said not to happen
 
-_home = tempfile.TemporaryDirectory(prefix="met2net-qgis-")
-HOME = pathlib.Path(_home.name)
+HOME = pathlib.Path(tempfile.mkdtemp(prefix="met2net-qgis-"))
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)
 
 
 def environment():

@@ -7,7 +7,7 @@ from qgis.core import (QgsProcessingAlgorithm, QgsProcessingContext, QgsProcessi
                        QgsRasterLayer)
 from qgis.PyQt.QtGui import QIcon
 
-from ..forecast import describe, open_dataset, value_range
+from ..forecast import describe_dataset, open_dataset, value_range
 from ..layers import dress
 
 ICON = os.path.join(os.path.dirname(os.path.dirname(__file__)), "icon.svg")
@@ -126,25 +126,19 @@ class Dresser(QgsProcessingLayerPostProcessorInterface):
             layer.triggerRepaint()
 
 
-def load_variables(path, context, first=None):
+def load_variables(path, context):
     """Has every variable of the raster file `path` loaded as its own styled layer when the algorithm ends.
 
-    first  the file's own entry among the layers to load (a raster output); it shows the first variable.
+    They take the place of the file's own entry, if it has one: QGIS would take it for one of them.
     """
+    waiting = context.layersToLoadOnCompletion()
+    waiting.pop(path, None)
+    context.setLayersToLoadOnCompletion(waiting)
     dataset = open_dataset(path)
-    forecast = describe(path)
+    forecast = describe_dataset(dataset, path)
     for variable in sorted(forecast.variables, key=lambda v: v.element != "TMP"):
-        if first is None:
-            first = add_layer(path, variable, context)
-        details = context.layerToLoadOnCompletionDetails(first)
+        layer = QgsRasterLayer(path, variable.title, "gdal", QgsRasterLayer.LayerOptions(False))
+        context.temporaryLayerStore().addMapLayer(layer)
+        details = QgsProcessingContext.LayerDetails(variable.title, context.project(), variable.title)
         details.setPostProcessor(Dresser(forecast, variable, value_range(dataset, variable)))
-        first = None
-
-
-def add_layer(path, variable, context):
-    """Key of a further layer on `path` among those to load."""
-    layer = QgsRasterLayer(path, variable.title, "gdal", QgsRasterLayer.LayerOptions(False))
-    context.temporaryLayerStore().addMapLayer(layer)
-    details = QgsProcessingContext.LayerDetails(variable.title, context.project(), variable.title)
-    context.addLayerToLoadOnCompletion(layer.id(), details)
-    return layer.id()
+        context.addLayerToLoadOnCompletion(layer.id(), details)

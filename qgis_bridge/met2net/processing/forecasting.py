@@ -1,6 +1,7 @@
 """Algorithms that make forecasts."""
 import glob
 import os
+import re
 
 from osgeo import gdal
 from qgis.core import (QgsProcessingException, QgsProcessingOutputNumber,
@@ -14,6 +15,7 @@ from . import tools
 from .algorithm import INPUT_FILTER, Met2NetAlgorithm, load_variables
 
 INPUT_HELP = "A forecast file (forecast.json), or a GRIB file with the weather up to now; GRIB needs a model."
+COUNTS = re.compile(r"(\d+) forecasts? made .*?, (\d+) already complete, (\d+) failed")
 FORMATS = ("GRIB2", "GTiff", "COG", "netCDF", "Zarr")
 
 
@@ -44,7 +46,7 @@ When loaded, every variable becomes a styled layer that follows the temporal con
             dataset = open_dataset(name, self.open_options(parameters, context))
             self.write(dataset, output, feedback)
             if context.willLoadLayerOnCompletion(output):
-                load_variables(output, context, output)
+                load_variables(output, context)
         except driver.DriverError as error:
             if not feedback.isCanceled():
                 raise QgsProcessingException(str(error)) from error
@@ -136,6 +138,7 @@ reported and the others go on."""
         self.add(QgsProcessingParameterFolderDestination("OUTPUT", "Folder for the forecasts"),
                  "Names are made of the input's name and the initial time.")
         self.addOutput(QgsProcessingOutputNumber("FORECASTS", "Number of forecasts"))
+        self.addOutput(QgsProcessingOutputNumber("FAILED", "Number of inputs without a forecast"))
 
     def processAlgorithm(self, parameters, context, feedback):
         folder = self.parameterAsString(parameters, "OUTPUT", context)
@@ -149,5 +152,13 @@ reported and the others go on."""
         options = [*self.common_options(parameters, context),
                    f"--format={FORMATS[self.parameterAsEnum(parameters, 'FORMAT', context)]}",
                    f"--jobs={self.parameterAsInt(parameters, 'JOBS', context)}", f"--directory={folder}", *inputs]
-        tools.run("met2net-forecast", options, feedback)
-        return {"OUTPUT": folder, "FORECASTS": len(os.listdir(folder))}
+        outcome = tools.run("met2net-forecast", options, feedback, (tools.DONE, tools.FAILED))
+        if outcome is None:
+            return {"OUTPUT": folder}
+        counts = COUNTS.search("\n".join(outcome.words))
+        made, before, failed = (int(n) for n in counts.groups()) if counts else (0, 0, len(inputs))
+        if made + before == 0:
+            raise QgsProcessingException("\n".join(outcome.words))
+        if outcome.status != tools.DONE:
+            feedback.reportError(f"{failed} of {len(inputs)} inputs failed, the others are done; see above")
+        return {"OUTPUT": folder, "FORECASTS": made + before, "FAILED": failed}

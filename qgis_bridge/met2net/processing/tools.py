@@ -8,11 +8,12 @@ import signal
 import subprocess
 import threading
 from collections import deque
+from typing import NamedTuple
 
 from qgis.core import QgsProcessingException
 
 FOLDERS = ("/usr/local/bin", "/usr/bin")  # QGIS started from a menu may have a shorter PATH
-PERCENT = re.compile(r"(?:preparing \S+\s+)?(\d{1,3})%")
+PERCENT = re.compile(r"\s*(?:preparing \S+\s+)?(\d{1,3})%")
 EPOCH = re.compile(r"epoch\s+(\d+)/(\d+)(?: \S+ (\d+)/(\d+))?")
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 PATIENCE = 20  # seconds a tool has to leave complete files after the signal
@@ -27,8 +28,14 @@ def find(name):
     return path
 
 
+class Outcome(NamedTuple):
+    status: int
+    output: str   # standard output
+    words: tuple  # the last lines of standard error that are not progress
+
+
 def run(name, arguments, feedback, accept=(DONE,)):
-    """Standard output of `name arguments`. None when the user stopped it.
+    """Outcome of `name arguments`; None when the user stopped it.
 
     Any exit status but those in `accept` is a QgsProcessingException with the tool's last words.
     """
@@ -41,7 +48,7 @@ def run(name, arguments, feedback, accept=(DONE,)):
         return None
     if process.returncode not in accept:
         raise QgsProcessingException("\n".join(last) or f"{name}: exit status {process.returncode}")
-    return "".join(output)
+    return Outcome(process.returncode, "".join(output), tuple(last))
 
 
 def attend(process, feedback):

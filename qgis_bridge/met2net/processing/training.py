@@ -133,9 +133,9 @@ files already written can be judged instead of a model. The log shows the table.
             if path:
                 options.append(f"--{flag}={path}")
                 results[name] = path
-        table = tools.run("met2net-verify", [*options, *self.data(parameters, context)], feedback)
-        if table is not None:
-            feedback.pushConsoleInfo(table)
+        outcome = tools.run("met2net-verify", [*options, *self.data(parameters, context)], feedback)
+        if outcome is not None:
+            feedback.pushConsoleInfo(outcome.output)
             if context.project() is not None and self.parameterAsBool(parameters, "LOAD", context):
                 details = QgsProcessingContext.LayerDetails("Scores", context.project(), "Scores")
                 context.addLayerToLoadOnCompletion(results["OUTPUT"], details)
