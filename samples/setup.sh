@@ -8,10 +8,10 @@
 set -eu
 
 packages_build="gcc g++ libc6-dev meson ninja-build pkg-config python3
-  libglib2.0-dev libjson-glib-dev libeccodes-dev libproj-dev libgdal-dev libopenblas-dev mpi-default-dev
+  libglib2.0-dev libjson-glib-dev libeccodes-dev libproj-dev libgdal-dev libopenblas-dev
   gdal-bin python3-gdal python3-numpy python3-cairo fonts-dejavu-core"
-packages_test="git libeccodes-tools cdo clang llvm valgrind zip python3-eccodes
-  python3-rasterio python3-netcdf4 python3-xarray python3-cfgrib"
+packages_test="git libeccodes-tools cdo clang llvm valgrind zip
+  python3-eccodes dpkg-dev python3-rasterio python3-netcdf4 python3-xarray python3-cfgrib"
 packages_qgis="qgis python3-qgis qgis-providers xvfb xauth"
 
 missing() {
