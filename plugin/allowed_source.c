@@ -8,6 +8,8 @@
 
 #include "engine/base/error.h"
 
+#define DEEPEST 16u /* folders in folders: more than any archive has */
+
 static gboolean
 is_virtual(const char *name)
 {
@@ -86,6 +88,27 @@ allowed(const char *name, const char *folder)
            (!is_virtual(name) || strstr(name + strlen(folder), "/vsi") == NULL);
 }
 
+/* Every symbolic link in a folder of inputs leads to an allowed place as well. */
+static gboolean
+links_allowed(const char *name, const char *folder, guint depth)
+{
+    g_autoptr(GDir) dir = g_dir_open(name, 0, NULL);
+    const char *entry;
+
+    while (dir != NULL && (entry = g_dir_read_name(dir)) != NULL) {
+        g_autofree char *path = g_build_filename(name, entry, NULL);
+        if (g_file_test(path, G_FILE_TEST_IS_SYMLINK)) {
+            g_autofree char *target = resolve(path);
+            if (target == NULL || !allowed(target, folder))
+                return FALSE;
+        }
+        if (g_file_test(path, G_FILE_TEST_IS_DIR) && /* depth: links may go round */
+            (depth == 0 || !links_allowed(path, folder, depth - 1)))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 char *
 m2n_allowed_source(const char *file, const char *source, GError **error)
 {
@@ -100,7 +123,8 @@ m2n_allowed_source(const char *file, const char *source, GError **error)
         g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s: %s", file, source, g_strerror(errno));
         return NULL;
     }
-    if (name == NULL || !allowed(name, folder)) {
+    if (name == NULL || !allowed(name, folder) ||
+        (!is_virtual(name) && !links_allowed(name, folder, DEEPEST))) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_DENIED,
                     "%s: %s: not in the folder of the forecast file; allow it with "
                     "MET2NET_ALLOWED_SOURCE=folder or ANY",

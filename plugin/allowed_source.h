@@ -4,7 +4,7 @@
  * of the person who opens it.  As GDAL does for raw rasters named by a VRT, sources must lie in the
  * folder of the forecast file or below, unless the configuration option MET2NET_ALLOWED_SOURCE says
  * otherwise: SIBLING_OR_CHILD   the default ANY                no rule /a;/vsimem/b       in one of
- * these folders, or below Symbolic links are resolved first.  Sources on the network are refused
+ * these folders, or below Symbolic links are resolved first, those in a folder of inputs too.  Sources on the network are refused
  * unless ANY or a folder that is named allows them, even beside a forecast file that lies there
  * itself.  Names that the user typed (the forecast file, MODEL=) are not subject to this. */
 #pragma once

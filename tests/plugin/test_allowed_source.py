@@ -61,6 +61,24 @@ class AllowedSource(fixture.Case):
         self.write_forecast(input="inside.grib2")
         self.opens()
 
+    def test_links_inside_a_folder_of_inputs(self):
+        inputs = self.folder / "inputs" / "t2m"
+        inputs.mkdir(parents=True)
+        self.write_forecast(input="inputs")
+        self.refused(pattern="no field with rows")  # allowed, but there is nothing in it
+        os.symlink(self.folder / "analysis.grib2", inputs / "inside.nc")
+        self.refused(pattern="no field with rows|inside.nc")
+        os.symlink(self.secret / "analysis.grib2", inputs / "outside.nc")
+        self.refused()
+        (inputs / "outside.nc").unlink()
+        (self.folder / "other").mkdir()
+        os.symlink(self.folder / "other", inputs / "other")
+        os.symlink(self.secret / "analysis.grib2", self.folder / "other" / "a.nc")
+        self.refused()
+        (self.folder / "other" / "a.nc").unlink()
+        os.symlink(self.folder / "inputs", self.folder / "other" / "round")
+        self.refused()
+
     def test_forecast_folder_reached_through_a_link(self):
         os.symlink(self.folder, self.top / "alias")
         self.opens(str(self.top / "alias" / "forecast.json"))
