@@ -7,6 +7,7 @@
 #include "engine/base/error.h"
 #include "grib/grib_decode.h"
 #include "grib/grib_spec.h"
+#include "grib/grib_unpack.h"
 
 struct M2nGribReader {
     M2nSource *source;
@@ -217,9 +218,15 @@ m2n_grib_reader_header(M2nGribReader *r, guint i, M2nGribHeader *h, GError **err
     return TRUE;
 }
 
-/* Stored order to north-up, west to east; missing to NaN. */
+static gboolean
+is_oriented(const M2nGribHeader *h)
+{
+    return !h->i_negative && !h->j_positive && !h->j_consecutive && !h->alternating;
+}
+
+/* Stored order to north-up, west to east. */
 static void
-orient(const M2nGribHeader *h, const double *in, float *out)
+orient(const M2nGribHeader *h, const float *in, float *out)
 {
     const M2nGrid *g = h->grid;
     const gsize rows = g->height;
@@ -228,9 +235,7 @@ orient(const M2nGribHeader *h, const double *in, float *out)
     for (gsize row = 0; row < rows; row++) {
         const gsize n = g->row_points != NULL ? g->row_points[row] : g->width;
         const gsize j = h->j_positive ? rows - 1 - row : row;
-        const gsize from = g->row_points != NULL && h->j_positive ? g->n_points - start - n
-                           : g->row_points != NULL                ? start
-                                                                  : j * n;
+        const gsize from = h->j_positive ? g->n_points - start - n : start;
         for (gsize column = 0; column < n; column++) {
             const gsize i = h->i_negative ? n - 1 - column : column;
             gsize k = from + i;
@@ -238,10 +243,27 @@ orient(const M2nGribHeader *h, const double *in, float *out)
                 k = i * rows + (h->alternating && i % 2 == 1 ? rows - 1 - j : j);
             else if (h->alternating && j % 2 == 1)
                 k = from + n - 1 - i;
-            out[start + column] = in[k] == M2N_ECCODES_MISSING ? NAN : (float)in[k];
+            out[start + column] = in[k];
         }
         start += n;
     }
+}
+
+/* Values in stored order by way of eccodes, whose doubles become floats. */
+static gboolean
+unpack_elsewhere(const guint8 *message, gsize length, float *out, gsize n, GError **error)
+{
+    g_autofree double *v = g_try_new(double, n + 1);
+
+    if (v == NULL) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%" G_GSIZE_FORMAT " points", n);
+        return FALSE;
+    }
+    if (!m2n_eccodes_values(message, length, v, n, error))
+        return FALSE;
+    for (gsize i = 0; i < n; i++)
+        out[i] = v[i] == M2N_ECCODES_MISSING ? NAN : (float)v[i];
+    return TRUE;
 }
 
 gboolean
@@ -250,6 +272,7 @@ m2n_grib_reader_values(M2nGribReader *r, guint i, const M2nGribHeader *header, f
 {
     const M2nGribEntry *e = m2n_grib_reader_entry(r, i);
     const gsize n = header->grid->n_points;
+    const gboolean oriented = is_oriented(header) || !m2n_grid_has_place(header->grid);
     gsize length;
 
     if (!usable(r, e, error))
@@ -257,14 +280,18 @@ m2n_grib_reader_values(M2nGribReader *r, guint i, const M2nGribHeader *header, f
     g_autofree guint8 *message = m2n_grib_message(r->source, e, TRUE, &length, error);
     if (message == NULL)
         return FALSE;
-    g_autofree double *v = g_try_new(double, n + 1);
-    if (v == NULL) {
+    g_autofree float *room = oriented ? NULL : g_try_new(float, n + 1);
+    if (!oriented && room == NULL) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%" G_GSIZE_FORMAT " points", n);
         return about(r, e, error);
     }
-    if (!m2n_eccodes_values(message, length, v, n, error))
+    float *stored = oriented ? out : room;
+    const M2nUnpackResult result = m2n_grib_unpack(e->edition, message, length, stored, n, error);
+    if (result == M2N_UNPACK_FAILED ||
+        (result == M2N_UNPACK_NOT_OURS && !unpack_elsewhere(message, length, stored, n, error)))
         return about(r, e, error);
-    orient(header, v, out);
+    if (!oriented)
+        orient(header, room, out);
     return TRUE;
 }
 

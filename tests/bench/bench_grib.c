@@ -1,0 +1,142 @@
+/* bench_grib FILE: what reading and regridding cost, beside eccodes doing the same to the same messages.
+ *
+ * Prints "name value unit" lines.  The best of several runs: noise only ever adds. */
+#include <eccodes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include "engine/base/parallel.h"
+#include "grib/grib_reader.h"
+#include "grib/regrid.h"
+
+#define RUNS 7
+
+typedef struct {
+    M2nGribReader *reader;
+    M2nGribHeader *headers;
+    float **room; /* per thread */
+} Task;
+
+static double
+milliseconds(gint64 since)
+{
+    return (double)(g_get_monotonic_time() - since) / 1e3;
+}
+
+/* Reading a message's bytes and unpacking it, as a plain user of eccodes would. */
+static double
+plain_eccodes(M2nSource *source, M2nGribReader *r, guint n, double *room, gsize points)
+{
+    const gint64 start = g_get_monotonic_time();
+
+    for (guint i = 0; i < n; i++) {
+        gsize length, got = points;
+        g_autofree guint8 *m =
+            m2n_grib_message(source, m2n_grib_reader_entry(r, i), TRUE, &length, NULL);
+        codes_handle *h = codes_handle_new_from_message(NULL, m, length);
+        if (codes_get_double_array(h, "values", room, &got) != 0)
+            exit(1);
+        codes_handle_delete(h);
+    }
+    return milliseconds(start) / n;
+}
+
+static void
+decode(gsize begin, gsize end, guint thread, gpointer data)
+{
+    const Task *t = data;
+
+    for (gsize i = begin; i < end; i++)
+        if (!m2n_grib_reader_values(t->reader, (guint)i, &t->headers[i], t->room[thread], NULL))
+            exit(1);
+}
+
+static double
+ours(Task *t, guint n, guint threads)
+{
+    g_autoptr(M2nPool) pool = m2n_pool_new(threads, NULL);
+    const gint64 start = g_get_monotonic_time();
+
+    m2n_parallel_each(pool, n, decode, t);
+    return milliseconds(start) / n;
+}
+
+static void
+bench_decode(M2nSource *source, M2nGribReader *r, M2nGribHeader *headers, guint n)
+{
+    const gsize points = headers[0].grid->n_points;
+    g_autofree double *room = g_new(double, points);
+    float *floats[2] = {g_new(float, points), g_new(float, points)};
+    Task t = {r, headers, floats};
+    double best[3] = {INFINITY, INFINITY, INFINITY};
+
+    for (int k = 0; k < RUNS; k++) {
+        best[0] = MIN(best[0], plain_eccodes(source, r, n, room, points));
+        best[1] = MIN(best[1], ours(&t, n, 1));
+        best[2] = MIN(best[2], ours(&t, n, 2));
+    }
+    printf("decode-eccodes %.3f ms/message\n", best[0]);
+    printf("decode-1-thread %.3f ms/message, %.2f of eccodes\n", best[1], best[1] / best[0]);
+    printf("decode-2-threads %.3f ms/message, %.2f of eccodes\n", best[2], best[2] / best[0]);
+    g_free(floats[0]);
+    g_free(floats[1]);
+}
+
+static void
+bench_regrid(M2nGribReader *r, const M2nGribHeader *h)
+{
+    static const char *const names[] = {"bilinear", "nearest", "conservative"};
+    const double geo[6] = {0, 0.25, 0, 60, 0, -0.25};
+    g_autoptr(M2nGrid) to = m2n_grid_new_affine("EPSG:4326", 128, 128, geo);
+    g_autofree float *in = g_new(float, h->grid->n_points), *out = g_new(float, to->n_points);
+
+    if (!m2n_grib_reader_values(r, 0, h, in, NULL))
+        exit(1);
+    for (int method = 0; method < 3; method++) {
+        gint64 start = g_get_monotonic_time();
+        g_autoptr(M2nRegrid) g = m2n_regrid_new(h->grid, to, (M2nRegridMethod)method, NULL);
+        const double weights = milliseconds(start);
+        double best = INFINITY;
+        for (int k = 0; k < RUNS; k++) {
+            start = g_get_monotonic_time();
+            m2n_regrid_apply(g, in, out);
+            best = MIN(best, milliseconds(start));
+        }
+        printf("regrid-%s weights %.1f ms, apply %.3f ms/field\n", names[method], weights, best);
+    }
+}
+
+int
+main(int argc, char **argv)
+{
+    g_autoptr(GError) error = NULL;
+    struct rusage usage;
+
+    if (argc != 2)
+        return 2;
+    const gint64 start = g_get_monotonic_time();
+    g_autoptr(M2nSource) source = m2n_source_open_file(argv[1], &error);
+    g_autoptr(M2nGribReader) r = source != NULL ? m2n_grib_reader_open(source, &error) : NULL;
+    if (r == NULL) {
+        fprintf(stderr, "%s\n", error->message);
+        return 1;
+    }
+    const guint n = m2n_grib_reader_count(r);
+    M2nGribHeader *headers = g_new0(M2nGribHeader, n);
+    for (guint i = 0; i < n; i++)
+        if (!m2n_grib_reader_header(r, i, &headers[i], &error)) {
+            fprintf(stderr, "%s\n", error->message);
+            return 1;
+        }
+    printf("scan %.3f ms/message, %u messages\n", milliseconds(start) / n, n);
+    bench_decode(source, r, headers, MIN(n, 12));
+    bench_regrid(r, &headers[0]);
+    getrusage(RUSAGE_SELF, &usage);
+    printf("peak-memory %.0f MiB, file %.0f MiB\n", (double)usage.ru_maxrss / 1024,
+           (double)m2n_source_size(source) / (1 << 20));
+    for (guint i = 0; i < n; i++)
+        m2n_grib_header_clear(&headers[i]);
+    g_free(headers);
+    return 0;
+}
