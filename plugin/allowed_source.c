@@ -8,7 +8,7 @@
 
 #include "engine/base/error.h"
 
-#define DEEPEST 16u /* folders in folders: more than any archive has */
+#define MOST_ENTRIES 200000u /* of a folder of inputs, and those below: links may go round */
 
 static gboolean
 is_virtual(const char *name)
@@ -90,20 +90,22 @@ allowed(const char *name, const char *folder)
 
 /* Every symbolic link in a folder of inputs leads to an allowed place as well. */
 static gboolean
-links_allowed(const char *name, const char *folder, guint depth)
+links_allowed(const char *name, const char *folder, guint *budget)
 {
     g_autoptr(GDir) dir = g_dir_open(name, 0, NULL);
     const char *entry;
 
     while (dir != NULL && (entry = g_dir_read_name(dir)) != NULL) {
         g_autofree char *path = g_build_filename(name, entry, NULL);
+        if (*budget == 0)
+            return FALSE;
+        --*budget;
         if (g_file_test(path, G_FILE_TEST_IS_SYMLINK)) {
             g_autofree char *target = resolve(path);
             if (target == NULL || !allowed(target, folder))
                 return FALSE;
         }
-        if (g_file_test(path, G_FILE_TEST_IS_DIR) && /* depth: links may go round */
-            (depth == 0 || !links_allowed(path, folder, depth - 1)))
+        if (g_file_test(path, G_FILE_TEST_IS_DIR) && !links_allowed(path, folder, budget))
             return FALSE;
     }
     return TRUE;
@@ -112,6 +114,7 @@ links_allowed(const char *name, const char *folder, guint depth)
 char *
 m2n_allowed_source(const char *file, const char *source, GError **error)
 {
+    guint budget = MOST_ENTRIES;
     g_autofree char *beside = g_path_get_dirname(file);
     g_autofree char *folder = resolve(beside);
     g_autofree char *joined = *source == '/' || strstr(source, "://") != NULL
@@ -124,7 +127,7 @@ m2n_allowed_source(const char *file, const char *source, GError **error)
         return NULL;
     }
     if (name == NULL || !allowed(name, folder) ||
-        (!is_virtual(name) && !links_allowed(name, folder, DEEPEST))) {
+        (!is_virtual(name) && !links_allowed(name, folder, &budget))) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_DENIED,
                     "%s: %s: not in the folder of the forecast file; allow it with "
                     "MET2NET_ALLOWED_SOURCE=folder or ANY",

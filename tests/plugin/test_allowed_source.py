@@ -76,7 +76,8 @@ class AllowedSource(fixture.Case):
         os.symlink(self.secret / "analysis.grib2", self.folder / "other" / "a.nc")
         self.refused()
         (self.folder / "other" / "a.nc").unlink()
-        os.symlink(self.folder / "inputs", self.folder / "other" / "round")
+        for i in range(10):  # followed blindly, 10 to the power of the longest path
+            os.symlink(self.folder / "inputs", self.folder / "other" / f"round{i}")
         self.refused()
 
     def test_forecast_folder_reached_through_a_link(self):
