@@ -2,6 +2,7 @@
  * corrupt data, aborts; both are kept from the program we live in. */
 #include "grib/grib_eccodes.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,6 +39,28 @@ on_assertion(const char *message)
     longjmp(*rescue, 1);
 }
 
+/* eccodes has locks of its own.  A fork waits until no thread of ours is inside, or the child would find them
+ * held by a thread that it does not have. */
+static GRWLock inside;
+
+static void
+before_fork(void)
+{
+    g_rw_lock_writer_lock(&inside);
+}
+
+static void
+after_fork_in_parent(void)
+{
+    g_rw_lock_writer_unlock(&inside);
+}
+
+static void
+after_fork_in_child(void)
+{
+    g_rw_lock_init(&inside);
+}
+
 static void
 install(void)
 {
@@ -48,20 +71,35 @@ install(void)
     codes_context_set_logging_proc(codes_context_get_default(), log_or_not);
     if (codes_set_codes_assertion_failed_proc != NULL)
         codes_set_codes_assertion_failed_proc(on_assertion);
+    pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
     g_once_init_leave(&once, 1);
+}
+
+static void
+enter(void)
+{
+    install();
+    if (quiet++ == 0)
+        g_rw_lock_reader_lock(&inside);
+}
+
+static void
+leave(void)
+{
+    if (--quiet == 0)
+        g_rw_lock_reader_unlock(&inside);
 }
 
 void
 m2n_eccodes_quiet_begin(void)
 {
-    install();
-    quiet++;
+    enter();
 }
 
 void
 m2n_eccodes_quiet_end(void)
 {
-    quiet--;
+    leave();
 }
 
 gboolean
@@ -70,17 +108,17 @@ m2n_eccodes_guard(gboolean (*call)(gpointer data, GError **error), gpointer data
     jmp_buf here, *const before = rescue;
     const int depth = quiet;
 
-    install();
+    enter();
     if (setjmp(here) == 0) {
         rescue = &here;
-        quiet = depth + 1;
         const gboolean ok = call(data, error);
         rescue = before;
-        quiet = depth;
+        leave();
         return ok;
     }
     rescue = before; /* what `call` had allocated is lost: eccodes is in no state to free it */
-    quiet = depth;
+    quiet = depth + 1;
+    leave();
     char *newline = strchr(last_words, '\n');
     if (newline != NULL)
         *newline = 0;

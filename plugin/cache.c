@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "engine/base/error.h"
+#include "plugin/after_fork.h"
 #include "plugin/disk_cache.h"
 #include "plugin/quantity.h"
 
@@ -78,9 +79,20 @@ entry_free(gpointer data)
     g_free(e);
 }
 
+static void
+child_forgets(void)
+{
+    if (!m2n_after_fork_is_whole(&cache.lock))
+        cache.entries = NULL;
+    g_cond_init(&cache.changed);
+}
+
 static Entry *
 find_entry(const char *key, gboolean create)
 {
+    static gsize once = 0;
+
+    m2n_after_fork(&once, child_forgets);
     if (cache.entries == NULL)
         cache.entries = g_hash_table_new_full(g_str_hash, g_str_equal, NULL, entry_free);
     Entry *e = g_hash_table_lookup(cache.entries, key);

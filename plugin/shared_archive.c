@@ -1,6 +1,8 @@
 /* A table of the inputs in use, by the stamps of their files. */
 #include "plugin/shared_archive.h"
 
+#include "plugin/after_fork.h"
+
 struct M2nSharedArchive {
     guint references; /* under the lock of the table */
     char *key;
@@ -14,10 +16,32 @@ static struct {
     GHashTable *archives; /* key -> M2nSharedArchive, not owned */
 } table;
 
+static gboolean
+is_in_hand(gpointer key, gpointer value, gpointer unused)
+{
+    M2nSharedArchive *s = value;
+
+    (void)key;
+    (void)unused;
+    return !m2n_after_fork_is_whole(&s->lock);
+}
+
+static void
+child_forgets(void)
+{
+    if (!m2n_after_fork_is_whole(&table.lock))
+        table.archives = NULL;
+    else if (table.archives != NULL)
+        g_hash_table_foreach_remove(table.archives, is_in_hand, NULL);
+}
+
 /* (transfer full) */
 static M2nSharedArchive *
 find_or_add(const char *key)
 {
+    static gsize once = 0;
+
+    m2n_after_fork(&once, child_forgets);
     g_mutex_lock(&table.lock);
     if (table.archives == NULL)
         table.archives = g_hash_table_new(g_str_hash, g_str_equal);
@@ -53,7 +77,8 @@ m2n_shared_archive_unref(M2nSharedArchive *s)
 {
     g_mutex_lock(&table.lock);
     const gboolean last = --s->references == 0;
-    if (last)
+    /* not there when a fork has made this process forget it */
+    if (last && table.archives != NULL && g_hash_table_lookup(table.archives, s->key) == s)
         g_hash_table_remove(table.archives, s->key);
     g_mutex_unlock(&table.lock);
     if (!last)

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "plugin/after_fork.h"
+
 #define MAX_HASHES 64u
 #define CHUNK ((gsize)1 << 18)
 
@@ -14,13 +16,32 @@ static struct {
     GHashTable *hashes; /* stamp -> hash */
 } shared;
 
+static void
+child_forgets(void)
+{
+    if (m2n_after_fork_is_whole(&shared.lock))
+        return;
+    shared.stamp = NULL;
+    shared.model = NULL;
+    shared.hashes = NULL;
+}
+
+static void
+lock_shared(void)
+{
+    static gsize once = 0;
+
+    m2n_after_fork(&once, child_forgets);
+    g_mutex_lock(&shared.lock);
+}
+
 M2nModel *
 m2n_shared_model(const M2nSafetensors *tensors, GError **error)
 {
     const char *stamp = m2n_source_stamp(m2n_safetensors_source(tensors));
     M2nModel *model = NULL;
 
-    g_mutex_lock(&shared.lock);
+    lock_shared();
     if (shared.stamp != NULL && strcmp(shared.stamp, stamp) == 0)
         model = m2n_model_ref(shared.model);
     g_mutex_unlock(&shared.lock);
@@ -31,7 +52,7 @@ m2n_shared_model(const M2nSafetensors *tensors, GError **error)
     model = m2n_model_load(tensors, error);
     if (model == NULL)
         return NULL;
-    g_mutex_lock(&shared.lock);
+    lock_shared();
     g_clear_pointer(&shared.model, m2n_model_unref);
     g_free(shared.stamp);
     shared.model = m2n_model_ref(model);
@@ -62,7 +83,7 @@ m2n_shared_hash(M2nSource *source, GError **error)
 {
     const char *stamp = m2n_source_stamp(source);
 
-    g_mutex_lock(&shared.lock);
+    lock_shared();
     char *hash = shared.hashes != NULL ? g_strdup(g_hash_table_lookup(shared.hashes, stamp)) : NULL;
     g_mutex_unlock(&shared.lock);
     if (hash != NULL)
@@ -71,7 +92,7 @@ m2n_shared_hash(M2nSource *source, GError **error)
     hash = hash_source(source, error);
     if (hash == NULL)
         return NULL;
-    g_mutex_lock(&shared.lock);
+    lock_shared();
     if (shared.hashes == NULL)
         shared.hashes = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
     if (g_hash_table_size(shared.hashes) >= MAX_HASHES)
