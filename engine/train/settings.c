@@ -22,6 +22,8 @@
 const M2nSettingInfo m2n_setting_infos[] = {
     COUNT("epochs", epochs, 1, 100000, TRUE, "Passes over the training windows"),
     COUNT("batch", batch, 1, 4096, TRUE, "Windows per step"),
+    COUNT("epoch-windows", epoch_windows, 0, 1e9, TRUE,
+          "Windows per epoch, drawn anew for each; 0 all"),
     NUMBER("learning-rate", learning_rate, 1e-12, 10, TRUE, "Peak learning rate"),
     NUMBER("final-learning-rate", final_learning_rate, 0, 10, TRUE,
            "Learning rate at the end of the cosine"),

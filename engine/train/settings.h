@@ -11,6 +11,7 @@ G_BEGIN_DECLS
 typedef struct {
     M2nConfig config; /* variables, height and width come from the data, never from here */
     guint epochs, batch;
+    guint epoch_windows; /* windows of an epoch, drawn anew for each; 0: all there are */
     double learning_rate, final_learning_rate; /* the cosine falls from the first to the second */
     guint warmup_epochs;                       /* linear rise to learning_rate; 0: none */
     double beta1, beta2, epsilon;              /* Adam */

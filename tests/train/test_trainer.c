@@ -159,6 +159,29 @@ test_same_bits(void)
     clear_place(&c);
 }
 
+/* 22 windows, 9 of them an epoch: 2 steps of 4, and other windows each time. */
+static void
+test_epoch_windows(void)
+{
+    M2nSettings s = small_settings();
+    Place p = new_place();
+    Watch w = {0};
+    Wave wave;
+
+    s.epoch_windows = 9;
+    wave_init(&wave);
+    g_autoptr(M2nTrainer) t = m2n_trainer_new(&s, &wave.source, p.model, NULL);
+    g_assert_cmpuint(m2n_trainer_steps_per_epoch(t), ==, 2);
+    g_assert_true(m2n_trainer_run(t, watch, &w, NULL));
+    g_assert_cmpuint(m2n_trainer_place(t)->step, ==, 6);
+    g_assert_cmpuint(w.reports, ==, 9);
+    g_assert_cmpuint(wave.reads, ==, 3 * (8 + 8)); /* 8 to train, 5 and 3 repeated to validate */
+    s.epoch_windows = 3;                           /* fewer than a batch */
+    g_autoptr(M2nTrainer) few = m2n_trainer_new(&s, &wave.source, p.model, NULL);
+    g_assert_cmpuint(m2n_trainer_steps_per_epoch(few), ==, 1);
+    clear_place(&p);
+}
+
 /* The least memory a run accepts makes it compute activations twice, to the same bits. */
 static void
 test_memory_bound(void)
@@ -418,6 +441,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/train/trainer/learns", test_learns);
     g_test_add_func("/train/trainer/same-seed-same-bits", test_same_bits);
+    g_test_add_func("/train/trainer/epoch-windows", test_epoch_windows);
     g_test_add_func("/train/trainer/memory-bound-changes-no-bit", test_memory_bound);
     g_test_add_func("/train/trainer/resume-at-any-step", test_resume);
     g_test_add_func("/train/trainer/resume-refused", test_resume_refused);

@@ -1,0 +1,189 @@
+/* Building a trainer: sizes, memory, first weights, or those of a checkpoint. */
+#include <math.h>
+#include <string.h>
+
+#include "engine/base/error.h"
+#include "engine/nn/session.h"
+#include "engine/train/initial.h"
+#include "engine/train/trainer_private.h"
+
+/* Libraries, code and the allocator's own needs, as seen with an empty run. */
+#define PROCESS_BYTES ((gsize)64 << 20)
+
+/* ---- new and free ------------------------------------------------------------------------------- */
+
+static gboolean
+measure(M2nTrainer *t, GError **error)
+{
+    const M2nConfig *c = &t->settings.config;
+    g_autoptr(M2nParameters) p = m2n_parameters_new(c);
+    g_autofree float *zeros = g_try_new0(float, p->total);
+    g_autoptr(M2nModel) model = zeros ? m2n_model_new(c, zeros, error) : NULL;
+
+    if (model == NULL)
+        return FALSE;
+    const gsize weights = p->total * sizeof(float), window = m2n_window_floats(t->source) * 4;
+    const guint validation =
+        (guint)MIN(VALIDATION_BATCH, t->source->n_windows[M2N_SPAN_VALIDATION]);
+
+    t->memory.validation =
+        validation == 0
+            ? 0
+            : m2n_session_memory(model, validation, t->settings.threads) + 3 * validation * window;
+    /* moments, the model that validates, batches, the order of windows */
+    t->memory.rest = PROCESS_BYTES + 3 * weights + 2 * t->batch * window +
+                     t->source->n_windows[M2N_SPAN_TRAIN] * sizeof(guint32);
+    return TRUE;
+}
+
+static gboolean
+make_learner(M2nTrainer *t, GError **error)
+{
+    const guint64 most = t->settings.max_memory;
+    const gsize others = t->memory.validation + t->memory.rest;
+    const gsize least = m2n_learner_memory(&t->settings.config, t->batch, t->settings.threads,
+                                           t->settings.config.N_T);
+
+    if (most > 0 && most < others + least) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                    "max-memory: batch %u needs at least %" G_GSIZE_FORMAT
+                    " MiB, %" G_GUINT64_FORMAT " MiB are allowed; a smaller batch needs less",
+                    t->batch, ((others + least) >> 20) + 1, most >> 20);
+        return FALSE;
+    }
+    t->learner = m2n_learner_new(&t->settings.config, t->batch, t->settings.threads,
+                                 most > 0 ? (gsize)most - others : 0, error);
+    if (t->learner == NULL)
+        return FALSE;
+    t->memory.recomputed = m2n_learner_recomputed(t->learner);
+    t->memory.learner = m2n_learner_memory(&t->settings.config, t->batch, t->settings.threads,
+                                           t->memory.recomputed);
+    return TRUE;
+}
+
+static gboolean
+allocate(M2nTrainer *t, GError **error)
+{
+    const gsize n = m2n_learner_parameters(t->learner)->total;
+    const gsize rows = (gsize)t->batch * t->source->variables;
+
+    t->mean = g_try_new0(float, n);
+    t->square = g_try_new0(float, n);
+    t->x = g_try_new(float, t->batch *m2n_window_floats(t->source));
+    t->y = g_try_new(float, t->batch *m2n_window_floats(t->source));
+    t->keep = g_try_new(guint8, 4 * t->settings.config.N_T * rows);
+    t->order = g_try_new(guint32, t->source->n_windows[M2N_SPAN_TRAIN]);
+    if (t->mean && t->square && t->x && t->y && t->keep && t->order)
+        return TRUE;
+    g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "a batch of %u windows does not fit", t->batch);
+    return FALSE;
+}
+
+static gboolean
+set_sizes(M2nTrainer *t, GError **error)
+{
+    M2nConfig *c = &t->settings.config;
+    const M2nBatchSource *source = t->source;
+
+    c->variables = source->variables;
+    c->height = source->height;
+    c->width = source->width;
+    if (source->n_windows[M2N_SPAN_TRAIN] >= G_MAXUINT32) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_SHAPE, "too many training windows");
+        return FALSE;
+    }
+    guint64 n = source->n_windows[M2N_SPAN_TRAIN];
+    if (t->settings.epoch_windows > 0)
+        n = MIN(n, t->settings.epoch_windows);
+    t->batch = (guint)MIN(t->settings.batch, n);
+    t->steps = n / t->batch; /* an incomplete last batch is left out */
+    return m2n_config_check(c, "settings", error);
+}
+
+M2nTrainer *
+m2n_trainer_new(const M2nSettings *s, const M2nBatchSource *source, const char *model,
+                GError **error)
+{
+    g_autoptr(M2nTrainer) t = g_new0(M2nTrainer, 1);
+
+    g_assert(source->steps == s->config.steps && source->n_windows[M2N_SPAN_TRAIN] > 0);
+    t->settings = *s;
+    t->source = source;
+    t->place = (M2nTrainPlace)M2N_TRAIN_PLACE_START;
+    t->model = g_strdup(model);
+    t->last = m2n_run_file(model, M2N_RUN_LAST);
+    t->checkpoint = m2n_run_file(model, M2N_RUN_CHECKPOINT);
+    t->log_path = m2n_run_file(model, M2N_RUN_LOG);
+    t->picture = m2n_run_file(model, M2N_RUN_PICTURE);
+    t->log = g_array_new(FALSE, TRUE, sizeof(M2nTrainRecord));
+    if (!m2n_settings_check(s, "settings", error) || !set_sizes(t, error) || !measure(t, error) ||
+        !make_learner(t, error) || !allocate(t, error))
+        return NULL;
+    const M2nParameters *p = m2n_learner_parameters(t->learner);
+    m2n_initial_weights(p, s->seed, m2n_learner_query(t->learner));
+    memcpy(m2n_learner_key(t->learner), m2n_learner_query(t->learner), p->total * sizeof(float));
+    return g_steal_pointer(&t);
+}
+
+void
+m2n_trainer_free(M2nTrainer *t)
+{
+    g_clear_pointer(&t->learner, m2n_learner_free);
+    g_clear_pointer(&t->log, g_array_unref);
+    g_free(t->mean);
+    g_free(t->square);
+    g_free(t->x);
+    g_free(t->y);
+    g_free(t->keep);
+    g_free(t->order);
+    g_free(t->model);
+    g_free(t->last);
+    g_free(t->checkpoint);
+    g_free(t->log_path);
+    g_free(t->picture);
+    g_free(t);
+}
+
+gboolean
+m2n_trainer_resume(M2nTrainer *t, GError **error)
+{
+    if (!m2n_checkpoint_read(t->checkpoint, t->learner, t->mean, t->square, &t->place,
+                             t->source->fingerprint, error))
+        return FALSE;
+    g_autoptr(GArray) log = m2n_train_log_read(t->log_path, error);
+    if (log == NULL)
+        return FALSE;
+    g_array_set_size(t->log, 0);
+    for (guint i = 0; i < log->len; i++) { /* epochs after the checkpoint will come again */
+        const M2nTrainRecord *r = &g_array_index(log, M2nTrainRecord, i);
+
+        if (r->epoch <= t->place.epoch)
+            g_array_append_val(t->log, *r);
+    }
+    t->seconds_before = t->place.seconds;
+    return TRUE;
+}
+
+M2nTrainMemory
+m2n_trainer_memory(const M2nTrainer *t)
+{
+    return t->memory;
+}
+
+const M2nTrainPlace *
+m2n_trainer_place(const M2nTrainer *t)
+{
+    return &t->place;
+}
+
+const M2nSettings *
+m2n_trainer_settings(const M2nTrainer *t)
+{
+    return &t->settings;
+}
+
+guint64
+m2n_trainer_steps_per_epoch(const M2nTrainer *t)
+{
+    return t->steps;
+}
