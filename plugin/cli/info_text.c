@@ -54,6 +54,55 @@ print_grib(JsonObject *o)
         print_message(json_array_get_object_element(messages, i), &grid);
 }
 
+/* JSON without its punctuation: "steps 12  height 32", "a.grib2, b.grib2". */
+static void
+append_plain(GString *out, JsonNode *n)
+{
+    if (JSON_NODE_HOLDS_OBJECT(n)) {
+        JsonObjectIter iter;
+        const char *key;
+        JsonNode *member;
+        gboolean first = TRUE;
+
+        json_object_iter_init_ordered(&iter, json_node_get_object(n));
+        while (json_object_iter_next_ordered(&iter, &key, &member)) {
+            g_string_append_printf(out, "%s%s ", first ? "" : "  ", key);
+            append_plain(out, member);
+            first = FALSE;
+        }
+    } else if (JSON_NODE_HOLDS_ARRAY(n)) {
+        JsonArray *a = json_node_get_array(n);
+        for (guint i = 0; i < json_array_get_length(a); i++) {
+            g_string_append(out, i == 0 ? "" : ", ");
+            append_plain(out, json_array_get_element(a, i));
+        }
+    } else if (JSON_NODE_HOLDS_VALUE(n) && json_node_get_value_type(n) == G_TYPE_STRING) {
+        g_string_append(out, json_node_get_string(n));
+    } else if (JSON_NODE_HOLDS_VALUE(n) && json_node_get_value_type(n) == G_TYPE_DOUBLE) {
+        g_string_append_printf(out, "%.10g", json_node_get_double(n));
+    } else {
+        g_autofree char *value = json_to_string(n, FALSE);
+        g_string_append(out, value);
+    }
+}
+
+static void
+print_variable(JsonObject *v)
+{
+    static const char *const statistics[] = {"mean", "std", "min", "max", "change_std"};
+    g_autofree char *level = g_strdup_printf(
+        "%s %g", text(v, "typeOfLevel"), json_object_get_double_member_with_default(v, "level", 0));
+
+    g_print("  variable     %-8s paramId %-7" G_GINT64_FORMAT " %-24s %-10s", text(v, "name"),
+            json_object_get_int_member_with_default(v, "paramId", 0), level, text(v, "units"));
+    for (gsize i = 0; i < G_N_ELEMENTS(statistics); i++)
+        if (json_object_has_member(v, statistics[i])) {
+            g_autofree char *value = number(v, statistics[i]);
+            g_print("  %s %s", statistics[i], value);
+        }
+    g_print("\n");
+}
+
 static void
 print_variables(JsonObject *o)
 {
@@ -64,14 +113,10 @@ print_variables(JsonObject *o)
     JsonArray *a = json_node_get_array(node);
     for (guint i = 0; i < json_array_get_length(a); i++) {
         JsonNode *item = json_array_get_element(a, i);
-        if (JSON_NODE_HOLDS_VALUE(item)) {
+        if (JSON_NODE_HOLDS_OBJECT(item))
+            print_variable(json_node_get_object(item));
+        else
             g_print("  variable     %s\n", json_node_get_string(item));
-            continue;
-        }
-        g_autoptr(JsonGenerator) g = json_generator_new();
-        json_generator_set_root(g, item);
-        g_autofree char *line = json_generator_to_data(g, NULL);
-        g_print("  variable     %s\n", line);
     }
 }
 
@@ -88,11 +133,9 @@ print_members(JsonObject *o)
         JsonNode *n = json_object_get_member(o, shown[i]);
         if (n == NULL)
             continue;
-        g_autofree char *value =
-            JSON_NODE_HOLDS_VALUE(n) && json_node_get_value_type(n) == G_TYPE_STRING
-                ? g_strdup(json_node_get_string(n))
-                : json_to_string(n, FALSE);
-        g_print("  %-12s %s\n", shown[i], value);
+        g_autoptr(GString) value = g_string_new(NULL);
+        append_plain(value, n);
+        g_print("  %-12s %s\n", shown[i], value->str);
     }
 }
 
