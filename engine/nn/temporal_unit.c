@@ -5,7 +5,9 @@
 #include "engine/ops/activation.h"
 #include "engine/ops/depthwise.h"
 
-#define GROUP 8u /* channels of one item of the depthwise passes: 1 KiB of each panel */
+#define GROUP 8u         /* channels of one item of the depthwise passes: 1 KiB of each panel */
+#define HIDDEN_GROUP 32u /* the same of the hidden layer; divides 4D, as D is a multiple of 8 */
+#define AHEAD 4u         /* channels whose lines are fetched before they are needed */
 
 /* ---- depthwise convolutions ------------------------------------------------------------------ */
 
@@ -31,7 +33,19 @@ round_width(const M2nTranslator *t)
     return (t->width + M2N_PANEL - 1) / M2N_PANEL * M2N_PANEL;
 }
 
-/* item = row * (D / 8) + group: a = dw7(dw5(gate)), channel by channel.  In `wide` the gate is the third
+/* The lines of channel c of a row on their way to L1: panels lie too far apart for the processor to guess. */
+static void
+prefetch_channel(const M2nTranslator *t, const float *row, gsize c)
+{
+    for (gsize p = 0; p < t->panels; p++) {
+        const float *at = row + (p * t->wide_channels + c) * M2N_PANEL;
+
+        __builtin_prefetch(at, 1);
+        __builtin_prefetch(at + M2N_PANEL / 2, 1);
+    }
+}
+
+/* item = row * (D / GROUP) + group: a = dw7(dw5(gate)), channel by channel.  In `wide` the gate is the third
  * quarter of each panel, a the last. */
 static void
 pass_gate_planes(gsize begin, gsize end, guint thread, gpointer data)
@@ -45,6 +59,10 @@ pass_gate_planes(gsize begin, gsize end, guint thread, gpointer data)
     for (gsize item = begin; item < end; item++) {
         float *row = m2n_translator_wide(t, item / groups * t->panels);
 
+        for (gsize c = item % groups * GROUP; c < (item % groups + 1) * GROUP; c++) {
+            prefetch_channel(t, row, 2 * t->d + c);
+            prefetch_channel(t, row, 3 * t->d + c);
+        }
         for (gsize c = item % groups * GROUP; c < (item % groups + 1) * GROUP; c++) {
             fetch_plane(t, row, t->wide_channels, 2 * t->d + c, s->plane[0]);
             shape.k = 5, shape.dilation = 1;
@@ -61,25 +79,41 @@ pass_gate_planes(gsize begin, gsize end, guint thread, gpointer data)
     }
 }
 
-/* item = row * (4D / 8) + group: hidden = gelu(dw3(hidden)) */
+static void
+hidden_plane(const M2nTranslator *t, const M2nTranslatorScratch *s, const M2nBlock *b, float *row,
+             gsize c)
+{
+    const M2nDepthwise shape = {1, t->height, t->width, 3, 1};
+    const gsize rounded = round_width(t);
+
+    if (t->width == M2N_PANEL &&
+        m2n_depthwise3_gelu(row + c * M2N_PANEL, t->wide_channels * M2N_PANEL, t->height,
+                            b->dw3.weight + c * 9, b->dw3.bias[c]))
+        return;
+    fetch_plane(t, row, t->wide_channels, c, s->plane[0]);
+    m2n_depthwise_plane(&shape, s->image, rounded, s->plane[0], t->pitch, b->dw3.weight + c * 9,
+                        b->dw3.bias[c]);
+    m2n_gelu(s->image, s->image, t->height * rounded);
+    put_image(t, row, t->wide_channels, c, s->image, rounded);
+}
+
+/* item = row * (4D / GROUP) + group: hidden = gelu(dw3(hidden)) */
 static void
 pass_hidden_planes(gsize begin, gsize end, guint thread, gpointer data)
 {
     const M2nTranslator *t = data;
-    const M2nTranslatorScratch *s = &t->scratch[thread];
-    const M2nBlock *b = &t->model->block[t->layer];
-    const gsize groups = 4 * t->d / GROUP, rounded = round_width(t);
-    const M2nDepthwise shape = {1, t->height, t->width, 3, 1};
+    const gsize groups = 4 * t->d / HIDDEN_GROUP;
 
     for (gsize item = begin; item < end; item++) {
         float *row = m2n_translator_wide(t, item / groups * t->panels);
+        const gsize first = item % groups * HIDDEN_GROUP, last = first + HIDDEN_GROUP;
 
-        for (gsize c = item % groups * GROUP; c < (item % groups + 1) * GROUP; c++) {
-            fetch_plane(t, row, t->wide_channels, c, s->plane[0]);
-            m2n_depthwise_plane(&shape, s->image, rounded, s->plane[0], t->pitch,
-                                b->dw3.weight + c * 9, b->dw3.bias[c]);
-            m2n_gelu(s->image, s->image, t->height * rounded);
-            put_image(t, row, t->wide_channels, c, s->image, rounded);
+        for (gsize c = first; c < first + AHEAD; c++)
+            prefetch_channel(t, row, c);
+        for (gsize c = first; c < last; c++) {
+            if (c + AHEAD < last)
+                prefetch_channel(t, row, c + AHEAD);
+            hidden_plane(t, &t->scratch[thread], &t->model->block[t->layer], row, c);
         }
     }
 }
@@ -101,7 +135,8 @@ pass_gate(gsize begin, gsize end, guint thread, gpointer data)
         float *gate = m2n_translator_wide(t, i) + 2 * size;
 
         m2n_panel_combine(t->d, 1, x, scale, t->shift[M2N_NORM_X] + at, in);
-        m2n_panel_gemm(t->d, t->d, b->proj_1.weight, b->proj_1.bias, in, gate);
+        m2n_panel_gemm(t->d, t->d, b->proj_1.weight, b->proj_1.bias, in, gate,
+                       m2n_translator_next(t, i, t->x + i * size, size), size);
         m2n_gelu(gate, gate, size);
     }
 }
@@ -121,11 +156,13 @@ pass_hidden(gsize begin, gsize end, guint thread, gpointer data)
         const float *const terms[] = {projected, t->x + i * size};
         const float *const scale[] = {NULL, t->residual[0] + at};
 
-        m2n_panel_gemm(t->d, t->d, b->conv1.weight, b->conv1.bias, wide + 3 * size, gated);
+        m2n_panel_gemm(t->d, t->d, b->conv1.weight, b->conv1.bias, wide + 3 * size, gated, NULL, 0);
         m2n_panel_multiply(t->d, wide + 2 * size, gated);
-        m2n_panel_gemm(t->d, t->d, b->proj_2.weight, b->proj_2.bias, gated, projected);
+        m2n_panel_gemm(t->d, t->d, b->proj_2.weight, b->proj_2.bias, gated, projected, NULL, 0);
         m2n_panel_combine(t->d, 2, terms, scale, t->residual[1] + at, z);
-        m2n_panel_gemm(4 * t->d, t->d, b->fc1.weight, b->fc1.bias, z, wide);
+        m2n_panel_gemm(4 * t->d, t->d, b->fc1.weight, b->fc1.bias, z, wide,
+                       m2n_translator_next(t, i, wide + 2 * size, t->wide_channels * M2N_PANEL),
+                       2 * size);
     }
 }
 
@@ -140,11 +177,13 @@ pass_output(gsize begin, gsize end, guint thread, gpointer data)
 
     for (gsize i = begin; i < end; i++) {
         const gsize at = i / t->panels * t->d;
+        const float *wide = m2n_translator_wide(t, i);
         float *z = t->z + i * size;
         const float *const terms[] = {out, z, t->x + i * size};
         const float *const scale[] = {NULL, NULL, t->doubled[0] + at};
 
-        m2n_panel_gemm(t->d, 4 * t->d, b->fc2.weight, b->fc2.bias, m2n_translator_wide(t, i), out);
+        m2n_panel_gemm(t->d, 4 * t->d, b->fc2.weight, b->fc2.bias, wide, out,
+                       m2n_translator_next(t, i, wide, t->wide_channels * M2N_PANEL), 4 * size);
         m2n_panel_combine(t->d, 3, terms, scale, t->doubled[1] + at, z);
         m2n_panel_moments(t->d, m2n_translator_lanes(t, i % t->panels), z, &t->moments[i]);
     }
@@ -167,6 +206,6 @@ m2n_temporal_unit(M2nTranslator *t)
     m2n_parallel_each(t->pool, panels, pass_gate, t);
     m2n_parallel_each(t->pool, t->rows * t->d / GROUP, pass_gate_planes, t);
     m2n_parallel_each(t->pool, panels, pass_hidden, t);
-    m2n_parallel_each(t->pool, t->rows * 4 * t->d / GROUP, pass_hidden_planes, t);
+    m2n_parallel_each(t->pool, t->rows * 4 * t->d / HIDDEN_GROUP, pass_hidden_planes, t);
     m2n_parallel_each(t->pool, panels, pass_output, t);
 }

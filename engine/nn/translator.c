@@ -120,7 +120,7 @@ pass_begin(gsize begin, gsize end, guint thread, gpointer data)
     (void)thread;
     for (gsize i = begin; i < end; i++)
         m2n_panel_gemm(t->d, t->ts, t->model->conv1.weight, t->model->conv1.bias,
-                       t->latent + i * t->ts * M2N_PANEL, t->z + i * t->d * M2N_PANEL);
+                       t->latent + i * t->ts * M2N_PANEL, t->z + i * t->d * M2N_PANEL, NULL, 0);
 }
 
 static void
@@ -132,7 +132,7 @@ pass_end(gsize begin, gsize end, guint thread, gpointer data)
     for (gsize i = begin; i < end; i++) {
         normalised(t, M2N_NORM_Z, t->z + i * t->d * M2N_PANEL, i / t->panels, in);
         m2n_panel_gemm(t->ts, t->d, t->model->conv2.weight, t->model->conv2.bias, in,
-                       t->latent + i * t->ts * M2N_PANEL);
+                       t->latent + i * t->ts * M2N_PANEL, NULL, 0);
     }
 }
 
@@ -147,7 +147,8 @@ pass_project(gsize begin, gsize end, guint thread, gpointer data)
         float *qkv = m2n_translator_wide(t, i);
 
         normalised(t, M2N_NORM_Z, t->z + i * size, i / t->panels, in);
-        m2n_panel_gemm(3 * t->d, t->d, t->model->block[t->layer].qkv, NULL, in, qkv);
+        m2n_panel_gemm(3 * t->d, t->d, t->model->block[t->layer].qkv, NULL, in, qkv,
+                       m2n_translator_next(t, i, t->z + i * size, size), size);
         for (gsize s = 0; s < 3; s++)
             m2n_panel_moments(t->d, m2n_translator_lanes(t, i % t->panels), qkv + s * size,
                               &t->moments[s * t->rows * t->panels + i]);
@@ -241,7 +242,8 @@ pass_mix(gsize begin, gsize end, guint thread, gpointer data)
             scale[j] = t->mix + (row * v + j) * t->d;
         }
         m2n_panel_combine(t->d, v, values, scale, t->mix_shift + row * t->d, in);
-        m2n_panel_gemm(t->d, t->d, t->model->block[t->layer].post, NULL, in, t->x + i * size);
+        m2n_panel_gemm(t->d, t->d, t->model->block[t->layer].post, NULL, in, t->x + i * size, NULL,
+                       0);
         m2n_panel_moments(t->d, m2n_translator_lanes(t, panel), t->x + i * size, &t->moments[i]);
     }
 }

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "engine/ops/activation_simd.h"
 #include "engine/ops/dispatch.h"
 
 /* ---- reference ----------------------------------------------------------------------- */
@@ -211,15 +212,68 @@ plane_avx512(const M2nDepthwise *s, float *y, gsize y_pitch, const float *x, gsi
 {
     plane(s, y, y_pitch, x, x_pitch, w, bias, tiles_avx512);
 }
+/* A row of 32 and its neighbours to the left and right, zeros moving in at the edges. */
+typedef struct {
+    __m512 v[3][2];
+} Row;
+
+M2N_AVX512 M2N_INLINE Row
+load_row(const float *x)
+{
+    const __m512i zero = _mm512_setzero_si512();
+    const __m512i a = _mm512_loadu_si512(x), b = _mm512_loadu_si512(x + 16);
+
+    return (Row){{{_mm512_castsi512_ps(_mm512_alignr_epi32(a, zero, 15)),
+                   _mm512_castsi512_ps(_mm512_alignr_epi32(b, a, 15))},
+                  {_mm512_castsi512_ps(a), _mm512_castsi512_ps(b)},
+                  {_mm512_castsi512_ps(_mm512_alignr_epi32(b, a, 1)),
+                   _mm512_castsi512_ps(_mm512_alignr_epi32(zero, b, 1))}}};
+}
+
+#define ADD_ROW(acc, row, w)                                                                       \
+    do {                                                                                           \
+        for (int b_ = 0; b_ < 3; b_++) {                                                           \
+            acc[0] = _mm512_fmadd_ps(w[b_], row.v[b_][0], acc[0]);                                 \
+            acc[1] = _mm512_fmadd_ps(w[b_], row.v[b_][1], acc[1]);                                 \
+        }                                                                                          \
+    } while (0)
+
+/* Each row is read once: it ends the sums of the row above, adds to its own and begins those below. */
+M2N_AVX512 static void
+rows3_gelu_avx512(float *x, gsize stride, gsize rows, const float *w, float bias)
+{
+    const __m512 start = _mm512_set1_ps(bias);
+    __m512 weight[3][3], above[2] = {start, start}, own[2] = {start, start};
+
+    for (int a = 0; a < 3; a++)
+        for (int b = 0; b < 3; b++)
+            weight[a][b] = _mm512_set1_ps(w[3 * a + b]);
+    for (gsize i = 0; i < rows; i++) {
+        const Row row = load_row(x + i * stride);
+        __m512 below[2] = {start, start};
+
+        ADD_ROW(above, row, weight[2]);
+        ADD_ROW(own, row, weight[1]);
+        ADD_ROW(below, row, weight[0]);
+        if (i > 0) {
+            _mm512_storeu_ps(x + (i - 1) * stride, m2n_gelu_avx512(above[0]));
+            _mm512_storeu_ps(x + (i - 1) * stride + 16, m2n_gelu_avx512(above[1]));
+        }
+        above[0] = own[0], above[1] = own[1];
+        own[0] = below[0], own[1] = below[1];
+    }
+    _mm512_storeu_ps(x + (rows - 1) * stride, m2n_gelu_avx512(above[0]));
+    _mm512_storeu_ps(x + (rows - 1) * stride + 16, m2n_gelu_avx512(above[1]));
+}
 #endif
 
 /* ---- table and dispatch -------------------------------------------------------------- */
 
 const M2nDepthwiseVariant m2n_depthwise_variants[M2N_N_ISA] = {
-    {M2N_ISA_SCALAR, forward_ref, plane_ref},
+    {M2N_ISA_SCALAR, forward_ref, plane_ref, NULL},
 #if M2N_HAVE_X86
-    {M2N_ISA_AVX2, forward_avx2, plane_avx2},
-    {M2N_ISA_AVX512, forward_avx512, plane_avx512},
+    {M2N_ISA_AVX2, forward_avx2, plane_avx2, NULL},
+    {M2N_ISA_AVX512, forward_avx512, plane_avx512, rows3_gelu_avx512},
 #endif
 };
 
@@ -236,4 +290,14 @@ m2n_depthwise_plane(const M2nDepthwise *s, float *y, gsize y_pitch, const float 
 {
     g_assert(s->k == 3 || s->k == 5 || s->k == 7);
     M2N_DISPATCH(m2n_depthwise_variants, plane)(s, y, y_pitch, x, x_pitch, w, bias);
+}
+
+gboolean
+m2n_depthwise3_gelu(float *x, gsize stride, gsize rows, const float *w, float bias)
+{
+    const M2nDepthwiseVariant *v = &m2n_depthwise_variants[m2n_isa()];
+
+    if (v->rows3_gelu != NULL)
+        v->rows3_gelu(x, stride, rows, w, bias);
+    return v->rows3_gelu != NULL;
 }

@@ -28,6 +28,11 @@ void m2n_depthwise(const M2nDepthwise *shape, float *y, const float *x, const fl
 void m2n_depthwise_plane(const M2nDepthwise *shape, float *y, gsize y_pitch, const float *x,
                          gsize x_pitch, const float *w, float bias);
 
+/* x = gelu(3x3 convolution of x) in place, one channel of width 32 whose rows lie `stride` floats apart: the
+ * hidden layer of the temporal unit where a panel is a row of the image.  FALSE: the instruction set in use has
+ * no such kernel, nothing was done. */
+gboolean m2n_depthwise3_gelu(float *x, gsize stride, gsize rows, const float *w, float bias);
+
 /* All variants, reference first.  For the dispatcher, the tests and the benchmark only. */
 typedef struct {
     M2nIsa isa;
@@ -35,6 +40,8 @@ typedef struct {
                     const float *bias);
     void (*plane)(const M2nDepthwise *shape, float *y, gsize y_pitch, const float *x, gsize x_pitch,
                   const float *w, float bias);
+    void (*rows3_gelu)(float *x, gsize stride, gsize rows, const float *w,
+                       float bias); /* or NULL */
 } M2nDepthwiseVariant;
 
 extern const M2nDepthwiseVariant m2n_depthwise_variants[M2N_N_ISA];

@@ -1,7 +1,7 @@
 /* Matrix product with packed weights on one panel.
  *
- * The panel (256 channels: 32 KiB) stays in L1 while the weights stream past once from L2: 4 bytes a cycle,
- * an eighth of what L2 gives. */
+ * 256 channels of the panel, 32 KiB, stay in L1 while their weights stream past once from L2: 4 bytes a
+ * cycle, an eighth of what L2 gives. */
 #include "engine/ops/panel_gemm.h"
 
 #include <string.h>
@@ -24,8 +24,10 @@ m2n_panel_pack_rows(gsize rows, gsize out, gsize in, const float *w, float *pack
 /* ---- reference ----------------------------------------------------------------------- */
 
 static void
-forward_ref(gsize out, gsize in, const float *packed, const float *bias, const float *x, float *y)
+forward_ref(gsize out, gsize in, const float *packed, const float *bias, const float *x, float *y,
+            const float *next, gsize next_floats)
 {
+    (void)next, (void)next_floats;
     for (gsize o = 0; o < out; o++) {
         double sum[M2N_PANEL];
 
@@ -51,8 +53,11 @@ tile_avx2(gsize in, const float *w, const float *bias, const float *x, float *y)
         __m256 acc[ROWS_AVX2][2];
 
 #pragma GCC unroll 6
-        for (int i = 0; i < ROWS_AVX2; i++)
-            acc[i][0] = acc[i][1] = _mm256_set1_ps(bias[i]);
+        for (int i = 0; i < ROWS_AVX2; i++) {
+            const float *row = y + (gsize)i * M2N_PANEL + half;
+            acc[i][0] = bias != NULL ? _mm256_set1_ps(bias[i]) : _mm256_loadu_ps(row);
+            acc[i][1] = bias != NULL ? acc[i][0] : _mm256_loadu_ps(row + 8);
+        }
         for (gsize k = 0; k < in; k++) {
             const __m256 x0 = _mm256_loadu_ps(x + k * M2N_PANEL + half);
             const __m256 x1 = _mm256_loadu_ps(x + k * M2N_PANEL + half + 8);
@@ -82,8 +87,11 @@ tile_avx512(gsize in, const float *w, const float *bias, const float *x, float *
     __m512 acc[ROWS_AVX512][2];
 
 #pragma GCC unroll 8
-    for (int i = 0; i < ROWS_AVX512; i++)
-        acc[i][0] = acc[i][1] = _mm512_set1_ps(bias[i]);
+    for (int i = 0; i < ROWS_AVX512; i++) {
+        const float *row = y + (gsize)i * M2N_PANEL;
+        acc[i][0] = bias != NULL ? _mm512_set1_ps(bias[i]) : _mm512_loadu_ps(row);
+        acc[i][1] = bias != NULL ? acc[i][0] : _mm512_loadu_ps(row + 16);
+    }
     for (gsize k = 0; k < in; k++) {
         const __m512 x0 = _mm512_loadu_ps(x + k * M2N_PANEL);
         const __m512 x1 = _mm512_loadu_ps(x + k * M2N_PANEL + 16);
@@ -105,39 +113,61 @@ tile_avx512(gsize in, const float *w, const float *bias, const float *x, float *
 /* ---- all tiles of a panel -------------------------------------------------------------- */
 
 #define MAX_ROWS 8u
+#define BLOCK 256u /* input channels at a time: 32 KiB of x, which stays in L1 */
+#define LINE 16u   /* floats of a cache line */
 
+/* bias NULL: y += w x */
 typedef void (*Tile)(gsize in, const float *w, const float *bias, const float *x, float *y);
 
+/* `count` output channels of one block of input channels. */
 static void
-tiled(Tile tile, gsize rows, gsize out, gsize in, const float *packed, const float *bias,
-      const float *x, float *y)
+edge(Tile tile, gsize count, gsize in, const float *w, const float *bias, const float *x, float *y)
 {
-    for (gsize o = 0; o < out; o += rows, packed += rows * in) {
-        const gsize valid = MIN(rows, out - o);
-        float start[MAX_ROWS] = {0}, last[MAX_ROWS * M2N_PANEL];
+    float last[MAX_ROWS * M2N_PANEL] = {0}; /* a whole tile would write past y */
 
-        if (bias != NULL)
-            memcpy(start, bias + o, valid * sizeof(float));
-        if (valid == rows) {
-            tile(in, packed, start, x, y + o * M2N_PANEL);
-            continue;
-        }
-        tile(in, packed, start, x, last); /* a whole tile would write past y */
-        memcpy(y + o * M2N_PANEL, last, valid * M2N_PANEL * sizeof(float));
-    }
+    memcpy(last, y, count * M2N_PANEL * sizeof(float));
+    tile(in, w, bias, x, last);
+    memcpy(y, last, count * M2N_PANEL * sizeof(float));
 }
 
 static void
-forward_avx2(gsize out, gsize in, const float *packed, const float *bias, const float *x, float *y)
+tiled(Tile tile, gsize rows, gsize out, gsize in, const float *packed, const float *bias,
+      const float *x, float *y, const float *next, gsize next_floats)
 {
-    tiled(tile_avx2, ROWS_AVX2, out, in, packed, bias, x, y);
+    const gsize tiles = (out + rows - 1) / rows * ((in + BLOCK - 1) / BLOCK);
+    const gsize share = (next_floats / LINE + tiles - 1) / tiles * LINE;
+    const float *const next_end = next != NULL ? next + next_floats : NULL;
+
+    for (gsize k = 0; k < in; k += BLOCK)
+        for (gsize o = 0; o < out; o += rows) {
+            const gsize count = MIN(rows, out - o), block = MIN(BLOCK, in - k);
+            const float *w = packed + (o * in + k * rows);
+            float start[MAX_ROWS] = {0};
+
+            for (gsize f = 0; f < share && next < next_end; f += LINE, next += LINE)
+                __builtin_prefetch(next, 0, 2);
+            if (bias != NULL)
+                memcpy(start, bias + o, count * sizeof(float));
+            if (count == rows)
+                tile(block, w, k == 0 ? start : NULL, x + k * M2N_PANEL, y + o * M2N_PANEL);
+            else
+                edge(tile, count, block, w, k == 0 ? start : NULL, x + k * M2N_PANEL,
+                     y + o * M2N_PANEL);
+        }
+}
+
+static void
+forward_avx2(gsize out, gsize in, const float *packed, const float *bias, const float *x, float *y,
+             const float *next, gsize next_floats)
+{
+    tiled(tile_avx2, ROWS_AVX2, out, in, packed, bias, x, y, next, next_floats);
 }
 
 static void
 forward_avx512(gsize out, gsize in, const float *packed, const float *bias, const float *x,
-               float *y)
+               float *y, const float *next, gsize next_floats)
 {
-    tiled(tile_avx512, ROWS_AVX512, out, in, packed, bias, x, y);
+    tiled(tile_avx512, ROWS_AVX512, out, in, packed, bias, x, y, next, next_floats);
 }
 #endif
 
@@ -167,7 +197,7 @@ m2n_panel_pack(gsize out, gsize in, const float *w, float *packed)
 
 void
 m2n_panel_gemm(gsize out, gsize in, const float *packed, const float *bias, const float *x,
-               float *y)
+               float *y, const float *next, gsize next_floats)
 {
-    m2n_panel_gemm_variants[m2n_isa()].forward(out, in, packed, bias, x, y);
+    m2n_panel_gemm_variants[m2n_isa()].forward(out, in, packed, bias, x, y, next, next_floats);
 }

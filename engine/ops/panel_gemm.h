@@ -7,6 +7,8 @@
  *   y[o][p] = bias[o] + sum_i w[o][i] x[i][p]
  *
  * x [in][32], y [out][32], 64-byte aligned, not overlapping; bias [out] or NULL
+ * next      `next_floats` floats (or NULL) that this thread will want soon: they are asked for while the
+ *           multipliers are busy.  A hint without influence on y
  * w         m2n_panel_pack() of [out][in] row-major: the order depends on the instruction set in use
  * numerics  variants in float32, the reference sums in double: 2e-6 sqrt(in) of the largest product */
 #pragma once
@@ -19,14 +21,14 @@ G_BEGIN_DECLS
 gsize m2n_panel_packed_floats(gsize out, gsize in);
 void m2n_panel_pack(gsize out, gsize in, const float *w, float *packed);
 void m2n_panel_gemm(gsize out, gsize in, const float *packed, const float *bias, const float *x,
-                    float *y);
+                    float *y, const float *next, gsize next_floats);
 
 /* All variants, reference first.  For the dispatcher, the tests and the benchmark only. */
 typedef struct {
     M2nIsa isa;
     gsize rows; /* output channels a tile: how the weights are packed */
     void (*forward)(gsize out, gsize in, const float *packed, const float *bias, const float *x,
-                    float *y);
+                    float *y, const float *next, gsize next_floats);
 } M2nPanelGemmVariant;
 
 extern const M2nPanelGemmVariant m2n_panel_gemm_variants[M2N_N_ISA];

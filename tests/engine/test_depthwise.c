@@ -1,3 +1,6 @@
+#include <string.h>
+
+#include "engine/ops/activation.h"
 #include "engine/ops/depthwise.h"
 #include "tests/lib/m2n_test.h"
 #include "tests/lib/m2n_variants.h"
@@ -71,6 +74,32 @@ test_nan_stays_near(gconstpointer data)
         }
 }
 
+/* In place, rows apart, against convolution and GELU one after the other. */
+static void
+test_rows3_gelu(gconstpointer data)
+{
+    const M2nDepthwiseVariant *v = data;
+
+    m2n_skip_unless_it_runs(v);
+    for (gsize rows = 1; rows < 6; rows++) {
+        const M2nDepthwise shape = {1, rows, 32, 3, 1};
+        const gsize stride = 40, n = (rows - 1) * stride + 32;
+        g_autofree float *x = g_new(float, n), *plain = g_new(float, rows * 32);
+        g_autofree float *want = g_new(float, rows * 32);
+        float w[9], bias = 0.3f;
+
+        m2n_fill_random(x, n);
+        m2n_fill_random(w, 9);
+        for (gsize i = 0; i < rows; i++)
+            memcpy(plain + i * 32, x + i * stride, 32 * sizeof(float));
+        m2n_depthwise_variants[0].forward(&shape, want, plain, w, &bias);
+        m2n_activation_variants[0].gelu(want, want, rows * 32);
+        v->rows3_gelu(x, stride, rows, w, bias);
+        for (gsize i = 0; i < rows; i++)
+            m2n_assert_close(x + i * stride, want + i * 32, 32, 2e-5, 1e-6);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -80,5 +109,7 @@ main(int argc, char **argv)
                           test_variant_matches_reference);
     m2n_test_add_variants("depthwise", "nan-stays-near", m2n_depthwise_variants, forward,
                           test_nan_stays_near);
+    m2n_test_add_variants("depthwise", "rows3-gelu", m2n_depthwise_variants, rows3_gelu,
+                          test_rows3_gelu);
     return g_test_run();
 }

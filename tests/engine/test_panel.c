@@ -23,8 +23,8 @@ new_panel(gsize channels)
 static void
 test_gemm_matches_reference(gconstpointer data)
 {
-    static const gsize shapes[][2] = {{1, 1},   {5, 3},   {6, 8},    {7, 9},
-                                      {8, 256}, {9, 257}, {49, 1024}};
+    static const gsize shapes[][2] = {{1, 1},   {5, 3},   {6, 8},     {7, 9},
+                                      {8, 256}, {9, 257}, {49, 1024}, {13, 600}};
     const M2nPanelGemmVariant *v = data, *ref = &m2n_panel_gemm_variants[0];
 
     m2n_skip_unless_it_runs(v);
@@ -40,8 +40,8 @@ test_gemm_matches_reference(gconstpointer data)
         m2n_panel_pack_rows(1, out, in, w, plain);
         m2n_panel_pack_rows(v->rows, out, in, w, packed);
         for (int with = 0; with < 2; with++) {
-            ref->forward(out, in, plain, with ? bias : NULL, x, want);
-            v->forward(out, in, packed, with ? bias : NULL, x, got);
+            ref->forward(out, in, plain, with ? bias : NULL, x, want, NULL, 0);
+            v->forward(out, in, packed, with ? bias : NULL, x, got, x, in * M2N_PANEL);
             m2n_assert_close(got, want, out * M2N_PANEL, 2e-6 * 9 * sqrt((double)in), 0);
         }
     }
@@ -58,7 +58,7 @@ test_gemm_reference(void)
         x[p] = (float)p;
         x[M2N_PANEL + p] = 1;
     }
-    m2n_panel_gemm_variants[0].forward(2, 2, w, bias, x, y);
+    m2n_panel_gemm_variants[0].forward(2, 2, w, bias, x, y, NULL, 0);
     for (gsize p = 0; p < M2N_PANEL; p++)
         g_assert_true(y[p] == (float)p + 12 && y[M2N_PANEL + p] == 3 * (float)p + 24);
 }
