@@ -131,12 +131,13 @@ pass_gate(gsize begin, gsize end, guint thread, gpointer data)
 
     for (gsize i = begin; i < end; i++) {
         const gsize at = i / t->panels * t->d;
-        const float *const x[] = {t->x + i * size}, *const scale[] = {t->scale[M2N_NORM_X] + at};
+        const float *const x[] = {m2n_translator_x(t, i)}, *const scale[] = {t->scale[M2N_NORM_X] +
+                                                                             at};
         float *gate = m2n_translator_wide(t, i) + 2 * size;
 
         m2n_panel_combine(t->d, 1, x, scale, t->shift[M2N_NORM_X] + at, in);
         m2n_panel_gemm(t->d, t->d, b->proj_1.weight, b->proj_1.bias, in, gate,
-                       m2n_translator_next(t, i, t->x + i * size, size), size);
+                       m2n_translator_next(t, i, m2n_translator_x(t, i), 2 * size), size);
         m2n_gelu(gate, gate, size);
     }
 }
@@ -152,11 +153,12 @@ pass_hidden(gsize begin, gsize end, guint thread, gpointer data)
 
     for (gsize i = begin; i < end; i++) {
         const gsize at = i / t->panels * t->d;
-        float *wide = m2n_translator_wide(t, i), *z = t->z + i * size;
-        const float *const terms[] = {projected, t->x + i * size};
+        float *wide = m2n_translator_wide(t, i), *z = m2n_translator_z(t, i);
+        const float *const terms[] = {projected, m2n_translator_x(t, i)};
         const float *const scale[] = {NULL, t->residual[0] + at};
 
-        m2n_panel_gemm(t->d, t->d, b->conv1.weight, b->conv1.bias, wide + 3 * size, gated, NULL, 0);
+        m2n_panel_gemm(t->d, t->d, b->conv1.weight, b->conv1.bias, wide + 3 * size, gated, z,
+                       2 * size); /* z and x */
         m2n_panel_multiply(t->d, wide + 2 * size, gated);
         m2n_panel_gemm(t->d, t->d, b->proj_2.weight, b->proj_2.bias, gated, projected, NULL, 0);
         m2n_panel_combine(t->d, 2, terms, scale, t->residual[1] + at, z);
@@ -177,13 +179,12 @@ pass_output(gsize begin, gsize end, guint thread, gpointer data)
 
     for (gsize i = begin; i < end; i++) {
         const gsize at = i / t->panels * t->d;
-        const float *wide = m2n_translator_wide(t, i);
-        float *z = t->z + i * size;
-        const float *const terms[] = {out, z, t->x + i * size};
+        float *z = m2n_translator_z(t, i);
+        const float *const terms[] = {out, z, m2n_translator_x(t, i)};
         const float *const scale[] = {NULL, NULL, t->doubled[0] + at};
 
-        m2n_panel_gemm(t->d, 4 * t->d, b->fc2.weight, b->fc2.bias, wide, out,
-                       m2n_translator_next(t, i, wide, t->wide_channels * M2N_PANEL), 4 * size);
+        m2n_panel_gemm(t->d, 4 * t->d, b->fc2.weight, b->fc2.bias, m2n_translator_wide(t, i), out,
+                       z, 2 * size);
         m2n_panel_combine(t->d, 3, terms, scale, t->doubled[1] + at, z);
         m2n_panel_moments(t->d, m2n_translator_lanes(t, i % t->panels), z, &t->moments[i]);
     }

@@ -55,8 +55,7 @@ m2n_translator_lay_out(M2nTranslator *t, M2nArena *arena, guint threads)
     const gsize vector = t->rows * t->d;
 
     t->latent = m2n_arena_floats(arena, panels * t->ts * M2N_PANEL);
-    t->z = m2n_arena_floats(arena, panels * t->d * M2N_PANEL);
-    t->x = m2n_arena_floats(arena, panels * t->d * M2N_PANEL);
+    t->deep = m2n_arena_floats(arena, panels * 2 * t->d * M2N_PANEL);
     t->wide = m2n_arena_floats(arena, panels * t->wide_channels * M2N_PANEL);
     for (guint i = 0; i < M2N_N_NORMS; i++) {
         t->scale[i] = m2n_arena_floats(arena, vector);
@@ -120,7 +119,7 @@ pass_begin(gsize begin, gsize end, guint thread, gpointer data)
     (void)thread;
     for (gsize i = begin; i < end; i++)
         m2n_panel_gemm(t->d, t->ts, t->model->conv1.weight, t->model->conv1.bias,
-                       t->latent + i * t->ts * M2N_PANEL, t->z + i * t->d * M2N_PANEL, NULL, 0);
+                       t->latent + i * t->ts * M2N_PANEL, m2n_translator_z(t, i), NULL, 0);
 }
 
 static void
@@ -130,7 +129,7 @@ pass_end(gsize begin, gsize end, guint thread, gpointer data)
     float *in = t->scratch[thread].panel[0];
 
     for (gsize i = begin; i < end; i++) {
-        normalised(t, M2N_NORM_Z, t->z + i * t->d * M2N_PANEL, i / t->panels, in);
+        normalised(t, M2N_NORM_Z, m2n_translator_z(t, i), i / t->panels, in);
         m2n_panel_gemm(t->ts, t->d, t->model->conv2.weight, t->model->conv2.bias, in,
                        t->latent + i * t->ts * M2N_PANEL, NULL, 0);
     }
@@ -146,9 +145,9 @@ pass_project(gsize begin, gsize end, guint thread, gpointer data)
     for (gsize i = begin; i < end; i++) {
         float *qkv = m2n_translator_wide(t, i);
 
-        normalised(t, M2N_NORM_Z, t->z + i * size, i / t->panels, in);
+        normalised(t, M2N_NORM_Z, m2n_translator_z(t, i), i / t->panels, in);
         m2n_panel_gemm(3 * t->d, t->d, t->model->block[t->layer].qkv, NULL, in, qkv,
-                       m2n_translator_next(t, i, t->z + i * size, size), size);
+                       m2n_translator_next(t, i, m2n_translator_z(t, i), 2 * size), size);
         for (gsize s = 0; s < 3; s++)
             m2n_panel_moments(t->d, m2n_translator_lanes(t, i % t->panels), qkv + s * size,
                               &t->moments[s * t->rows * t->panels + i]);
@@ -226,6 +225,8 @@ finish_scores(M2nTranslator *t)
     }
 }
 
+/* Here item = (batch item * panels + panel) * V + variable: rows that mix the same panels come one after the
+ * other and find them in L2. */
 static void
 pass_mix(gsize begin, gsize end, guint thread, gpointer data)
 {
@@ -233,18 +234,20 @@ pass_mix(gsize begin, gsize end, guint thread, gpointer data)
     const gsize v = t->model->config.variables, size = t->d * M2N_PANEL;
     float *in = t->scratch[thread].panel[0];
 
-    for (gsize i = begin; i < end; i++) {
-        const gsize row = i / t->panels, panel = i % t->panels;
+    for (gsize item = begin; item < end; item++) {
+        const gsize panel = item / v % t->panels, first = item / v / t->panels * v;
+        const gsize row = first + item % v, i = row * t->panels + panel;
         const float *values[M2N_MAX_COMBINE], *scale[M2N_MAX_COMBINE];
 
         for (gsize j = 0; j < v; j++) {
-            values[j] = m2n_translator_wide(t, (row / v * v + j) * t->panels + panel) + 2 * size;
+            values[j] = m2n_translator_wide(t, (first + j) * t->panels + panel) + 2 * size;
             scale[j] = t->mix + (row * v + j) * t->d;
         }
         m2n_panel_combine(t->d, v, values, scale, t->mix_shift + row * t->d, in);
-        m2n_panel_gemm(t->d, t->d, t->model->block[t->layer].post, NULL, in, t->x + i * size, NULL,
-                       0);
-        m2n_panel_moments(t->d, m2n_translator_lanes(t, panel), t->x + i * size, &t->moments[i]);
+        m2n_panel_gemm(t->d, t->d, t->model->block[t->layer].post, NULL, in, m2n_translator_x(t, i),
+                       NULL, 0);
+        m2n_panel_moments(t->d, m2n_translator_lanes(t, panel), m2n_translator_x(t, i),
+                          &t->moments[i]);
     }
 }
 
@@ -253,16 +256,15 @@ static void
 pass_residual(gsize begin, gsize end, guint thread, gpointer data)
 {
     const M2nTranslator *t = data;
-    const gsize size = t->d * M2N_PANEL;
 
     (void)thread;
     for (gsize i = begin; i < end; i++) {
         const gsize at = i / t->panels * t->d;
 
-        m2n_panel_silu_add(t->d, t->z + i * size, t->scale[M2N_NORM_Z] + at,
-                           t->shift[M2N_NORM_Z] + at, t->x + i * size, t->scale[M2N_NORM_X] + at,
-                           t->shift[M2N_NORM_X] + at);
-        m2n_panel_moments(t->d, m2n_translator_lanes(t, i % t->panels), t->x + i * size,
+        m2n_panel_silu_add(t->d, m2n_translator_z(t, i), t->scale[M2N_NORM_Z] + at,
+                           t->shift[M2N_NORM_Z] + at, m2n_translator_x(t, i),
+                           t->scale[M2N_NORM_X] + at, t->shift[M2N_NORM_X] + at);
+        m2n_panel_moments(t->d, m2n_translator_lanes(t, i % t->panels), m2n_translator_x(t, i),
                           &t->moments[i]);
     }
 }

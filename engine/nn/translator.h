@@ -37,8 +37,8 @@ typedef struct {
     gsize pitch, plane_size; /* of a padded plane */
 
     float *latent; /* [rows][panels][T*S][32]: input and output */
-    float *z;      /* [rows][panels][D][32], before norm_2: see scale[M2N_NORM_Z] */
-    float *x;      /* the same, before norm_1 */
+    /* [rows][panels][2][D][32]: z, before norm_2 (see scale[M2N_NORM_Z]), and x, before norm_1 */
+    float *deep;
     float *wide; /* [rows][panels][4D + 2][32]: q k v - , then - - gate a, then the hidden layer */
     float *scale[M2N_N_NORMS], *shift[M2N_N_NORMS]; /* [rows][D] */
     float *mix, *mix_shift;                         /* [rows][V][D], [rows][D] */
@@ -63,6 +63,19 @@ void m2n_temporal_unit(M2nTranslator *t);
 /* Scale and shift of a group norm with one group from moments[slot]. */
 void m2n_translator_finish_norm(M2nTranslator *t, guint moments_slot, M2nNormSlot slot,
                                 const M2nNorm *norm);
+
+/* Panel number row * panels + panel of z and of x, which lies after it. */
+static inline float *
+m2n_translator_z(const M2nTranslator *t, gsize panel)
+{
+    return t->deep + panel * 2 * t->d * M2N_PANEL;
+}
+
+static inline float *
+m2n_translator_x(const M2nTranslator *t, gsize panel)
+{
+    return m2n_translator_z(t, panel) + t->d * M2N_PANEL;
+}
 
 /* Panel number row * panels + panel of `wide`. */
 static inline float *

@@ -7,7 +7,8 @@ met2net is BUILD/tests/bench_forecast.  The peers need the PyTorch implementatio
 (default: ../shared/reference beside the project) and /usr/bin/python3 with torch.  ONNX Runtime's Node package is
 looked for in --cache; with --install it is fetched into it with npm (install scripts off).  A peer that is not there
 is said to be absent and left out.  One forecast of each side in turn, medians over --runs after one warm-up; a pause
-between sides lets the threads of the last one go to sleep.
+between sides lets the threads of the last one go to sleep. On a busy machine look at the processor seconds of the
+rows with one thread.
 """
 import argparse
 import os
@@ -48,7 +49,7 @@ class Side:
     def __init__(self, command, env=None):
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                                         text=True, env=env)
-        self.times = []
+        self.times, self.cpu = [], []
         self.load = None
 
     def run(self):
@@ -63,6 +64,15 @@ class Side:
                 self.load = float(words[-1])
             if words[-2] in ("run", "first"):
                 return float(words[-1])
+
+    def cpu_seconds(self):
+        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def measure(self):
+        before = self.cpu_seconds()
+        self.times.append(self.run())
+        self.cpu.append(self.cpu_seconds() - before)
 
     def finish(self):
         rest = self.process.communicate()[0].split()
@@ -119,8 +129,9 @@ def measure(a, name, threads, folder, torch, onnx):
     for _ in range(a.runs):
         for side in sides.values():
             time.sleep(a.pause)
-            side.times.append(side.run())
-    result = {key: (statistics.median(side.times), min(side.times), side.finish()) for key, side in sides.items()}
+            side.measure()
+    result = {key: (statistics.median(side.times), statistics.median(side.cpu), side.finish())
+              for key, side in sides.items()}
     return result, first["met2net"] + sides["met2net"].load
 
 
@@ -158,8 +169,8 @@ def main():
         folder = pathlib.Path(folder)
         if torch:
             make_files(a.reference, folder, names, onnx)
-        print("| configuration | threads | met2net s | ONNX Runtime s | PyTorch s | faster peer / met2net | GFLOP/s "
-              "| of matrix rate | load + first s | MB met2net | MB ONNX | MB PyTorch |\n|" + "---|" * 12)
+        print("| configuration | threads | met2net s | ONNX Runtime s | PyTorch s | faster peer / met2net | processor s "
+              "met2net | ONNX | PyTorch | GFLOP/s | of matrix rate | load + first s | MB met2net | MB ONNX | MB PyTorch |\n|" + "---|" * 15)
         for threads in map(int, a.threads.split(",")):
             rates = matrix_rate(a, threads, torch)
             for name in names:
@@ -168,7 +179,8 @@ def main():
                 ours, speed = r["met2net"][0], gflop(name) / r["met2net"][0]
                 cell = lambda key, i, form: format(r[key][i], form) if key in r else "-"
                 print(f"| {name} | {threads} | {ours:.3f} | {cell('onnx', 0, '.3f')} | {cell('torch', 0, '.3f')} "
-                      f"| {format(min(peers) / ours, '.2f') if peers else '-'} | {speed:.0f} | {speed / max(rates):.0%} "
+                      f"| {format(min(peers) / ours, '.2f') if peers else '-'} | {cell('met2net', 1, '.2f')} "
+                      f"| {cell('onnx', 1, '.2f')} | {cell('torch', 1, '.2f')} | {speed:.0f} | {speed / max(rates):.0%} "
                       f"| {first:.3f} | {cell('met2net', 2, '.0f')} | {cell('onnx', 2, '.0f')} | {cell('torch', 2, '.0f')} |",
                       flush=True)
             print(f"matrix rate, {threads} threads: met2net {rates[0]:.0f} GFLOP/s"
