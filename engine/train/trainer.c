@@ -107,7 +107,8 @@ mean_losses(const M2nTrainer *t)
 }
 
 static gboolean
-report(M2nTrainer *t, M2nTrainFunc func, gpointer user_data, const M2nTrainRecord *done)
+report(M2nTrainer *t, M2nTrainFunc func, gpointer user_data, const M2nTrainRecord *done,
+       double validating)
 {
     const double here = 1e-6 * (double)(g_get_monotonic_time() - t->began);
     const double per_step = here / (double)MAX(t->steps_here, 1);
@@ -117,6 +118,7 @@ report(M2nTrainer *t, M2nTrainFunc func, gpointer user_data, const M2nTrainRecor
         .epochs = t->settings.epochs,
         .step = t->place.epoch_step,
         .steps = t->steps,
+        .validating = validating,
         .losses = mean_losses(t),
         .samples_per_second = (double)t->batch / MAX(per_step, 1e-9),
         .seconds_left = per_step * (double)(all - MIN(all, t->place.step)),
@@ -127,19 +129,35 @@ report(M2nTrainer *t, M2nTrainFunc func, gpointer user_data, const M2nTrainRecor
     return func == NULL || func(&state, user_data);
 }
 
+typedef struct {
+    M2nTrainer *t;
+    M2nTrainFunc func;
+    gpointer user_data;
+} Listener;
+
 static gboolean
-validate(M2nTrainer *t, double *mse, GError **error)
+report_validation(double done, const char *message, gpointer user_data)
+{
+    const Listener *l = user_data;
+
+    (void)message;
+    return report(l->t, l->func, l->user_data, NULL, done);
+}
+
+static gboolean
+validate(M2nTrainer *t, M2nTrainFunc func, gpointer user_data, double *mse, GError **error)
 {
     const guint variables = t->source->variables;
     g_autofree double *each = g_new(double, variables);
     g_autoptr(M2nModel) model = NULL;
+    Listener listener = {t, func, user_data};
 
     *mse = NAN;
     if (t->source->n_windows[M2N_SPAN_VALIDATION] == 0)
         return TRUE;
     model = m2n_learner_model(t->learner, error);
     if (model == NULL || !m2n_score(model, t->source, M2N_SPAN_VALIDATION, VALIDATION_BATCH,
-                                    t->settings.threads, each, NULL, NULL, error))
+                                    t->settings.threads, each, report_validation, &listener, error))
         return FALSE;
     *mse = 0;
     for (guint v = 0; v < variables; v++)
@@ -147,15 +165,29 @@ validate(M2nTrainer *t, double *mse, GError **error)
     return TRUE;
 }
 
+static gboolean
+stopped(const M2nTrainer *t, GError **error)
+{
+    g_set_error(error, M2N_ERROR, M2N_ERROR_CANCELLED,
+                "stopped in epoch %u after step %" G_GUINT64_FORMAT "; go on with --resume",
+                t->place.epoch + 1, t->place.epoch_step);
+    return FALSE;
+}
+
 /* Validates, keeps the best, writes all files; the checkpoint last, for it says the epoch is done. */
 static gboolean
 end_epoch(M2nTrainer *t, M2nTrainFunc func, gpointer user_data, gboolean *go_on, GError **error)
 {
     const M2nLosses losses = mean_losses(t);
+    g_autoptr(GError) why = NULL;
     double mse;
 
-    if (!validate(t, &mse, error))
+    if (!validate(t, func, user_data, &mse, &why)) {
+        if (g_error_matches(why, M2N_ERROR, M2N_ERROR_CANCELLED))
+            return save(t, error) && stopped(t, error);
+        g_propagate_error(error, g_steal_pointer(&why));
         return FALSE;
+    }
     const gboolean best =
         isnan(mse) || mse < t->place.best; /* no validation: the last is the best */
     const double now = seconds(t);
@@ -187,17 +219,8 @@ end_epoch(M2nTrainer *t, M2nTrainFunc func, gpointer user_data, gboolean *go_on,
         !m2n_train_log_write(t->log_path, t->log, error) ||
         !m2n_train_log_draw(t->picture, t->log, error) || !save(t, error))
         return FALSE;
-    *go_on = report(t, func, user_data, &record);
+    *go_on = report(t, func, user_data, &record, -1);
     return TRUE;
-}
-
-static gboolean
-stopped(const M2nTrainer *t, GError **error)
-{
-    g_set_error(error, M2N_ERROR, M2N_ERROR_CANCELLED,
-                "stopped in epoch %u after step %" G_GUINT64_FORMAT "; go on with --resume",
-                t->place.epoch + 1, t->place.epoch_step);
-    return FALSE;
 }
 
 static gboolean
@@ -211,17 +234,14 @@ run_epoch(M2nTrainer *t, M2nTrainFunc func, gpointer user_data, GError **error)
     while (t->place.epoch_step < t->steps) {
         if (!train_step(t, error))
             return FALSE;
-        go_on = report(t, func, user_data, NULL);
-        if (!go_on && t->place.epoch_step < t->steps)
+        if (!report(t, func, user_data, NULL, -1))
             return save(t, error) && stopped(t, error);
-        if (pause > 0 && g_get_monotonic_time() - t->last_saved > pause &&
-            t->place.epoch_step < t->steps && !save(t, error))
+        if (pause > 0 && g_get_monotonic_time() - t->last_saved > pause && !save(t, error))
             return FALSE;
     }
-    gboolean after = TRUE;
-    if (!end_epoch(t, func, user_data, &after, error))
+    if (!end_epoch(t, func, user_data, &go_on, error))
         return FALSE;
-    if ((!go_on || !after) && t->place.epoch < t->settings.epochs && !t->place.stopped_early)
+    if (!go_on && t->place.epoch < t->settings.epochs && !t->place.stopped_early)
         return stopped(t, error); /* just saved */
     return TRUE;
 }

@@ -11,7 +11,8 @@ typedef struct M2nTrainer M2nTrainer;
 /* What a bar or a log line shows, after every step and after every epoch. */
 typedef struct {
     guint epoch, epochs;        /* the one at work, from 1 */
-    guint64 step, steps;        /* of this epoch, from 1; 0: validating */
+    guint64 step, steps;        /* done of this epoch, and all of it */
+    double validating;          /* 0..1: how far validation has come; else -1 */
     M2nLosses losses;           /* means over the epoch so far */
     double samples_per_second;  /* over this process's work */
     double seconds_left;        /* to the end of the last epoch */
@@ -19,7 +20,7 @@ typedef struct {
     double best;                /* validation MSE so far; infinity: none */
 } M2nTrainState;
 
-/* FALSE: finish this step, save, stop. */
+/* FALSE: save and stop, in the middle of an epoch or of its validation. */
 typedef gboolean (*M2nTrainFunc)(const M2nTrainState *state, gpointer user_data);
 
 /* Bytes a run will need, and of how many blocks the activations are computed again. */

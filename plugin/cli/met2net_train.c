@@ -251,6 +251,14 @@ on_state(const M2nTrainState *s, gpointer user_data)
         show_epoch(screen, s);
         return !interrupted;
     }
+    if (s->validating >= 0) {
+        g_autofree char *bar = m2n_screen_bar(s->validating, 20);
+        g_autofree char *line =
+            g_strdup_printf("epoch %u/%u %s validating", s->epoch, s->epochs, bar);
+
+        m2n_screen_state(screen, line);
+        return !interrupted;
+    }
     g_autofree char *bar = m2n_screen_bar((double)s->step / (double)s->steps, 20);
     g_autofree char *left = m2n_screen_duration(s->seconds_left);
     g_autofree char *line =
