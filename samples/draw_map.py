@@ -3,7 +3,7 @@
 
 usage: draw_map.py RASTER OUT.png [--lead HOURS] [--width PIXELS]
 
-RASTER is anything GDAL opens whose bands carry the GRIB_* metadata of met2net's (and GDAL's GRIB) driver: a
+RASTER is anything GDAL opens that covers the globe in longitude and latitude and whose bands carry the GRIB_* metadata of met2net's (and GDAL's GRIB) driver: a
 GeoTIFF written from MET2NET:forecast.json, or that name itself.
 """
 import argparse
@@ -43,6 +43,9 @@ class Forecast:
 
     def __init__(self, name, lead_hours):
         self.dataset = gdal.Open(name)
+        g = self.dataset.GetGeoTransform()
+        if abs(self.dataset.RasterXSize * g[1] - 360) > 1e-6 or abs(self.dataset.RasterYSize * g[5] + 180) > 1e-6:
+            sys.exit(f"draw_map.py: {name}: does not cover the globe in longitude and latitude")
         self.bands, leads = {}, set()
         for i in range(1, self.dataset.RasterCount + 1):
             band = self.dataset.GetRasterBand(i)
@@ -75,12 +78,9 @@ class Forecast:
 
     def wrapped(self, index):
         """One band with three columns more on either side, so that the map has no seam."""
+        extra = 3
         a, g = self.dataset.GetRasterBand(index).ReadAsArray(), list(self.dataset.GetGeoTransform())
-        if abs(a.shape[1] * g[1] - 360) > 1e-6:
-            extra = 0
-        else:
-            extra = 3
-            a = np.concatenate([a[:, -extra:], a, a[:, :extra]], 1)
+        a = np.concatenate([a[:, -extra:], a, a[:, :extra]], 1)
         out = gdal.GetDriverByName("MEM").Create("", a.shape[1], a.shape[0], 1, gdal.GDT_Float32)
         g[0] -= extra * g[1]
         out.SetGeoTransform(g)

@@ -57,7 +57,7 @@ class Skill(unittest.TestCase):
     def setUpClass(cls):
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "unseen.grib2")
-            subprocess.run([WEATHER, "-q", "--seed", "5150", "--start", "2020-09-10", "--hours", "84", "-o", path], check=True)
+            subprocess.run([WEATHER, "-q", "--spin-up", "30", "--seed", "5150", "--start", "2020-09-10", "--hours", "84", "-o", path], check=True)
             truth = read_truth(path)
             model, still = {n: [] for n in truth}, {n: [] for n in truth}
             for last in (23, 47, 66):  # 23, 23 and 18 UTC
