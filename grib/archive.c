@@ -55,6 +55,20 @@ compare_messages(gconstpointer x, gconstpointer y)
 
 /* ---- opening ------------------------------------------------------------------------------- */
 
+/* What was found in a large file, for the next time. */
+static void
+keep_index(M2nArchive *a, M2nGribReader *r, guint first)
+{
+    g_autofree const M2nGribHeader **headers =
+        g_new0(const M2nGribHeader *, m2n_grib_reader_count(r) + 1);
+
+    for (guint i = first; i < a->messages->len; i++) {
+        const Message *m = &g_array_index(a->messages, Message, i);
+        headers[m->index] = &m->header;
+    }
+    m2n_grib_reader_keep_index(r, headers);
+}
+
 static gboolean
 add_source(M2nArchive *a, M2nSource *source, gboolean skip_damaged, GError **error)
 {
@@ -63,6 +77,7 @@ add_source(M2nArchive *a, M2nSource *source, gboolean skip_damaged, GError **err
     if (r == NULL)
         return FALSE;
     g_ptr_array_add(a->readers, r);
+    const guint first = a->messages->len;
     for (guint i = 0; i < m2n_grib_reader_count(r); i++) {
         g_autoptr(GError) problem = NULL;
         Message m = {.reader = r, .index = i};
@@ -79,6 +94,7 @@ add_source(M2nArchive *a, M2nSource *source, gboolean skip_damaged, GError **err
         }
         g_ptr_array_add(a->problems, g_strdup(problem->message));
     }
+    keep_index(a, r, first);
     return TRUE;
 }
 

@@ -16,4 +16,6 @@ gboolean m2n_eccodes_header(const guint8 *message, gsize length, M2nGribHeader *
 gboolean m2n_eccodes_values(const guint8 *message, gsize length, double *values, gsize n,
                             GError **error);
 
+long m2n_eccodes_version(void);
+
 G_END_DECLS

@@ -349,3 +349,9 @@ m2n_eccodes_values(const guint8 *message, gsize length, double *values, gsize n,
 
     return m2n_eccodes_guard(values_call, &c, error);
 }
+
+long
+m2n_eccodes_version(void)
+{
+    return codes_get_api_version();
+}

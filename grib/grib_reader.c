@@ -6,16 +6,10 @@
 
 #include "engine/base/error.h"
 #include "grib/grib_decode.h"
+#include "grib/grib_reader_private.h"
 #include "grib/grib_spec.h"
 #include "grib/grib_unpack.h"
-
-struct M2nGribReader {
-    M2nSource *source;
-    GArray *entries; /* of M2nGribEntry */
-    GMutex lock;
-    GHashTable
-        *grids; /* grid section bytes -> M2nGribHeader with the grid part alone; under `lock` */
-};
+#include "grib/index_cache.h"
 
 static void
 free_layout(gpointer h)
@@ -24,27 +18,55 @@ free_layout(gpointer h)
     g_free(h);
 }
 
+/* What an index is good for: this content, read by this eccodes, laid out as here. */
+static char *
+index_key(M2nSource *source)
+{
+    return g_strdup_printf("2 %ld %" G_GUINT64_FORMAT " %s %s", m2n_eccodes_version(),
+                           m2n_source_size(source), m2n_source_stamp(source),
+                           m2n_source_name(source));
+}
+
 M2nGribReader *
 m2n_grib_reader_open(M2nSource *source, GError **error)
 {
-    GArray *entries = m2n_grib_scan(source, error);
-
-    if (entries == NULL)
-        return NULL;
     M2nGribReader *r = g_new0(M2nGribReader, 1);
+
     r->source = m2n_source_ref(source);
-    r->entries = entries;
     r->grids = g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref,
                                      free_layout);
     g_mutex_init(&r->lock);
-    return r;
+    if (m2n_source_size(source) >= M2N_GRIB_INDEX_FROM) {
+        g_autofree char *key = index_key(source);
+        g_autoptr(GBytes) index = m2n_index_cache_load(key);
+        if (index != NULL && m2n_grib_index_read(r, index))
+            return r;
+    }
+    r->entries = m2n_grib_scan(source, error);
+    if (r->entries != NULL)
+        return r;
+    m2n_grib_reader_close(r);
+    return NULL;
+}
+
+void
+m2n_grib_reader_keep_index(M2nGribReader *r, const M2nGribHeader *const *headers)
+{
+    if (r->known != NULL || m2n_source_size(r->source) < M2N_GRIB_INDEX_FROM)
+        return;
+    g_autofree char *key = index_key(r->source);
+    g_autoptr(GBytes) index = m2n_grib_index_write(r, headers);
+    m2n_index_cache_store(key, index);
 }
 
 void
 m2n_grib_reader_close(M2nGribReader *r)
 {
     m2n_source_unref(r->source);
-    g_array_unref(r->entries);
+    for (guint i = 0; r->known != NULL && i < r->entries->len; i++)
+        m2n_grib_header_clear(&r->known[i]);
+    g_free(r->known);
+    g_clear_pointer(&r->entries, g_array_unref);
     g_hash_table_unref(r->grids);
     g_mutex_clear(&r->lock);
     g_free(r);
@@ -134,7 +156,34 @@ layout_new(int edition, const guint8 *section, gsize n, gsize values, GError **e
     return h;
 }
 
-/* Messages of one file mostly share a grid: it is made once per distinct section. */
+gboolean
+m2n_grib_reader_layout(M2nGribReader *r, int edition, GBytes *section, gsize values,
+                       M2nGribHeader *h, GError **error)
+{
+    gsize n;
+    const guint8 *octets = g_bytes_get_data(section, &n);
+
+    g_mutex_lock(&r->lock);
+    const M2nGribHeader *found = g_hash_table_lookup(r->grids, section);
+    if (found == NULL || (edition == 1 && found->grid->n_points != values)) {
+        M2nGribHeader *made = layout_new(edition, octets, n, values, error);
+        if (made == NULL) {
+            g_mutex_unlock(&r->lock);
+            return FALSE;
+        }
+        found = made;
+        g_hash_table_replace(r->grids, g_bytes_ref(section), made);
+    }
+    h->grid = m2n_grid_ref(found->grid);
+    h->uv_relative = found->uv_relative;
+    h->i_negative = found->i_negative;
+    h->j_positive = found->j_positive;
+    h->j_consecutive = found->j_consecutive;
+    h->alternating = found->alternating;
+    g_mutex_unlock(&r->lock);
+    return TRUE;
+}
+
 static gboolean
 read_grid(M2nGribReader *r, const M2nGribEntry *e, const guint8 *message, gsize length,
           gsize values, M2nGribHeader *h, GError **error)
@@ -147,29 +196,22 @@ read_grid(M2nGribReader *r, const M2nGribEntry *e, const guint8 *message, gsize 
                             "no grid section (a predefined grid)");
         return FALSE;
     }
-    g_autoptr(GBytes) key = g_bytes_new(section, n);
-    g_mutex_lock(&r->lock);
-    const M2nGribHeader *found = g_hash_table_lookup(r->grids, key);
-    if (found == NULL || (e->edition == 1 && found->grid->n_points != values)) {
-        M2nGribHeader *made = layout_new(e->edition, section, n, values, error);
-        if (made == NULL) {
-            g_mutex_unlock(&r->lock);
-            return FALSE;
-        }
-        found = made;
-        g_hash_table_replace(r->grids, g_bytes_ref(key), made);
-    }
-    h->grid = m2n_grid_ref(found->grid);
-    h->uv_relative = found->uv_relative;
-    h->i_negative = found->i_negative;
-    h->j_positive = found->j_positive;
-    h->j_consecutive = found->j_consecutive;
-    h->alternating = found->alternating;
-    g_mutex_unlock(&r->lock);
-    return TRUE;
+    g_autoptr(GBytes) octets = g_bytes_new(section, n);
+    return m2n_grib_reader_layout(r, e->edition, octets, values, h, error);
 }
 
-/* ---- messages ------------------------------------------------------------------------------ */
+GBytes *
+m2n_grib_reader_section(M2nGribReader *r, guint i, GError **error)
+{
+    const M2nGribEntry *e = m2n_grib_reader_entry(r, i);
+    gsize length, n;
+    g_autofree guint8 *message = m2n_grib_message(r->source, e, FALSE, &length, error);
+
+    if (message == NULL)
+        return NULL;
+    const guint8 *section = grid_section(e, message, length, &n);
+    return g_bytes_new(section, n);
+}
 
 static gboolean
 usable(const M2nGribReader *r, const M2nGribEntry *e, GError **error)
@@ -204,6 +246,11 @@ m2n_grib_reader_header(M2nGribReader *r, guint i, M2nGribHeader *h, GError **err
 
     if (!usable(r, e, error))
         return FALSE;
+    if (r->known != NULL && r->known[i].number != 0) {
+        *h = r->known[i];
+        m2n_grid_ref(h->grid);
+        return TRUE;
+    }
     g_autofree guint8 *message = m2n_grib_message(r->source, e, FALSE, &length, error);
     if (message == NULL)
         return FALSE;

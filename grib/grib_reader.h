@@ -39,6 +39,11 @@ typedef struct {
 M2nGribReader *m2n_grib_reader_open(M2nSource *source, GError **error);
 void m2n_grib_reader_close(M2nGribReader *r);
 
+/* Keeps what a scan of a large file found for the next _open() of the same content, in grib/index_cache.h; headers
+ * [count], NULL where there is none.  Errors are of no consequence. */
+#define M2N_GRIB_INDEX_FROM (1u << 20) /* bytes of file */
+void m2n_grib_reader_keep_index(M2nGribReader *r, const M2nGribHeader *const *headers);
+
 guint m2n_grib_reader_count(const M2nGribReader *r);
 const M2nGribEntry *m2n_grib_reader_entry(const M2nGribReader *r, guint i);
 const char *m2n_grib_reader_name(const M2nGribReader *r);

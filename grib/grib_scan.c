@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/base/error.h"
+#include "grib/grib_reader_private.h"
 
 #define WINDOW 65536 /* bytes searched for the next "GRIB" at a time */
 #define MAX_MESSAGE (1ULL << 32)
@@ -24,8 +25,8 @@ big_endian(const guint8 *p, int n)
     return v;
 }
 
-static void
-clear_entry(gpointer entry)
+void
+m2n_grib_entry_clear(gpointer entry)
 {
     g_free(((M2nGribEntry *)entry)->problem);
 }
@@ -199,7 +200,7 @@ m2n_grib_scan(M2nSource *source, GError **error)
     guint64 at = 0;
     gboolean found = TRUE;
 
-    g_array_set_clear_func(entries, clear_entry);
+    g_array_set_clear_func(entries, m2n_grib_entry_clear);
     s.entries = entries;
     while (found) {
         if (!find_magic(&s, &at, &found, error) || (found && !take_message(&s, at, &at, error)))
