@@ -3,12 +3,15 @@
 Import it first: the environment must be right before Qt, GDAL or QGIS start."""
 import atexit
 import functools
+import json
 import os
 import pathlib
 import shutil
 import sys
 import tempfile
 import time
+
+import tap
 
 SOURCE = pathlib.Path(os.environ["MET2NET_SOURCE"])
 BUILD = pathlib.Path(os.environ["MET2NET_BUILD"])
@@ -44,6 +47,16 @@ def need(program):
         sys.exit(0)
 
 
+def main():
+    """Runs the tests of the file as TAP and leaves at once: layers that outlive QGIS would crash on the way out."""
+    try:
+        tap.main()
+    except SystemExit as end:
+        sys.stdout.flush()
+        shutil.rmtree(HOME, ignore_errors=True)
+        os._exit(int(end.code or 0))
+
+
 need("qgis.bin")
 from qgis.core import QgsApplication, QgsProject, QgsTemporalNavigationObject  # noqa: E402
 from qgis.gui import QgsMapCanvas, QgsMessageBar, QgsMessageBarItem  # noqa: E402
@@ -60,7 +73,6 @@ def start_qgis():
 
 def sample(name="sample", **changes):
     """Folder with a copy of the sample; `changes` go into forecast.json. Path of forecast.json."""
-    import json
     folder = pathlib.Path(tempfile.mkdtemp(prefix=name + "-", dir=HOME))
     for file in ("analysis.grib2", "model.safetensors"):
         shutil.copy(SAMPLES / file, folder)

@@ -2,7 +2,6 @@
 
 MET2NET_PICTURES names a folder to keep the pictures in."""
 import bridge
-import tap  # noqa: E402
 import json
 import os
 import pathlib
@@ -76,4 +75,4 @@ class Desktop(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    tap.main()
+    bridge.main()

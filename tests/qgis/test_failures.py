@@ -1,6 +1,5 @@
 """What the user sees when something goes wrong: the driver's own words in the message bar, and a window that lives."""
 import bridge
-import tap  # noqa: E402
 import json
 import os
 import pathlib
@@ -256,4 +255,4 @@ class Dialog(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    tap.main()
+    bridge.main()

@@ -1,6 +1,5 @@
 """A forecast on the map: which layers, how named, timed and coloured, and what opening costs."""
 import bridge
-import tap  # noqa: E402
 import pathlib
 import unittest
 
@@ -191,4 +190,4 @@ class Words(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    tap.main()
+    bridge.main()

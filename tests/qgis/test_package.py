@@ -1,6 +1,5 @@
 """What users install: the metadata, the ZIP file, and what `meson install` puts where."""
 import bridge
-import tap  # noqa: E402
 import ast
 import configparser
 import json
@@ -99,4 +98,4 @@ class Installed(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    tap.main()
+    bridge.main()

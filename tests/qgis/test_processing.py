@@ -1,6 +1,5 @@
 """Every algorithm of the provider, through the real qgis_process; then loading, styling, models and cancel."""
 import bridge
-import tap  # noqa: E402
 import csv
 import json
 import pathlib
@@ -270,4 +269,4 @@ class Inside(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    tap.main()
+    bridge.main()

@@ -1,6 +1,5 @@
 """A saved project: opened again, moved with its forecast, and moved on in time."""
 import bridge
-import tap  # noqa: E402
 import pathlib
 import re
 import shutil
@@ -104,4 +103,4 @@ class Project(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    tap.main()
+    bridge.main()

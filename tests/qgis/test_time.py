@@ -1,6 +1,5 @@
 """The time slider moves the forecast, shows the right hour, and costs no model time."""
 import bridge
-import tap  # noqa: E402
 import unittest
 
 from osgeo import gdal
@@ -192,4 +191,4 @@ class Rule(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    tap.main()
+    bridge.main()
