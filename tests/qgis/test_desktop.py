@@ -37,7 +37,7 @@ class Desktop(unittest.TestCase):
         subprocess.run(["qgis_process.bin", "plugins", "enable", "met2net"], check=True, capture_output=True)
         run = subprocess.run(["xvfb-run", "-a", "-s", "-screen 0 1280x800x24", "qgis.bin", "--nologo",
                               "--noversioncheck", "--code", SCRIPT], env=environment, capture_output=True, text=True,
-                             timeout=240)
+                             timeout=500)
         report = cls.folder / "report.json"
         if not report.exists():
             raise AssertionError(f"QGIS ended with {run.returncode} and told nothing: {run.stderr[-2000:]}")
@@ -48,7 +48,7 @@ class Desktop(unittest.TestCase):
 
     def test_the_plugin_is_in_place(self):
         self.assertTrue(self.report["action"])
-        self.assertEqual(self.report["algorithms"], 6)
+        self.assertEqual(self.report["algorithms"], 7)
 
     def test_the_forecast_is_in_the_tree(self):
         self.assertEqual(self.report["group"], "Forecast 2021-03-21 00:00 UTC")

@@ -17,6 +17,7 @@ from qgis.core import (QgsApplication, QgsProcessingContext, QgsProcessingExcept
                        QgsProcessingModelChildParameterSource, QgsProcessingModelOutput,
                        QgsProcessingModelParameter, QgsProcessingOutputLayerDefinition, QgsProcessingParameterFile,
                        QgsProject)
+from qgis.PyQt.QtGui import QImage
 
 bridge.need("qgis_process.bin")
 bridge.start_qgis()
@@ -24,12 +25,13 @@ sys.path.insert(0, "/usr/share/qgis/python/plugins")
 from met2net.processing import tools  # noqa: E402
 from met2net.processing.provider import ALGORITHMS, Met2NetProvider  # noqa: E402
 from met2net.layers import times_of  # noqa: E402
+from met2net.temporal import shown_band  # noqa: E402
 
 TINY = "--hid-S=8 --hid-T=16 --N-S=2 --N-T=1 --steps=3 --threads=1"
 
 
 def qgis_process(*arguments, good=True):
-    run = subprocess.run(["qgis_process.bin", "--json", *arguments], capture_output=True, text=True, timeout=150)
+    run = subprocess.run(["qgis_process.bin", "--json", *arguments], capture_output=True, text=True, timeout=500)
     if good and run.returncode:
         raise AssertionError(run.stdout + run.stderr)
     return run
@@ -61,7 +63,7 @@ class Provider(unittest.TestCase):
     def test_qgis_process_lists_all(self):
         listed = json.loads(qgis_process("list").stdout)["providers"]["met2net"]["algorithms"]
         self.assertEqual(sorted(listed), sorted(f"met2net:{a.NAME}" for a in ALGORITHMS))
-        self.assertEqual(len(listed), 6)
+        self.assertEqual(len(listed), 7)
 
     def test_every_algorithm_and_parameter_has_help(self):
         for algorithm in ALGORITHMS:
@@ -238,6 +240,31 @@ class Inside(unittest.TestCase):
         told = processing.run(model, {"FORECAST": bridge.sample(), "second:MAP": output}, context=self.context,
                               feedback=self.feedback)
         self.assertEqual(gdal.Open(told["second:MAP"]).RasterCount, 2)
+
+    def test_pictures_of_all_lead_times(self):
+        desk = bridge.Desk()
+        self.addCleanup(desk.close)
+        desk.open(bridge.sample(lead_time="3h"))
+        layer, output = desk.layers()["Temperature 2 m"], folder()
+        told = self.run_and_load("pictures", INPUT=layer, WIDTH=320, CAPTION=False, OUTPUT=str(output))
+        self.assertEqual(told["PICTURES"], 3)
+        self.assertEqual(sorted(p.name for p in output.iterdir()),
+                         ["20210321T0100Z.png", "20210321T0200Z.png", "20210321T0300Z.png"])
+        images = [QImage(str(p)) for p in sorted(output.iterdir())]
+        self.assertEqual((images[0].width(), images[0].height()), (320, 160))
+        for a, b in ((0, 1), (1, 2), (0, 2)):
+            self.assertNotEqual(images[a], images[b])
+        self.assertEqual(shown_band(layer), 1)
+
+    def test_pictures_through_qgis_process(self):
+        desk, output = bridge.Desk(), folder()
+        path = pathlib.Path(bridge.sample(lead_time="2h"))
+        desk.open(str(path))
+        project = path.parent / "weather.qgz"
+        self.assertTrue(desk.project.write(str(project)))
+        desk.close()
+        self.assertEqual(results("pictures", PROJECT_PATH=project, INPUT="Temperature 2 m", OUTPUT=output)["PICTURES"], 2)
+        self.assertEqual(len(list(output.glob("*.png"))), 2)
 
     def cancel_soon(self):
         threading.Timer(0.3, self.feedback.cancel).start()

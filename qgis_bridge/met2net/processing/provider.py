@@ -5,9 +5,10 @@ from qgis.PyQt.QtGui import QIcon
 from .algorithm import ICON
 from .forecasting import BatchForecast, ForecastToGrib2, ForecastToRaster
 from .info import ModelInfo
+from .pictures import Pictures
 from .training import Train, Verify
 
-ALGORITHMS = (ForecastToRaster, ForecastToGrib2, BatchForecast, Train, Verify, ModelInfo)
+ALGORITHMS = (ForecastToRaster, ForecastToGrib2, BatchForecast, Pictures, Train, Verify, ModelInfo)
 
 
 class Met2NetProvider(QgsProcessingProvider):
