@@ -159,11 +159,15 @@ write_files(Batch *b, const M2nOpenJob *job, const gboolean *todo, const float *
 
 typedef enum { DONE, SKIPPED, FAILED } Outcome;
 
+/* *open is the job before this one, and then this one: while it is open, the index of its input and its
+ * model stay in memory, and most jobs share them. */
 static Outcome
-run_job(Batch *b, Ticket *ticket, GError **error)
+run_job(Batch *b, Ticket *ticket, M2nOpenJob **open, GError **error)
 {
-    g_autoptr(M2nOpenJob) job = m2n_job_open(b->o, &b->split, &b->jobs[ticket->job], error);
+    M2nOpenJob *job = m2n_job_open(b->o, &b->split, &b->jobs[ticket->job], error);
 
+    g_clear_pointer(open, m2n_job_free);
+    *open = job;
     if (job == NULL || !claim_paths(b, job, error))
         return FAILED;
     g_autofree gboolean *todo = g_new0(gboolean, job->files->len);
@@ -188,12 +192,13 @@ static gpointer
 work(gpointer data)
 {
     Batch *b = data;
+    g_autoptr(M2nOpenJob) open = NULL;
     guint index;
 
     while (take_job(b, &index)) {
         Ticket ticket = {b, index};
         g_autoptr(GError) error = NULL;
-        const Outcome outcome = run_job(b, &ticket, &error);
+        const Outcome outcome = run_job(b, &ticket, &open, &error);
         const gboolean stopped = g_error_matches(error, M2N_ERROR, M2N_ERROR_CANCELLED);
         if (outcome == FAILED && !stopped) {
             g_autofree char *text = failure_text(&b->jobs[index], error);

@@ -154,8 +154,9 @@ check_gdal(const M2nProduct *p, const char *path, M2nFormat format, char **why)
                                    NULL};
 
     CPLPushErrorHandler(CPLQuietErrorHandler);
-    GDALDatasetH d =
-        GDALOpenEx(path, arrays ? GDAL_OF_MULTIDIM_RASTER : GDAL_OF_RASTER, drivers, NULL, NULL);
+    GDALDatasetH d = GDALOpenEx(
+        path, (arrays ? GDAL_OF_MULTIDIM_RASTER : GDAL_OF_RASTER) | GDAL_OF_VERBOSE_ERROR, drivers,
+        NULL, NULL);
     gboolean ok = d != NULL;
     if (!ok)
         no(why, "cannot be opened: %s", CPLGetLastErrorMsg());

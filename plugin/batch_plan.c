@@ -49,6 +49,7 @@ typedef struct {
     char *model;     /* the one that has been measured */
     double seconds;  /* of one pass */
     guint64 session; /* bytes of its session */
+    M2nOpenJob *open; /* the job looked at last: keeps its input's index in memory */
     M2nBatchResult result;
 } Plan;
 
@@ -115,9 +116,11 @@ output_bytes(const M2nOpenJob *job, M2nFormat format)
 static gboolean
 plan_job(Plan *p, const M2nTemplateSplit *split, const M2nBatchJob *wanted, GError **error)
 {
-    g_autoptr(M2nOpenJob) job = m2n_job_open(p->o, split, wanted, error);
+    M2nOpenJob *job = m2n_job_open(p->o, split, wanted, error);
     guint window = 1, todo = 0;
 
+    g_clear_pointer(&p->open, m2n_job_free);
+    p->open = job;
     if (job == NULL || !measure(p, job, &window, error))
         return FALSE;
     const M2nDomain *d = m2n_forecast_domain(job->forecast);
@@ -193,6 +196,7 @@ m2n_batch_plan(const M2nBatchOptions *options, const M2nBatchListener *listener,
     say_total(&p);
     *result = p.result;
     m2n_batch_jobs_free(jobs, n);
+    g_clear_pointer(&p.open, m2n_job_free);
     g_free(p.model);
     return TRUE;
 }

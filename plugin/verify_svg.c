@@ -10,6 +10,7 @@
 
 #include "engine/base/error.h"
 
+#define CRISP 800u /* pixels that the longer side of a small image is blown up to */
 #define FONT "DejaVu Sans, Verdana, Helvetica, Arial, sans-serif"
 
 static void
@@ -154,7 +155,7 @@ gboolean
 m2n_svg_image(GString *svg, double x, double y, double box_width, double box_height,
               const guint8 *rgb, guint width, guint height, GError **error)
 {
-    const guint k = width < 1200 ? (1200 + width - 1) / width : 1;
+    const guint k = MAX(CRISP / MAX(width, height), 1);
     vsi_l_offset size = 0;
     GByte *bytes = encode_png(rgb, width, height, k, &size);
 

@@ -123,7 +123,7 @@ def write_message(f, v, hour, values):
             "latitudeOfFirstGridPointInDegrees": dy / 2 - 90, "latitudeOfLastGridPointInDegrees": 90 - dy / 2,
             "longitudeOfFirstGridPointInDegrees": dx / 2, "longitudeOfLastGridPointInDegrees": 360 - dx / 2,
             "iDirectionIncrementInDegrees": dx, "jDirectionIncrementInDegrees": dy,
-            "dataDate": 20240101, "dataTime": 100 * hour, "discipline": code[0], "parameterCategory": code[1],
+            "dataDate": 20240101 + hour // 24, "dataTime": 100 * (hour % 24), "discipline": code[0], "parameterCategory": code[1],
             "parameterNumber": code[2], "bitsPerValue": 24}.items():
         eccodes.codes_set(h, key, value)
     if kind == "surface":  # cloud cover: from the ground to the top of the atmosphere, and in per cent
