@@ -40,7 +40,8 @@ open_model(M2nForecast *f, const M2nForecastSpec *spec, GError **error)
     if (f->model == NULL)
         return FALSE;
     f->tensors = m2n_safetensors_open(f->model, error);
-    if (f->tensors == NULL || !m2n_config_read(f->tensors, &f->config, error))
+    if (f->tensors == NULL || !m2n_config_read(f->tensors, &f->config, error) ||
+        !m2n_model_check(f->tensors, error))
         return FALSE;
     f->domain = m2n_domain_read(f->tensors, error);
     if (f->domain == NULL)

@@ -13,6 +13,10 @@ typedef struct M2nModel M2nModel;
  * found), M2N_ERROR_IO, M2N_ERROR_MEMORY, M2N_ERROR_ARGUMENT (M2N_ISA is misspelt). */
 M2nModel *m2n_model_load(const M2nSafetensors *st, GError **error);
 
+/* The names and shapes of all tensors, from the header alone: what m2n_model_load() would say of them.
+ * FALSE: M2N_ERROR_FORMAT, M2N_ERROR_SHAPE. */
+gboolean m2n_model_check(const M2nSafetensors *st, GError **error);
+
 /* (transfer full) From all weights in one array, laid out as m2n_parameters_new() says; copied.  For a
  * trainer that wants a forecast of its present state.  NULL: M2N_ERROR_MEMORY, _ARGUMENT (M2N_ISA). */
 M2nModel *m2n_model_new(const M2nConfig *config, const float *weights, GError **error);

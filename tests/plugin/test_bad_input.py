@@ -114,6 +114,8 @@ class BadInput(fixture.Case):
         fixture.write_model(self.folder / "model.safetensors", config=json.dumps(
             {"steps": 3, "height": 16, "width": 32, "hid_S": 8, "hid_T": 24, "N_S": 2, "N_T": 1}))
         self.check(r"model.safetensors: .*hid_q\S+.*\[?24.*16")
+        told = self.run_tool("gdalinfo", "forecast.json", status=1)  # at open, not at the first pixel
+        self.assertRegex(told, r"hid_q\S+: expected shape \(24, 24, 1, 1\)|expected shape \(24, \d+, 1, 1\), found")
         fixture.write_model(self.folder / "model.safetensors", config=json.dumps(
             {"steps": 3, "height": 8, "width": 32, "hid_S": 8, "hid_T": 16, "N_S": 2, "N_T": 1}))
         self.check("model.safetensors: .*32x8.*32x16")
