@@ -3,8 +3,8 @@
 
 usage: draw_map.py RASTER OUT.png [--lead HOURS] [--width PIXELS]
 
-RASTER is anything GDAL opens that covers the globe in longitude and latitude and whose bands carry the GRIB_* metadata of met2net's (and GDAL's GRIB) driver: a
-GeoTIFF written from MET2NET:forecast.json, or that name itself.
+RASTER is anything GDAL opens that covers the globe in longitude and latitude and whose bands carry the GRIB_*
+metadata of met2net's (and GDAL's GRIB) driver: a GeoTIFF written from MET2NET:forecast.json, or that name itself.
 """
 import argparse
 import datetime

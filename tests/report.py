@@ -58,7 +58,8 @@ def main():
         for line in re.findall(r"^ok\b.*#\s*skip.*$", test["stdout"] or "", re.IGNORECASE | re.MULTILINE):
             print(f"skipped: {test['name']}: {line}")
         if test["result"] == "SKIP" and "ok " not in (test["stdout"] or ""):
-            print(f"skipped: {test['name']}: {(test['stdout'] or '').strip()[-200:]}")
+            said = (test["stdout"] or test.get("stderr") or "no word why").strip()
+            print(f"skipped: {test['name']}: {said[-200:]}")
     if status and not total[1]:
         print(f"meson test failed with status {status}")
         total[1] = 1
