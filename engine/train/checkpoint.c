@@ -1,6 +1,7 @@
 /* Models and checkpoints as files. */
 #include "engine/train/checkpoint.h"
 
+#include <float.h>
 #include <math.h>
 #include <string.h>
 
@@ -173,31 +174,75 @@ m2n_checkpoint_settings(const char *path, M2nSettings *s, GError **error)
     return text != NULL && m2n_settings_read_json(s, text, -1, path, error);
 }
 
-static double
-number(JsonObject *o, const char *name, double otherwise)
+/* *out keeps its value when there is no such key. */
+static gboolean
+take_number(JsonObject *o, const char *path, const char *name, double high, double *out,
+            GError **error)
 {
-    return json_object_has_member(o, name) ? json_object_get_double_member(o, name) : otherwise;
+    JsonNode *node = json_object_get_member(o, name);
+    GType type = node != NULL ? json_node_get_value_type(node) : G_TYPE_DOUBLE;
+    const double x = type != G_TYPE_DOUBLE && type != G_TYPE_INT64 ? NAN
+                     : node != NULL                                ? json_node_get_double(node)
+                                                                   : *out;
+
+    if (node != NULL && !(x >= 0 && x <= high)) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT, "%s: metadata: place: %s out of range",
+                    path, name);
+        return FALSE;
+    }
+    *out = x;
+    return TRUE;
 }
 
 static gboolean
 read_place(const char *path, const char *text, M2nTrainPlace *p, GError **error)
 {
+    enum {
+        EPOCH,
+        EPOCH_STEP,
+        STEP,
+        BEST_EPOCH,
+        RECONSTRUCTION,
+        LATENT,
+        PREDICTION,
+        BEST,
+        SECONDS,
+        N
+    };
+    static const struct {
+        const char *name;
+        double high, absent;
+    } keys[N] = {{"epoch", G_MAXUINT, 0},
+                 {"epoch_step", 0x1p53, 0},
+                 {"step", 0x1p53, 0},
+                 {"best_epoch", G_MAXUINT, 0},
+                 {"sum_reconstruction", DBL_MAX, 0},
+                 {"sum_latent", DBL_MAX, 0},
+                 {"sum_prediction", DBL_MAX, 0},
+                 {"best", DBL_MAX, INFINITY},
+                 {"seconds", DBL_MAX, 0}};
     g_autoptr(JsonNode) root = m2n_json_parse_object(text, strlen(text), path, error);
+    double v[N];
 
     if (root == NULL)
         return FALSE;
     JsonObject *o = json_node_get_object(root);
+    for (guint i = 0; i < N; i++) {
+        v[i] = keys[i].absent;
+        if (!take_number(o, path, keys[i].name, keys[i].high, &v[i], error))
+            return FALSE;
+    }
+    JsonNode *stopped = json_object_get_member(o, "stopped_early");
     *p = (M2nTrainPlace){
-        .epoch = (guint)number(o, "epoch", 0),
-        .epoch_step = (guint64)number(o, "epoch_step", 0),
-        .step = (guint64)number(o, "step", 0),
-        .sum = {number(o, "sum_reconstruction", 0), number(o, "sum_latent", 0),
-                number(o, "sum_prediction", 0)},
-        .best = number(o, "best", INFINITY),
-        .best_epoch = (guint)number(o, "best_epoch", 0),
-        .seconds = number(o, "seconds", 0),
-        .stopped_early = json_object_has_member(o, "stopped_early") &&
-                         json_object_get_boolean_member(o, "stopped_early"),
+        .epoch = (guint)v[EPOCH],
+        .epoch_step = (guint64)v[EPOCH_STEP],
+        .step = (guint64)v[STEP],
+        .sum = {v[RECONSTRUCTION], v[LATENT], v[PREDICTION]},
+        .best = v[BEST],
+        .best_epoch = (guint)v[BEST_EPOCH],
+        .seconds = v[SECONDS],
+        .stopped_early = stopped != NULL && json_node_get_value_type(stopped) == G_TYPE_BOOLEAN &&
+                         json_node_get_boolean(stopped),
     };
     return TRUE;
 }

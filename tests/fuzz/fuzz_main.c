@@ -16,6 +16,8 @@
 
 #include "tests/fuzz/fuzz.h"
 
+int LLVMFuzzerInitialize(int *argc, char ***argv) __attribute__((weak));
+
 #define LIMIT_SECONDS 65
 #define LIMIT_MB 2560
 #define MAX_CASE (8u << 20) /* larger seeds would measure memcpy */
@@ -270,6 +272,8 @@ main(int argc, char **argv)
     gint64 slowest = -1;
     struct rusage use;
 
+    if (LLVMFuzzerInitialize != NULL)
+        LLVMFuzzerInitialize(&argc, &argv);
     seeds = g_array_new(FALSE, FALSE, sizeof(Seed));
     parse_arguments(argc, argv);
     watch_for_death();

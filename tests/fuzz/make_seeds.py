@@ -75,7 +75,7 @@ def make_all(folder, real):
         "all-types": safetensors({**{t: (t, [2, 3]) for t in TYPES}, "empty": ("F32", [0, 7]), "scalar": ("F32", [])},
                                  {"format": "met2net", 'quoted "key"': "tab\tand \u00e9"}),
         "none": safetensors({}, {}), "dataset": dataset()}.items()}
-    good.update({"model/base": model, "model/dataset": dataset(), "grib/base": grib,
+    good.update({"model/base": model, "model/dataset": dataset(), "dataset/full": dataset(), "grib/base": grib,
                  "grib/one": grib[:len(grib) // 15], "forecast_file/full": forecast,
                  "forecast_file/least": (base / "forecast.json").read_bytes(),
                  "driver/model": b"M" + model, "driver/grib": b"G" + grib, "driver/forecast": b"F" + forecast})
