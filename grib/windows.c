@@ -209,12 +209,30 @@ fingerprint(const M2nWindows *w)
     return g_strdup(g_checksum_get_string(sum));
 }
 
+/* A data set made elsewhere may state one normalisation alone. */
+static gboolean
+complete_statistics(M2nDataset *d, M2nNormalisation normalisation, GError **error)
+{
+    const M2nDomain *domain = m2n_dataset_domain(d);
+    const M2nSplit split = *m2n_dataset_split(d);
+
+    for (guint v = 0; v < domain->n_variables; v++) {
+        const M2nVariable *x = &domain->variables[v];
+
+        if (!(normalisation == M2N_MINMAX ? x->max > x->min : x->std > 0))
+            return m2n_dataset_set_split(d, &split, error);
+    }
+    return TRUE;
+}
+
 M2nWindows *
 m2n_windows_new(M2nDataset *d, guint steps, M2nNormalisation normalisation, M2nTarget target,
                 GError **error)
 {
     g_autoptr(M2nWindows) w = g_new0(M2nWindows, 1);
 
+    if (!complete_statistics(d, normalisation, error))
+        return NULL;
     w->dataset = d;
     w->domain = m2n_domain_copy(m2n_dataset_domain(d));
     w->domain->normalisation = normalisation;

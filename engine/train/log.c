@@ -42,9 +42,17 @@ m2n_train_record_to_json(const M2nTrainRecord *r)
 static double
 number(JsonObject *o, const char *name)
 {
-    if (!json_object_has_member(o, name) || json_object_get_null_member(o, name))
-        return NAN;
-    return json_object_get_double_member(o, name);
+    JsonNode *node = json_object_get_member(o, name);
+
+    return node != NULL && JSON_NODE_HOLDS_VALUE(node) ? json_node_get_double(node) : NAN;
+}
+
+static gboolean
+truth(JsonObject *o, const char *name)
+{
+    JsonNode *node = json_object_get_member(o, name);
+
+    return node != NULL && JSON_NODE_HOLDS_VALUE(node) && json_node_get_boolean(node);
 }
 
 static gboolean
@@ -59,21 +67,20 @@ parse_record(const char *line, M2nTrainRecord *r)
     if (root == NULL || !JSON_NODE_HOLDS_OBJECT(root))
         return FALSE;
     JsonObject *o = json_node_get_object(root);
-    if (!json_object_has_member(o, "epoch") || !json_object_has_member(o, "step") ||
-        !json_object_has_member(o, "best"))
+    if (!(number(o, "epoch") >= 1 && number(o, "step") >= 0))
         return FALSE;
     *r = (M2nTrainRecord){
-        .epoch = (guint)json_object_get_int_member(o, "epoch"),
-        .step = (guint64)json_object_get_int_member(o, "step"),
+        .epoch = (guint)CLAMP(number(o, "epoch"), 0.0, 1e9),
+        .step = (guint64)CLAMP(number(o, "step"), 0.0, 0x1p53),
         .learning_rate = number(o, "learning_rate"),
         .loss_reconstruction = number(o, "loss_reconstruction"),
         .loss_latent = number(o, "loss_latent"),
         .loss_prediction = number(o, "loss_prediction"),
         .validation_mse = number(o, "validation_mse"),
-        .best = json_object_get_boolean_member(o, "best"),
+        .best = truth(o, "best"),
         .seconds = number(o, "seconds"),
         .samples_per_second = number(o, "samples_per_second"),
-        .memory_bytes = (guint64)number(o, "memory_bytes"),
+        .memory_bytes = (guint64)CLAMP(number(o, "memory_bytes"), 0.0, 0x1p62),
     };
     return TRUE;
 }

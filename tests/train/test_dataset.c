@@ -210,6 +210,39 @@ test_minmax(void)
     clear_place(&p);
 }
 
+/* Made elsewhere, with the statistics of one normalisation alone: the other's are found. */
+static void
+test_foreign(void)
+{
+    Place p = new_place();
+    const guint64 n = 8, shape[4] = {n, V, H, W};
+    gint64 times[8];
+    float x[PER_TIME];
+
+    for (guint v = 0; v < V; v++) {
+        p.domain->variables[v].mean = 1;
+        p.domain->variables[v].std = 2;
+    }
+    g_autoptr(M2nSafetensorsWriter) w = m2n_safetensors_writer_new(p.path, NULL);
+    m2n_domain_write(p.domain, w);
+    m2n_safetensors_writer_declare(w, "times", "I64", &n, 1);
+    m2n_safetensors_writer_declare(w, "fields", "F32", shape, 4);
+    for (guint i = 0; i < n; i++)
+        times[i] = START + i * HOUR;
+    g_assert_true(m2n_safetensors_writer_append(w, times, sizeof times, NULL));
+    for (guint i = 0; i < n; i++) {
+        fill(x, i);
+        g_assert_true(m2n_safetensors_writer_append(w, x, sizeof x, NULL));
+    }
+    g_assert_true(m2n_safetensors_writer_finish(w, NULL));
+    g_autoptr(M2nDataset) d = open_place(&p);
+    g_autoptr(M2nWindows) stated = m2n_windows_new(d, 2, M2N_ZSCORE, M2N_TARGET_FIELD, NULL);
+    g_assert_cmpfloat(m2n_windows_source(stated)->scale[0], ==, 2);
+    g_autoptr(M2nWindows) found = m2n_windows_new(d, 2, M2N_MINMAX, M2N_TARGET_FIELD, NULL);
+    g_assert_cmpfloat(m2n_windows_source(found)->scale[0], ==, 7);
+    clear_place(&p);
+}
+
 /* u10 grows by 1 an hour: changes are 1 and 2, whose root mean square is sqrt(2.5). */
 static void
 test_change(void)
@@ -378,6 +411,7 @@ main(int argc, char **argv)
     g_test_add_func("/grib/dataset/other-split", test_other_split);
     g_test_add_func("/grib/dataset/windows-cross-no-gap-or-edge", test_windows);
     g_test_add_func("/grib/dataset/minmax", test_minmax);
+    g_test_add_func("/grib/dataset/foreign", test_foreign);
     g_test_add_func("/grib/dataset/change", test_change);
     g_test_add_func("/grib/dataset/no-window", test_no_window);
     g_test_add_func("/grib/dataset/fingerprint", test_fingerprint);

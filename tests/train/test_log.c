@@ -52,6 +52,13 @@ test_round_trip(void)
     g_assert_true(g_file_set_contents(path, text, -1, NULL));
     g_autoptr(GArray) cut = m2n_train_log_read(path, NULL);
     g_assert_cmpuint(cut->len, ==, 2);
+    /* lines that somebody edited are left out, or read for what they are; never trouble */
+    const char *odd = "{\"epoch\": [1], \"step\": 2}\n[]\n{\"epoch\": 1, \"step\": {}}\nnull\n"
+                      "{\"epoch\": 4, \"step\": 9, \"best\": {}, \"memory_bytes\": \"x\"}\n";
+    g_assert_true(g_file_set_contents(path, odd, -1, NULL));
+    g_autoptr(GArray) edited = m2n_train_log_read(path, NULL);
+    g_assert_cmpuint(edited->len, ==, 1);
+    g_assert_cmpuint(g_array_index(edited, M2nTrainRecord, 0).epoch, ==, 4);
     g_remove(path);
     g_rmdir(folder);
 }

@@ -307,6 +307,14 @@ test_early_stop(void)
     for (guint i = 1; i <= 2; i++)
         g_assert_false(g_array_index(records, M2nTrainRecord, records->len - i).best);
     g_assert_true(g_array_index(records, M2nTrainRecord, records->len - 3).best);
+    /* going on with a run that is over does nothing */
+    Wave wave;
+    Watch none = {0};
+    wave_init(&wave);
+    g_autoptr(M2nTrainer) t = m2n_trainer_new(&s, &wave.source, p.model, NULL);
+    g_assert_true(m2n_trainer_resume(t, NULL));
+    g_assert_true(m2n_trainer_run(t, watch, &none, NULL));
+    g_assert_cmpuint(none.reports, ==, 0);
     clear_place(&p);
 }
 
