@@ -71,9 +71,8 @@ check_raster(const M2nProduct *p, GDALDatasetH d, char **why)
     g_autofree float *values = g_try_new(float, n_bands * p->grid->n_points);
     if (values == NULL)
         return no(why, "too large to be checked");
-    for (guint b = 0; b < n_bands; b++) { /* bands go variable by variable, values step by step */
-        const guint variable = b / p->n_steps, step = b % p->n_steps;
-        float *to = values + ((gsize)step * p->n_variables + variable) * p->grid->n_points;
+    for (guint b = 0; b < n_bands; b++) {
+        float *to = values + b * p->grid->n_points;
         if (GDALRasterIO(GDALGetRasterBand(d, (int)b + 1), GF_Read, 0, 0, w, h, to, w, h,
                          GDT_Float32, 0, 0) != CE_None)
             return no(why, "cannot be read: %s", CPLGetLastErrorMsg());

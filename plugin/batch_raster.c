@@ -53,7 +53,7 @@ put_band(const M2nProduct *p, GDALRasterBandH band, guint step, guint i)
            CE_None;
 }
 
-/* (transfer full) the product in memory; bands as the driver orders them: variable by variable */
+/* (transfer full) the product in memory; bands as the driver orders them: step by step */
 static GDALDatasetH
 canvas_of(const M2nProduct *p, GError **error)
 {
@@ -75,13 +75,12 @@ canvas_of(const M2nProduct *p, GError **error)
     }
     GDALSetMetadataItem(canvas, "MET2NET_CHECKSUM", checksum, NULL);
     GDALSetMetadataItem(canvas, "TIFFTAG_SOFTWARE", "met2net " MET2NET_VERSION, NULL);
-    for (guint i = 0; ok && i < p->n_variables; i++)
-        for (guint step = 0; ok && step < p->n_steps; step++)
-            if (!put_band(p, GDALGetRasterBand(canvas, (int)(i * p->n_steps + step + 1)), step,
-                          i)) {
-                g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%s", CPLGetLastErrorMsg());
-                ok = FALSE;
-            }
+    for (guint k = 0; ok && k < (guint)n_bands; k++)
+        if (!put_band(p, GDALGetRasterBand(canvas, (int)k + 1), k / p->n_variables,
+                      k % p->n_variables)) {
+            g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%s", CPLGetLastErrorMsg());
+            ok = FALSE;
+        }
     if (!ok)
         g_clear_pointer(&canvas, GDALClose);
     return canvas;

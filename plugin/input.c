@@ -1,4 +1,4 @@
-/* GRIB or arrays behind one set of questions. */
+/* GRIB, arrays or a prepared dataset behind one set of questions. */
 #define _GNU_SOURCE /* cpl_vsi.h names struct stat64 */
 #include "plugin/input.h"
 
@@ -10,17 +10,19 @@
 #include "engine/base/error.h"
 #include "grib/archive.h"
 #include "plugin/gridded_archive.h"
+#include "plugin/input_dataset.h"
 #include "plugin/source_vsi.h"
 
 #define MAX_STAMPED 200000u /* entries of a folder that are looked at */
 
-typedef enum { GRIB, ARRAYS } Kind;
+typedef enum { GRIB, ARRAYS, DATASET } Kind;
 
 struct M2nInput {
     Kind kind;
     char **names;
     M2nArchive *archive;
     M2nGridded *gridded;
+    M2nDataset *dataset;
 };
 
 void
@@ -28,6 +30,7 @@ m2n_input_free(M2nInput *in)
 {
     g_clear_pointer(&in->archive, m2n_archive_free);
     g_clear_pointer(&in->gridded, m2n_gridded_free);
+    g_clear_pointer(&in->dataset, m2n_dataset_free);
     g_strfreev(in->names);
     g_free(in);
 }
@@ -91,7 +94,10 @@ m2n_input_stamp(const char *const *names, GError **error)
 static Kind
 kind_of(const char *name)
 {
-    return m2n_gridded_recognises(name) ? ARRAYS : GRIB; /* whose reader says what else it may be */
+    if (m2n_gridded_recognises(name))
+        return ARRAYS;
+    return m2n_dataset_recognises(name) ? DATASET
+                                        : GRIB; /* whose reader says what else it may be */
 }
 
 static gboolean
@@ -109,6 +115,26 @@ open_grib(M2nInput *in, GError **error)
     return in->archive != NULL;
 }
 
+static gboolean
+open_dataset(M2nInput *in, GError **error)
+{
+    if (in->names[1] != NULL) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
+                    "%s: a prepared dataset comes alone, not with %s", in->names[0], in->names[1]);
+        return FALSE;
+    }
+    g_autoptr(M2nSource) source = m2n_source_open_vsi(in->names[0], error);
+    in->dataset = source != NULL ? m2n_dataset_open(source, error) : NULL;
+    return in->dataset != NULL;
+}
+
+static gboolean
+open_arrays(M2nInput *in, GError **error)
+{
+    in->gridded = m2n_gridded_open((const char *const *)in->names, error);
+    return in->gridded != NULL;
+}
+
 M2nInput *
 m2n_input_open(const char *const *names, GError **error)
 {
@@ -120,14 +146,15 @@ m2n_input_open(const char *const *names, GError **error)
     for (guint i = 1; names[i] != NULL; i++)
         if (kind_of(names[i]) != in->kind) {
             g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
-                        "%s and %s are of different kinds (GRIB, arrays)", names[0], names[i]);
+                        "%s and %s are of different kinds (GRIB, arrays, prepared dataset)",
+                        names[0], names[i]);
             return NULL;
         }
-    if (in->kind == ARRAYS)
-        in->gridded = m2n_gridded_open(names, error);
-    else if (!open_grib(in, error))
+    if (!(in->kind == GRIB     ? open_grib(in, error)
+          : in->kind == ARRAYS ? open_arrays(in, error)
+                               : open_dataset(in, error)))
         return NULL;
-    return in->kind == ARRAYS && in->gridded == NULL ? NULL : g_steal_pointer(&in);
+    return g_steal_pointer(&in);
 }
 
 /* ---- asking -------------------------------------------------------------------------------------- */
@@ -141,8 +168,14 @@ m2n_input_centre(const M2nInput *in)
 const M2nGrid *
 m2n_input_grid(M2nInput *in, const M2nVariable *v)
 {
+    guint index;
+
     if (in->kind == GRIB)
         return m2n_archive_grid(in->archive, v);
+    if (in->kind == DATASET)
+        return m2n_dataset_variable(in->dataset, v, &index) != NULL
+                   ? m2n_dataset_domain(in->dataset)->grid
+                   : NULL;
     return m2n_gridded_grid(in->gridded, v, NULL);
 }
 
@@ -159,6 +192,8 @@ m2n_input_reference_time(const M2nInput *in, gint64 *time)
         *time = m2n_archive_reference_time(in->archive);
         return TRUE;
     }
+    if (in->kind == DATASET)
+        return FALSE;
     return m2n_gridded_reference_time(in->gridded, time);
 }
 
@@ -167,6 +202,11 @@ m2n_input_variables(const M2nInput *in, guint *n)
 {
     if (in->kind == GRIB)
         return m2n_archive_variables(in->archive, n);
+    if (in->kind == DATASET) {
+        const M2nDomain *d = m2n_dataset_domain(in->dataset);
+        *n = d->n_variables;
+        return g_memdup2(d->variables, *n * sizeof *d->variables);
+    }
     return m2n_gridded_variables(in->gridded, n);
 }
 
@@ -175,6 +215,8 @@ m2n_input_times(M2nInput *in, const M2nDomain *d, gsize *n, GError **error)
 {
     if (in->kind == GRIB)
         return m2n_archive_times(in->archive, d, n, error);
+    if (in->kind == DATASET)
+        return m2n_dataset_domain_times(in->dataset, d, n, error);
     return m2n_gridded_times(in->gridded, d, n, error);
 }
 
@@ -183,6 +225,8 @@ m2n_input_latest(M2nInput *in, const M2nDomain *d, guint steps, gint64 *init_tim
 {
     if (in->kind == GRIB)
         return m2n_archive_latest(in->archive, d, steps, init_time, error);
+    if (in->kind == DATASET)
+        return m2n_dataset_latest(in->dataset, d, steps, init_time, error);
     return m2n_gridded_latest(in->gridded, d, steps, init_time, error);
 }
 
@@ -192,6 +236,8 @@ m2n_input_has_window(M2nInput *in, const M2nDomain *d, guint steps, gint64 init_
 {
     if (in->kind == GRIB)
         return m2n_archive_has_window(in->archive, d, steps, init_time, error);
+    if (in->kind == DATASET)
+        return m2n_dataset_has_window(in->dataset, d, steps, init_time, error);
     return m2n_gridded_has_window(in->gridded, d, steps, init_time, error);
 }
 
@@ -203,6 +249,8 @@ m2n_input_read_window(M2nInput *in, const M2nDomain *d, guint steps, gint64 init
     if (in->kind == GRIB)
         return m2n_archive_read_window(in->archive, d, steps, init_time, method, out, progress,
                                        user_data, error);
+    if (in->kind == DATASET)
+        return m2n_dataset_read_window(in->dataset, d, steps, init_time, out, error);
     return m2n_gridded_read_window(in->gridded, d, steps, init_time, method, out, progress,
                                    user_data, error);
 }

@@ -1,5 +1,5 @@
 /* M2nInput: what a forecast starts from or is measured by: GRIB files, or NetCDF files and Zarr folders
- * (plugin/gridded_archive.h); told apart by their first bytes.
+ * (plugin/gridded_archive.h), or a prepared dataset; told apart by their first bytes.
  *
  * One thread at a time. */
 #pragma once

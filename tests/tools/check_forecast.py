@@ -46,9 +46,9 @@ def digest(path):
 
 
 def read_raster(path):
-    """[step][variable][H][W]; bands go variable by variable."""
+    """[step][variable][H][W]; bands go step by step, as the driver's do."""
     a = gdal.Open(str(path)).ReadAsArray()
-    return a.reshape(5, -1, *a.shape[1:]).swapaxes(0, 1)
+    return a.reshape(-1, 5, *a.shape[1:])
 
 
 def read_arrays(path):
@@ -129,7 +129,7 @@ with rasterio.open(sys.argv[1]) as f:
     r = json.loads(p.stdout) if p.returncode == 0 else {"n": 0}
     check("rasterio: bands", r["n"] == 15 and r["names"][0] == "t2m 2 m, 2024-01-01T07:00:00Z (+1 h)", p.stderr + str(r))
     check("rasterio: place", r.get("epsg") == 4326 and r["place"] == [11.25, 0, -180, 0, -11.25, 90], r)
-    check("rasterio: units and metadata", r.get("units", [])[:4] == ["K", "K", "K", "m/s"] and r["nodata"] == "nan"
+    check("rasterio: units and metadata", r.get("units", [])[:4] == ["K", "m/s", "m/s", "1"] and r["nodata"] == "nan"
           and r["last"]["GRIB_SHORT_NAME"] == "100000-ISBL" and r["last"]["GRIB_FORECAST_SECONDS"] == "10800"
           and r["tags"]["MET2NET_INPUT"] == "a.grib2", r)
     info = gdal.Info(f"{folder}/formats/COG.tif", format="json")
