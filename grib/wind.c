@@ -19,7 +19,14 @@ struct M2nWind {
 gboolean
 m2n_wind_is_earth_relative(const M2nGrid *g)
 {
-    return m2n_grid_is_lonlat(g) || (g->crs != NULL && strstr(g->crs, "+proj=merc") != NULL);
+    if (m2n_grid_is_lonlat(g) || g->crs == NULL)
+        return g->crs != NULL;
+    if (strstr(g->crs, "+proj=") != NULL)
+        return strstr(g->crs, "+proj=merc ") != NULL;
+    g_autofree char *parameters = m2n_projection_parameters(g->crs, NULL); /* "EPSG:3857", WKT */
+    return parameters != NULL && (strstr(parameters, "+proj=merc ") != NULL ||
+                                  strstr(parameters, "+proj=longlat ") != NULL ||
+                                  strstr(parameters, "+proj=webmerc ") != NULL);
 }
 
 /* Unit vector from point a to point b, both lon, lat in degrees close together.  A degree of longitude is

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/base/error.h"
+#include "grib/output.h"
 #include "plugin/output_grid.h"
 #include "plugin/quantity.h"
 
@@ -240,6 +241,7 @@ m2n_job_open(const M2nBatchOptions *o, const M2nTemplateSplit *split, const M2nB
     if (open->forecast == NULL || !choose_variables(open, error) || !choose_steps(open, o, error) ||
         !choose_grid(open, o, error) || !make_provenance(open, error))
         return NULL;
+    open->turn_winds = o->format != M2N_FORMAT_GRIB2;
     make_files(open, o, split);
     for (guint i = 0; o->format == M2N_FORMAT_GRIB2 && i < open->files->len; i++) {
         const M2nProduct p = m2n_job_product(open, open->files->pdata[i], NULL, &room);
@@ -322,7 +324,7 @@ m2n_job_compute(const M2nOpenJob *job, M2nProgressFunc progress, gpointer user_d
     const gsize n = (gsize)job->n_steps * job->n_variables * points;
     g_autofree float *all = g_try_new(float, m2n_forecast_n_values(job->forecast));
     g_autofree float *out = g_try_new(float, n);
-    g_autoptr(M2nRegrid) regrid = NULL;
+    g_autoptr(M2nOutput) output = NULL;
 
     if (all == NULL || out == NULL) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
@@ -330,8 +332,8 @@ m2n_job_compute(const M2nOpenJob *job, M2nProgressFunc progress, gpointer user_d
         return NULL;
     }
     if (!m2n_grid_equal(d->grid, job->grid)) {
-        regrid = m2n_regrid_new(d->grid, job->grid, job->spec->resampling, error);
-        if (regrid == NULL)
+        output = m2n_output_new(d, job->grid, job->spec->resampling, job->turn_winds, error);
+        if (output == NULL)
             return NULL;
     }
     if (!m2n_forecast_compute(job->forecast, all, progress, user_data, error))
@@ -339,12 +341,12 @@ m2n_job_compute(const M2nOpenJob *job, M2nProgressFunc progress, gpointer user_d
     for (guint s = 0; s < job->n_steps; s++)
         for (guint i = 0; i < job->n_variables; i++) {
             const gsize step = (gsize)(job->leads[s] / d->time_step);
-            const float *from = all + (step * d->n_variables + job->variables[i]) * own;
+            const float *fields = all + step * d->n_variables * own;
             float *to = out + ((gsize)s * job->n_variables + i) * points;
-            if (regrid != NULL)
-                m2n_regrid_apply(regrid, from, to);
-            else
-                memcpy(to, from, points * sizeof *to);
+            if (output == NULL)
+                memcpy(to, fields + job->variables[i] * own, points * sizeof *to);
+            else if (!m2n_output_place(output, fields, job->variables[i], to, error))
+                return NULL;
         }
     return g_steal_pointer(&out);
 }

@@ -21,6 +21,7 @@ typedef struct {
     M2nForecast *forecast;
     M2nForecastSpec *spec;
     M2nGrid *grid;
+    gboolean turn_winds; /* onto the grid's axes; GRIB2 files say "east and north" */
     guint n_variables, n_steps;
     guint *variables; /* [n_variables] indices into the domain's */
     gint64 *leads;    /* [n_steps] seconds */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "engine/base/error.h"
-#include "grib/regrid.h"
+#include "grib/output.h"
 #include "plugin/cache.h"
 #include "plugin/disk_cache.h"
 #include "plugin/field_metadata.h"
@@ -22,7 +22,7 @@ struct met2net {
     M2nForecastSpec *spec;
     M2nForecast *forecast;
     M2nGrid *grid;     /* of the fields handed out */
-    M2nRegrid *regrid; /* to it, or NULL; made at the first read */
+    M2nOutput *output; /* to it, or NULL; made at the first read */
     guint *chosen;     /* [n_variables] index in the model */
     met2net_variable *variables;
     met2net_info info;
@@ -230,7 +230,7 @@ met2net_close(met2net *f)
     g_free(f->chosen);
     g_ptr_array_unref(f->texts);
     g_clear_error(&f->failure);
-    g_clear_pointer(&f->regrid, m2n_regrid_free);
+    g_clear_pointer(&f->output, m2n_output_free);
     g_clear_pointer(&f->grid, m2n_grid_unref);
     g_clear_pointer(&f->forecast, m2n_forecast_unref);
     g_clear_pointer(&f->spec, m2n_forecast_spec_free);
@@ -373,22 +373,20 @@ met2net_compute(met2net *f, met2net_progress progress, void *user_data, met2net_
     return r != NULL || hand_over(inner, error);
 }
 
-/* The field of the model's grid onto the grid of the handle. */
+/* A variable of the model's fields [V][H][W] onto the grid of the handle. */
 static gboolean
-place_field(met2net *f, const float *field, float *out, GError **error)
+place_field(met2net *f, const float *fields, guint variable, float *out, GError **error)
 {
-    const M2nGrid *own = m2n_forecast_domain(f->forecast)->grid;
+    const M2nDomain *d = m2n_forecast_domain(f->forecast);
+    const gsize n = d->grid->n_points;
 
     if (f->spec->crs == NULL) {
-        memcpy(out, field, own->n_points * sizeof *out);
+        memcpy(out, fields + variable * n, n * sizeof *out);
         return TRUE;
     }
-    if (f->regrid == NULL)
-        f->regrid = m2n_regrid_new(own, f->grid, f->spec->resampling, error);
-    if (f->regrid == NULL)
-        return FALSE;
-    m2n_regrid_apply(f->regrid, field, out);
-    return TRUE;
+    if (f->output == NULL)
+        f->output = m2n_output_new(d, f->grid, f->spec->resampling, TRUE, error);
+    return f->output != NULL && m2n_output_place(f->output, fields, variable, out, error);
 }
 
 int
@@ -407,7 +405,6 @@ met2net_read(met2net *f, unsigned variable, unsigned step, float *out, met2net_e
     if (r == NULL)
         return hand_over(inner, error);
     const guint stored = step + (f->spec->initial_state ? 0 : 1); /* 0 is the last input field */
-    const float *field =
-        r->values + ((gsize)stored * d->n_variables + f->chosen[variable]) * d->grid->n_points;
-    return place_field(f, field, out, &inner) || hand_over(inner, error);
+    const float *fields = r->values + (gsize)stored * d->n_variables * d->grid->n_points;
+    return place_field(f, fields, f->chosen[variable], out, &inner) || hand_over(inner, error);
 }
