@@ -7,6 +7,7 @@
 #include "plugin/allowed_source.h"
 #include "plugin/json_cursor.h"
 #include "plugin/quantity.h"
+#include "plugin/source_glob.h"
 #include "plugin/suggest.h"
 
 #define VERSION 1
@@ -72,17 +73,38 @@ read_source(M2nJsonCursor *j, const char *named, char **out, GError **error)
     return *out != NULL;
 }
 
+/* The names one string of "input" stands for, each by the rules. */
+static gboolean
+read_pattern(M2nJsonCursor *j, const char *named, GPtrArray *inputs, GError **error)
+{
+    g_autoptr(GError) problem = NULL;
+    g_auto(GStrv) names = m2n_source_glob(j->file, named, M2N_MAX_INPUTS - inputs->len, &problem);
+
+    if (names == NULL)
+        return m2n_cursor_fail(j, j->at, error, "%s", problem->message);
+    for (char **n = names; *n != NULL; n++) {
+        char *source = NULL;
+        if (!read_source(j, *n, &source, error))
+            return FALSE;
+        g_ptr_array_add(inputs, source);
+    }
+    return TRUE;
+}
+
 static gboolean
 read_inputs(M2nJsonCursor *j, M2nForecastSpec *spec, GError **error)
 {
     g_auto(GStrv) named = NULL;
+    g_autoptr(GPtrArray) inputs = g_ptr_array_new_with_free_func(g_free);
 
     if (!m2n_cursor_strings(j, "input", M2N_MAX_INPUTS, &named, error))
         return FALSE;
-    spec->inputs = g_new0(char *, g_strv_length(named) + 1);
     for (guint i = 0; named[i] != NULL; i++)
-        if (!read_source(j, named[i], &spec->inputs[i], error))
+        if (!read_pattern(j, named[i], inputs, error))
             return FALSE;
+    g_ptr_array_set_free_func(inputs, NULL);
+    g_ptr_array_add(inputs, NULL);
+    spec->inputs = (char **)g_ptr_array_free(g_steal_pointer(&inputs), FALSE);
     return TRUE;
 }
 

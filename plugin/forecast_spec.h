@@ -4,7 +4,7 @@
  *
  *   { "met2net": 1,                      version of this format, the first key
  *     "model": "model.safetensors",      required; relative to the forecast file
- *     "input": ["analysis.grib2"],       required; one name or several
+ *     "input": ["analysis.grib2"],       required; one name or several, or "analysis_*.grib2"
  *     "init_time": "latest",             or "2024-01-28T00:00:00Z"
  *     "lead_time": "24h",                the model's window when absent
  *     "variables": ["t2m", "u10"],       all when absent

@@ -1,0 +1,61 @@
+/* Patterns in the last part of a name, on plain file systems. */
+#include "plugin/source_glob.h"
+
+#include <string.h>
+
+#include "engine/base/error.h"
+
+static gint
+by_name(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* The entries of `folder` that match, as `prefix` + name. (transfer full) */
+static GPtrArray *
+matches(const char *folder, const char *prefix, const char *pattern, guint most)
+{
+    GPtrArray *found = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    g_autoptr(GPatternSpec) spec = g_pattern_spec_new(pattern);
+    const char *entry;
+
+    while (dir != NULL && found->len <= most && (entry = g_dir_read_name(dir)) != NULL) {
+        g_autofree char *path = g_build_filename(folder, entry, NULL);
+        if ((entry[0] != '.' || pattern[0] == '.') && g_pattern_spec_match_string(spec, entry) &&
+            !g_file_test(path, G_FILE_TEST_IS_DIR))
+            g_ptr_array_add(found, g_strconcat(prefix, entry, NULL));
+    }
+    g_ptr_array_sort(found, by_name);
+    return found;
+}
+
+GStrv
+m2n_source_glob(const char *file, const char *source, guint most, GError **error)
+{
+    const char *slash = strrchr(source, '/'), *last = slash != NULL ? slash + 1 : source;
+    g_autofree char *beside = g_path_get_dirname(file);
+    g_autofree char *prefix = g_strndup(source, (gsize)(last - source));
+    g_autofree char *folder =
+        *source == '/' ? g_strdup(prefix) : g_build_filename(beside, prefix, NULL);
+    g_autofree char *literal = g_build_filename(folder, last, NULL);
+
+    if (strpbrk(last, "*?") == NULL || strstr(source, "://") != NULL ||
+        g_file_test(literal, G_FILE_TEST_EXISTS)) {
+        const char *const itself[] = {source, NULL};
+        return g_strdupv((GStrv)itself);
+    }
+    g_autoptr(GPtrArray) found = matches(folder, prefix, last, most);
+    if (found->len == 0) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: no file matches", source);
+        return NULL;
+    }
+    if (found->len > most) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT, "%s: more than %u files match", source,
+                    most);
+        return NULL;
+    }
+    g_ptr_array_set_free_func(found, NULL);
+    g_ptr_array_add(found, NULL);
+    return (GStrv)g_ptr_array_free(g_steal_pointer(&found), FALSE);
+}
