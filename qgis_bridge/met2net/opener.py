@@ -7,6 +7,7 @@ from qgis.PyQt.QtCore import QObject, pyqtSignal
 from qgis.PyQt.QtWidgets import QProgressBar, QPushButton
 
 from . import driver, layers, wind
+from .forecast import time_text
 from .tasks import ComputeTask
 
 TITLE = "Met2Net"
@@ -93,6 +94,8 @@ class ForecastOpener(QObject):
         self.set_clock(task.forecast)
         if first:
             self.zoom(made[-1][0])
+        if task.warning:
+            self.bar.pushMessage(TITLE, task.warning, Qgis.Warning, 0)
         self.opened.emit(group)
 
     @staticmethod
@@ -146,6 +149,7 @@ class ForecastOpener(QObject):
 
         def done(task):
             if self.end(task):
+                self.tell_old_arrows(task.forecast)
                 for layer in members:
                     layers.renew_times(layer, task.forecast)
                 for node in nodes:
@@ -153,3 +157,13 @@ class ForecastOpener(QObject):
                 self.project.setDirty(was_dirty)
 
         self.start(ComputeTask(path, done))
+
+    def tell_old_arrows(self, forecast):
+        """Arrows are a file of their own: when the forecast has moved on, they have not."""
+        stem = os.path.splitext(forecast.path)[0] + "_wind_"
+        for layer in self.project.mapLayers().values():
+            found = layers.times_of(layer)
+            if found and layer.source().startswith(stem) and found[0] != forecast.init_time:
+                self.bar.pushMessage(TITLE, f"{layer.name()} is of {time_text(found[0])}: add the forecast again to "
+                                     "have the arrows of the new one", Qgis.Warning, 0)
+                return

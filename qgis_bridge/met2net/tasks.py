@@ -13,13 +13,14 @@ class ComputeTask(QgsTask):
     """Computes one forecast; afterwards every layer on it reads from the driver's cache.
 
     done(task) is called on the main thread at the end. Then either `error` is a line in the driver's words, or
-    isCanceled(), or `forecast`, `ranges` ({name: (low, high)}) and `winds` ([(level, file)]) are there.
+    isCanceled(), or `forecast`, `ranges` ({name: (low, high)}) and `winds` ([(level, file)]) are there; `warning` says
+    why arrows are missing (a folder that cannot be written, a projection that GRIB does not know).
     """
 
     def __init__(self, path, done, with_wind=False):
         super().__init__(f"Forecast {os.path.basename(path)}", QgsTask.CanCancel)
         self.path, self.done, self.with_wind = path, done, with_wind
-        self.error = self.forecast = None
+        self.error = self.warning = self.forecast = None
         self.ranges, self.winds = {}, []
 
     def run(self):
@@ -39,8 +40,11 @@ class ComputeTask(QgsTask):
     def write_winds(self, dataset, forecast):
         for pair in wind.pairs(forecast):
             path = wind.file_name(forecast, pair[0].level)
-            wind.write(dataset, pair, path, lambda part: self.reached(RANGES + (1 - RANGES) * part))
-            self.winds.append((pair[0].level, path))
+            try:
+                wind.write(dataset, pair, path, lambda part: self.reached(RANGES + (1 - RANGES) * part))
+                self.winds.append((pair[0].level, path))
+            except driver.DriverError as error:
+                self.warning = f"no wind arrows: {error}"
 
     def reached(self, part):
         """Shows progress; False when the user wants to stop."""

@@ -9,7 +9,7 @@ import traceback
 from qgis.core import QgsApplication, QgsFillSymbol, QgsMapLayer, QgsProject, QgsVectorLayer
 from qgis.PyQt.QtCore import QTimer
 from qgis.PyQt.QtWidgets import QAction, QDockWidget
-from qgis.utils import iface, plugins
+from qgis.utils import iface, plugins, unloadPlugin
 
 FOLDER = pathlib.Path(os.environ["MET2NET_PICTURES"])
 FRAMES = [int(frame) for frame in os.environ.get("MET2NET_FRAMES", "2 14").split()]
@@ -71,6 +71,10 @@ def opened(group):
 @guarded
 def show(number):
     if number == len(FRAMES):
+        report["unloaded"] = unloadPlugin("met2net")
+        report["action left"] = iface.mainWindow().findChild(QAction, "met2netAddForecast") in \
+            iface.addLayerMenu().actions()
+        report["provider left"] = QgsApplication.processingRegistry().providerById("met2net") is not None
         leave()
     iface.mapCanvas().temporalController().setCurrentFrameNumber(FRAMES[number])
     QTimer.singleShot(SETTLE, lambda: picture(number))

@@ -57,6 +57,10 @@ class Desktop(unittest.TestCase):
     def test_the_slider_is_shown(self):
         self.assertTrue(self.report["temporal dock"])
 
+    def test_unloading_leaves_nothing(self):
+        self.assertTrue(self.report["unloaded"])
+        self.assertFalse(self.report["action left"] or self.report["provider left"])
+
     def test_two_times_have_their_captions(self):
         self.assertEqual([frame["caption"][1].split()[0:2] for frame in self.report["frames"]],
                          [["+3", "h"], ["+15", "h"]])

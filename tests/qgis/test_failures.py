@@ -59,12 +59,21 @@ class Failures(unittest.TestCase):
     def test_source_outside_the_folder(self):
         self.refuses(bridge.sample(model="/etc/hostname"), "/etc/hostname")
 
-    def test_the_folder_cannot_be_written(self):
+    def test_arrows_that_cannot_be_written_are_missed_and_nothing_else(self):
         path = pathlib.Path(bridge.sample())
         (path.parent / "forecast_wind_10m.grib2").mkdir()
-        self.assertIsNone(self.desk.open(str(path)))
-        self.assertIn("forecast_wind_10m.grib2", self.desk.failures[0])
+        self.assertIsNotNone(self.desk.open(str(path)))
+        text, level = self.desk.messages[-1]
+        self.assertIn("no wind arrows", text)
+        self.assertIn("forecast_wind_10m.grib2", text)
+        self.assertEqual(level, Qgis.Warning)
+        self.assertEqual(len(self.desk.layers()), 5)
         self.assertEqual([p.name for p in path.parent.glob("*.part*")], [])
+
+    def test_a_projection_that_grib_does_not_know(self):
+        self.assertIsNotNone(self.desk.open(bridge.sample(output={"crs": "ESRI:54030"})))
+        self.assertIn("no wind arrows", self.desk.messages[-1][0])
+        self.assertTrue(all(layer.isValid() for layer in self.desk.layers().values()))
 
     def test_a_failure_leaves_a_session_that_works(self):
         self.desk.open("/nowhere/forecast.json")
