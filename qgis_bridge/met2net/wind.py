@@ -10,6 +10,7 @@ from qgis.core import QgsMeshDatasetIndex, QgsMeshLayer, QgsMeshRendererScalarSe
 from qgis.PyQt.QtGui import QColor
 
 from . import driver, styles
+from .forecast import open_dataset
 from .layers import mark_times, moment
 
 ARROW = QColor("#1b1b1b")
@@ -25,6 +26,18 @@ def file_name(forecast, level):
     """"forecast.json", "10 m" -> "forecast_wind_10m.grib2" in the same folder."""
     stem = os.path.splitext(forecast.path)[0]
     return f"{stem}_wind_{level.replace(' ', '') or 'column'}.grib2"
+
+
+def writable(dataset, path):
+    """The data set to write winds from: `dataset`, or the forecast in longitude and latitude when it is in Mercator.
+
+    GRIB does not know web Mercator. There north is up and angles are true, so the same arrows fit; in other
+    projections they would not.
+    """
+    reference = dataset.GetSpatialRef()
+    if reference is None or not (reference.GetAttrValue("PROJECTION") or "").startswith("Mercator"):
+        return dataset
+    return open_dataset(path, ["T_SRS=EPSG:4326"])
 
 
 def write(dataset, pair, path, progress=None):

@@ -93,6 +93,15 @@ class Failures(unittest.TestCase):
         self.desk.open(path)
         self.assertEqual(self.desk.failures, [wanted])
 
+    def test_arrows_in_web_mercator(self):
+        before = bridge.computations()
+        path = bridge.sample(output={"crs": "EPSG:3857"})
+        self.assertIsNotNone(self.desk.open(path))
+        arrows = self.desk.layers()["Wind 10 m"]
+        self.assertEqual((arrows.crs().authid() or "EPSG:4326", arrows.crs().isGeographic()), ("EPSG:4326", True))
+        self.assertEqual(self.desk.layers()["Temperature 2 m"].crs().authid(), "EPSG:3857")
+        self.assertLessEqual(bridge.computations(), before + 1)
+
 
 class Cancel(unittest.TestCase):
     """A forecast of ten days computes for seconds: long enough to be stopped on the way."""
