@@ -41,7 +41,8 @@ class ComputeTask(QgsTask):
         for pair in wind.pairs(forecast):
             path = wind.file_name(forecast, pair[0].level)
             try:
-                wind.write(wind.writable(dataset, self.path), pair, path, lambda part: self.reached(RANGES + (1 - RANGES) * part))
+                wind.write(wind.writable(dataset, self.path), pair, path,
+                           lambda part: self.reached(RANGES + (1 - RANGES) * part))
                 self.winds.append((pair[0].level, path))
             except driver.DriverError as error:
                 self.warning = f"no wind arrows: {error}"
