@@ -318,17 +318,20 @@ m2n_forecast_compute(const M2nForecast *f, float *out, M2nProgressFunc progress,
 {
     const gsize window =
         (gsize)f->config.steps * f->domain->n_variables * f->domain->grid->n_points;
-    const guint64 own = (m2n_forecast_n_values(f) + 2 * (guint64)window) * sizeof(float);
-    g_autofree float *x = g_try_new(float, window);
-    g_autofree float *y = g_try_new(float, window);
+    /* the weights take what their file does */
+    const guint64 own = (m2n_forecast_n_values(f) + 2 * (guint64)window) * sizeof(float) +
+                        m2n_source_size(f->model);
+    const gboolean allowed = own < f->max_memory;
+    g_autofree float *x = allowed ? g_try_new(float, window) : NULL;
+    g_autofree float *y = allowed ? g_try_new(float, window) : NULL;
     Part part = {.progress = progress, .user_data = user_data};
 
-    if (x == NULL || y == NULL || own >= f->max_memory) {
+    if (x == NULL || y == NULL) {
         g_autofree char *needed = m2n_size_format(own);
         g_autofree char *bound = m2n_size_format(f->max_memory);
         g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
-                    "%s: the fields take %s, MAX_MEMORY allows %s", m2n_source_name(f->model),
-                    needed, bound);
+                    "%s: fields and weights take %s, MAX_MEMORY allows %s",
+                    m2n_source_name(f->model), needed, bound);
         return FALSE;
     }
     if (!m2n_forecast_unchanged(f, error) || !read_window(f, x, &part, error))

@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -336,6 +337,48 @@ openblas_host(void)
     end();
 }
 
+/* ---- memory ------------------------------------------------------------------------------------ */
+
+static long
+peak_mb(void)
+{
+    struct rusage use;
+
+    getrusage(RUSAGE_SELF, &use);
+    return use.ru_maxrss / 1024;
+}
+
+/* The least MAX_MEMORY that works is what the computation stays below; less is an error that says so. */
+static void
+memory_bound(void)
+{
+    gboolean done = FALSE;
+    int mb;
+
+    begin();
+    CPLSetErrorHandler(CPLQuietErrorHandler);
+    GDALDatasetH warm = host_open(forecast, "LEAD_TIME=200h");
+    g_assert_nonnull(warm);
+    GDALClose(warm);
+    const long before = peak_mb();
+    for (mb = 1; !done && mb < 4096; mb *= 2) {
+        g_autofree char *option = g_strdup_printf("MAX_MEMORY=%dMB", mb);
+        const char *const options[] = {"THREADS=1", "CACHE=NO", "LEAD_TIME=200h", option, NULL};
+        float value;
+        GDALDatasetH ds = GDALOpenEx(forecast, GDAL_OF_RASTER, NULL, options, NULL);
+        done = ds != NULL && GDALRasterIO(GDALGetRasterBand(ds, 1), GF_Read, 0, 0, 1, 1, &value, 1,
+                                          1, GDT_Float32, 0, 0) == CE_None;
+        if (!done) /* "MAX_MEMORY allows", "are allowed" */
+            g_assert_nonnull(strstr(CPLGetLastErrorMsg(), "allow"));
+        if (ds != NULL)
+            GDALClose(ds);
+    }
+    g_assert_true(done && mb > 2);
+    /* decoding the input and PROJ's tables are beside the computation */
+    g_assert_cmpint(peak_mb() - before, <=, mb / 2 + 24);
+    end();
+}
+
 /* ---- each in a process of its own -------------------------------------------------------------- */
 
 static void
@@ -383,5 +426,6 @@ main(int argc, char **argv)
     add("/host/small-stack", small_stack);
     add("/host/openmp", openmp_host);
     add("/host/openblas", openblas_host);
+    add("/host/memory-bound", memory_bound);
     return g_test_run();
 }

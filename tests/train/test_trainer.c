@@ -282,8 +282,8 @@ test_resume_refused(void)
     g_assert_false(m2n_trainer_resume(t, &error));
     g_assert_error(error, M2N_ERROR, M2N_ERROR_FORMAT);
     g_clear_error(&error);
-    g_assert_true(g_file_get_contents(p.model, &bytes, &n, NULL));
-    g_assert_true(g_file_set_contents(checkpoint, bytes, (gssize)n, NULL));
+    g_autofree char *model = read_bytes(p.model, &n);
+    g_assert_true(g_file_set_contents(checkpoint, model, (gssize)n, NULL));
     g_assert_false(m2n_trainer_resume(t, &error));
     g_assert_error(error, M2N_ERROR, M2N_ERROR_FORMAT);
     g_assert_nonnull(strstr(error->message, "not a checkpoint"));
