@@ -295,8 +295,9 @@ m2n_prepare(const M2nPrepareOptions *o, const char *path, M2nPrepareResult *resu
     if (d == NULL || (split_given && !m2n_prepare_split(o->spans, &split, error)))
         return FALSE;
     if (d->variables == NULL && o->variables == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
-                    "--variables: needed, such as u10,v10,t2m; met2net-info shows what a file holds");
+        g_set_error(
+            error, M2N_ERROR, M2N_ERROR_ARGUMENT,
+            "--variables: needed, such as u10,v10,t2m; met2net-info shows what a file holds");
         return FALSE;
     }
     if (o->variables != NULL) {
