@@ -123,8 +123,10 @@ main(int argc, char **argv)
     for (int i = 1; i < argc; i++) {
         g_autoptr(GError) error = NULL;
 
-        if (if_present && !g_file_test(argv[i], G_FILE_TEST_EXISTS))
+        if (if_present && !g_file_test(argv[i], G_FILE_TEST_EXISTS)) {
+            g_print("%s is not there\n", argv[i]);
             return 77;
+        }
         printf("%s (%s, %d threads)\n", argv[i], m2n_isa_name(m2n_isa()), threads);
         if (!check_file(argv[i], (guint)threads, recompute, &ok, &error)) {
             g_printerr("check_vectors: %s\n", error->message);
