@@ -8,11 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "engine/base/error.h"
 #include "plugin/batch.h"
 #include "plugin/batch_inputs.h"
+#include "plugin/cli/screen.h"
 #include "plugin/forecast_file.h"
 #include "plugin/quantity.h"
 
@@ -29,11 +29,6 @@ typedef struct {
     gboolean together, initial_state, ccsds, sidecar, overwrite, dry_run, quiet;
 } Arguments;
 
-typedef struct {
-    gboolean quiet, terminal, bar_drawn;
-    gint64 start, last;
-} Screen;
-
 static void
 on_signal(int sig)
 {
@@ -44,19 +39,11 @@ on_signal(int sig)
 /* ---- telling ------------------------------------------------------------------------------------- */
 
 static void
-clear_bar(Screen *s)
-{
-    if (s->bar_drawn)
-        g_printerr("\r\033[K");
-    s->bar_drawn = FALSE;
-}
-
-static void
 on_event(M2nBatchEvent event, const char *text, gpointer user_data)
 {
-    Screen *s = user_data;
+    M2nScreen *s = user_data;
 
-    clear_bar(s);
+    m2n_screen_clear(s);
     if (event == M2N_BATCH_WROTE || event == M2N_BATCH_PLAN) {
         g_print("%s\n", text);
         fflush(stdout);
@@ -70,18 +57,7 @@ on_event(M2nBatchEvent event, const char *text, gpointer user_data)
 static gboolean
 on_progress(double done, const char *message, gpointer user_data)
 {
-    Screen *s = user_data;
-    const gint64 now = g_get_monotonic_time();
-    const gint64 interval = s->terminal ? G_USEC_PER_SEC / 10 : 10 * G_USEC_PER_SEC;
-
-    if (!s->quiet && now - s->last >= interval) {
-        const double elapsed = (double)(now - s->start) / G_USEC_PER_SEC;
-        const double left = done > 0 ? elapsed / done - elapsed : 0;
-        s->last = now;
-        s->bar_drawn = s->terminal;
-        g_printerr(s->terminal ? "\r%3.0f%%  %s, %.0f s left\033[K" : "%3.0f%%  %s, %.0f s left\n",
-                   100 * done, message, left);
-    }
+    m2n_screen_progress(user_data, done, message);
     return !interrupted;
 }
 
@@ -259,13 +235,13 @@ set_sizes(const Arguments *a, M2nBatchOptions *o, GError **error)
 static gboolean
 run(const Arguments *a, const M2nBatchOptions *o, M2nBatchResult *result, GError **error)
 {
-    Screen screen = {.quiet = a->quiet, .terminal = isatty(STDERR_FILENO) != 0};
+    M2nScreen screen;
     const M2nBatchListener listener = {on_event, on_progress, &screen};
 
-    screen.start = screen.last = g_get_monotonic_time();
+    m2n_screen_init(&screen, a->quiet);
     const gboolean ok = a->dry_run ? m2n_batch_plan(o, &listener, result, error)
                                    : m2n_batch_run(o, &listener, result, error);
-    clear_bar(&screen);
+    m2n_screen_clear(&screen);
     if (ok && !a->quiet && !a->dry_run)
         g_printerr("%u forecast%s made (%u file%s), %u already complete, %u failed, %.1f s%s\n",
                    result->done, result->done == 1 ? "" : "s", result->files,

@@ -6,10 +6,10 @@
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #include "engine/base/error.h"
 #include "plugin/batch_inputs.h"
+#include "plugin/cli/screen.h"
 #include "plugin/quantity.h"
 #include "plugin/verify.h"
 
@@ -22,11 +22,6 @@ typedef struct {
     gboolean plain, protocol, quiet;
 } Arguments;
 
-typedef struct {
-    gboolean quiet, terminal;
-    gint64 start, last;
-} Screen;
-
 static void
 on_signal(int sig)
 {
@@ -37,16 +32,7 @@ on_signal(int sig)
 static gboolean
 on_progress(double done, const char *message, gpointer user_data)
 {
-    Screen *s = user_data;
-    const gint64 now = g_get_monotonic_time();
-    const gint64 interval = s->terminal ? G_USEC_PER_SEC / 10 : 10 * G_USEC_PER_SEC;
-
-    if (!s->quiet && now - s->last >= interval) {
-        const double elapsed = (double)(now - s->start) / G_USEC_PER_SEC;
-        s->last = now;
-        g_printerr(s->terminal ? "\r%3.0f%%  %s, %.0f s left\033[K" : "%3.0f%%  %s, %.0f s left\n",
-                   100 * done, message, done > 0 ? elapsed / done - elapsed : 0);
-    }
+    m2n_screen_progress(user_data, done, message);
     return !interrupted;
 }
 
@@ -157,14 +143,14 @@ static int
 verify(const Arguments *a)
 {
     M2nVerifyOptions o = M2N_VERIFY_OPTIONS_DEFAULT;
-    Screen screen = {.quiet = a->quiet, .terminal = isatty(STDERR_FILENO) != 0};
+    M2nScreen screen;
     g_autoptr(GError) error = NULL;
     g_autoptr(M2nVerification) v = NULL;
     g_auto(GStrv) data = NULL, forecasts = NULL;
     g_auto(GStrv) variables = a->variables != NULL ? g_strsplit(a->variables, ",", -1) : NULL;
     gboolean ok = understand(a, &o, &error);
 
-    screen.start = screen.last = g_get_monotonic_time();
+    m2n_screen_init(&screen, a->quiet);
     if (ok)
         ok = (data = m2n_inputs_expand((const char *const *)a->names, &error)) != NULL;
     if (ok && a->forecasts != NULL)
@@ -174,8 +160,7 @@ verify(const Arguments *a)
     o.variables = (const char *const *)variables;
     if (ok) {
         v = m2n_verify(&o, on_progress, &screen, &error);
-        if (screen.terminal && !a->quiet)
-            g_printerr("\r\033[K");
+        m2n_screen_clear(&screen);
         ok = v != NULL && deliver(a, v, &error);
     }
     if (ok)

@@ -7,22 +7,48 @@
 void
 m2n_screen_init(M2nScreen *s, gboolean quiet)
 {
-    *s = (M2nScreen){.quiet = quiet, .terminal = isatty(STDERR_FILENO)};
+    *s = (M2nScreen){
+        .quiet = quiet, .terminal = isatty(STDERR_FILENO) != 0, .start = g_get_monotonic_time()};
 }
 
-void
-m2n_screen_state(M2nScreen *s, const char *line)
+/* Shows the line unless the last one has stood for less than `log_pause` seconds; on a terminal 0.1. */
+static void
+show(M2nScreen *s, gint64 log_pause, const char *line)
 {
-    const gint64 now = g_get_monotonic_time(), pause = s->terminal ? 100000 : 30000000;
+    const gint64 now = g_get_monotonic_time();
+    const gint64 pause = s->terminal ? G_USEC_PER_SEC / 10 : log_pause * G_USEC_PER_SEC;
 
     if (s->quiet || (s->last != 0 && now - s->last < pause))
         return;
     s->last = now;
     s->drawn = s->terminal;
-    if (s->terminal)
-        g_printerr("\r%s\033[K", line);
-    else
-        g_printerr("%s\n", line);
+    g_printerr(s->terminal ? "\r%s\033[K" : "%s\n", line);
+}
+
+void
+m2n_screen_state(M2nScreen *s, const char *line)
+{
+    show(s, 30, line);
+}
+
+void
+m2n_screen_progress(M2nScreen *s, double done, const char *message)
+{
+    const double elapsed = (double)(g_get_monotonic_time() - s->start) / G_USEC_PER_SEC;
+    g_autofree char *line = g_strdup_printf("%3.0f%%  %s, %.0f s left", 100 * done, message,
+                                            done > 0 ? elapsed / done - elapsed : 0);
+
+    if (s->last == 0)
+        s->last = s->start; /* what is over at once shows nothing */
+    show(s, 10, line);
+}
+
+void
+m2n_screen_clear(M2nScreen *s)
+{
+    if (s->drawn)
+        g_printerr("\r\033[K");
+    s->drawn = FALSE;
 }
 
 void
@@ -30,8 +56,8 @@ m2n_screen_line(M2nScreen *s, const char *line)
 {
     if (s->quiet)
         return;
-    g_printerr("%s%s\n", s->drawn ? "\r\033[K" : "", line);
-    s->drawn = FALSE;
+    m2n_screen_clear(s);
+    g_printerr("%s\n", line);
 }
 
 void
