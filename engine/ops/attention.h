@@ -6,7 +6,7 @@
  *
  * q, k, v, y  [variables][channels][hw], already normalised; y overlaps none of them
  * weight      [M2N_ATTENTION_HEADS][variables][variables], written for the backward pass
- * numerics    scores in double; variants in float32 lanes emptied into double every 256 terms
+ * numerics    scores in double; variants in float32 lanes emptied into double every 32 terms
  * source      Li et al. 2025, arXiv:2507.17189 (variable attention; no code taken) */
 #pragma once
 #include "engine/base/cpu.h"
@@ -29,5 +29,13 @@ double m2n_attention_dot(const float *a, const float *b, gsize n);
 /* Softmax of one row of n scores, largest subtracted first.  A NaN or +inf score gives NaN weights.
  */
 void m2n_softmax(double *score, gsize n);
+
+/* All variants, reference first.  For the dispatcher, the tests and the benchmark only. */
+typedef struct {
+    M2nIsa isa;
+    double (*dot)(const float *a, const float *b, gsize n);
+} M2nAttentionVariant;
+
+extern const M2nAttentionVariant m2n_attention_variants[M2N_N_ISA];
 
 G_END_DECLS

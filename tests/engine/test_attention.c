@@ -3,6 +3,7 @@
 #include "engine/ops/attention.h"
 #include "engine/ops/pixel_shuffle.h"
 #include "tests/lib/m2n_test.h"
+#include "tests/lib/m2n_variants.h"
 
 /* Straight from the formula, in double. */
 static void
@@ -91,12 +92,34 @@ test_pixel_shuffle(void)
         g_assert_true(back[i] == 1000.0f + x[i]);
 }
 
+/* Tails around a block of lanes, and sums far from zero over several emptied blocks. */
+static void
+test_dot_matches_reference(gconstpointer data)
+{
+    static const gsize lengths[] = {1, 63, 64, 65, 127, 2048, 2049, 5000};
+    const M2nAttentionVariant *v = data;
+
+    m2n_skip_unless_it_runs(v);
+    for (gsize i = 0; i < G_N_ELEMENTS(lengths); i++) {
+        const gsize n = lengths[i];
+        g_autofree float *a = g_new(float, n), *b = g_new(float, n);
+
+        m2n_fill_random(a, n);
+        for (gsize k = 0; k < n; k++)
+            b[k] = a[k] + 3.0f;
+        const double want = m2n_attention_variants[0].dot(a, b, n);
+        g_assert_cmpfloat_with_epsilon(v->dot(a, b, n), want, 1e-6 * (double)n * 10.0);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/engine/attention/formula", test_formula);
     g_test_add_func("/engine/attention/softmax", test_softmax);
+    m2n_test_add_variants("attention", "dot-matches-reference", m2n_attention_variants, dot,
+                          test_dot_matches_reference);
     g_test_add_func("/engine/pixel_shuffle/definition", test_pixel_shuffle);
     return g_test_run();
 }
