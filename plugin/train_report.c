@@ -110,7 +110,7 @@ m2n_train_report(const char *path, M2nDataset *d, const M2nWindows *w, M2nSpan s
     g_autoptr(M2nModel) model = st ? m2n_model_load(st, error) : NULL;
     gboolean complete = DAY % m2n_dataset_domain(d)->time_step == 0;
 
-    if (model == NULL || !m2n_score(model, s, span, BATCH, threads, rmse, NULL, NULL, error))
+    if (model == NULL || !m2n_score(model, s, span, BATCH, threads, NULL, rmse, NULL, NULL, error))
         return NULL;
     if (memory == NULL) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "a window does not fit in memory");

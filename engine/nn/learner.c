@@ -127,8 +127,8 @@ lay_out(M2nLearner *l, M2nArena *a)
     l->attention = m2n_arena_floats(a, (gsize)l->batch * M2N_HEADS * c->variables * c->variables);
     l->row_sum = doubles(a, l->rows * d);
     l->row_product = doubles(a, l->rows * d);
-    l->channel_sum = doubles(a, d);
-    l->channel_product = doubles(a, d);
+    l->channel_sum = doubles(a, 2 * d);
+    l->channel_product = l->channel_sum + d;
     l->latent_x = m2n_arena_floats(a, latents);
     l->latent_y = m2n_arena_floats(a, latents);
     l->latent_out = m2n_arena_floats(a, latents);
@@ -153,7 +153,7 @@ new_empty(const M2nConfig *c, guint batch, guint threads, guint recomputed)
     l->batch = batch;
     l->threads = threads > 0 ? threads : g_get_num_processors();
     l->recomputed = recomputed;
-    l->rows = (gsize)batch * c->variables;
+    l->rows = l->all_rows = (gsize)batch * c->variables;
     l->height = c->height / shrink;
     l->width = c->width / shrink;
     l->hw = l->height * l->width;
@@ -217,6 +217,13 @@ m2n_learner_new(const M2nConfig *config, guint batch, guint threads, gsize max_m
 
 /* ---- what callers see ------------------------------------------------------------------------- */
 
+void
+m2n_learner_join(M2nLearner *l, M2nGroup *group, guint whole_batch)
+{
+    l->group = group;
+    l->all_rows = (gsize)whole_batch * l->config.variables;
+}
+
 const M2nParameters *
 m2n_learner_parameters(const M2nLearner *l)
 {
@@ -273,7 +280,7 @@ rows_latent_loss(gsize begin, gsize end, guint thread, gpointer data)
 {
     const M2nLearner *l = data;
     const gsize n = (gsize)l->config.steps * l->config.hid_S * l->hw;
-    const float scale = (float)(2.0 / ((double)n * (double)l->rows));
+    const float scale = (float)(2.0 / ((double)n * (double)l->all_rows));
 
     (void)thread;
     for (gsize r = begin; r < end; r++) {
@@ -287,6 +294,7 @@ rows_latent_loss(gsize begin, gsize end, guint thread, gpointer data)
     }
 }
 
+/* This process's part of it. */
 static double
 latent_loss(M2nLearner *l)
 {
@@ -295,7 +303,7 @@ latent_loss(M2nLearner *l)
     m2n_parallel_for(l->pool, l->rows, rows_latent_loss, l);
     for (gsize r = 0; r < l->rows; r++)
         sum += l->image_loss[r];
-    return sum / (double)l->rows;
+    return sum / (double)l->all_rows;
 }
 
 void
@@ -311,6 +319,7 @@ m2n_learner_step(M2nLearner *l, const float *x, const float *y, const M2nDropPat
     l->latent = l->latent_x;
     m2n_learner_translate_backward(l, l->latent_y, l->latent_out);
     m2n_learner_encode_backward(l, x, l->latent_out);
+    m2n_group_begin_sum(l->group, l->gradient, l->places.translator);
 
     /* stage 2: the query translator, between latents that do not move */
     m2n_learner_encode(l, y, l->latent_y);
@@ -320,4 +329,8 @@ m2n_learner_step(M2nLearner *l, const float *x, const float *y, const M2nDropPat
     losses->latent = latent_loss(l);
     l->latent = l->latent_x;
     m2n_learner_translate_backward(l, l->latent_y, NULL);
+    m2n_group_finish_sums(l->group);
+    double all[3] = {losses->reconstruction, losses->latent, losses->prediction};
+    m2n_group_sum(l->group, all, G_N_ELEMENTS(all));
+    *losses = (M2nLosses){all[0], all[1], all[2]};
 }

@@ -13,8 +13,13 @@
  * cache.  Each translator block keeps 14 fields of [B*V][D][h][w] floats, or, when `max_memory` asks for
  * it, only its output, and computes the rest again on the way back.
  *
- * Same input, thread count and instruction set: same bits.  One thread at a time may call. */
+ * In a group each process holds the same weights and some images of the batch; statistics, losses and
+ * gradients are those of the whole batch, the same bits everywhere.  Gradients are on their way to the others
+ * while those of earlier layers are computed.
+ *
+ * Same input, group, thread count and instruction set: same bits.  One thread at a time may call. */
 #pragma once
+#include "engine/base/group.h"
 #include "engine/base/parallel.h"
 #include "engine/nn/model.h"
 #include "engine/nn/parameters.h"
@@ -41,6 +46,9 @@ gsize m2n_learner_memory(const M2nConfig *config, guint batch, guint threads, gu
 M2nLearner *m2n_learner_new(const M2nConfig *config, guint batch, guint threads, gsize max_memory,
                             GError **error);
 void m2n_learner_free(M2nLearner *l);
+/* From now on the images given are this process's part of `whole_batch`, and m2n_learner_step() is collective.
+ * Borrows `group`; NULL: alone. */
+void m2n_learner_join(M2nLearner *l, M2nGroup *group, guint whole_batch);
 
 const M2nParameters *m2n_learner_parameters(const M2nLearner *l);
 guint m2n_learner_recomputed(const M2nLearner *l);

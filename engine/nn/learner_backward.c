@@ -51,6 +51,14 @@ rows_in_backward(gsize begin, gsize end, guint thread, gpointer data)
     }
 }
 
+/* The gradient of a part is complete: it can go to the others while the next is computed. */
+static void
+end_part(M2nLearner *l, gsize begin, gsize end)
+{
+    m2n_learner_end_part(l, begin, end);
+    m2n_group_begin_sum(l->group, l->gradient + begin, end - begin);
+}
+
 /* A 1x1 convolution at either end: its weight and bias are neighbours. */
 static void
 run_end(M2nLearner *l, const M2nLinearAt *at, gsize bias_size, M2nTask task)
@@ -59,7 +67,7 @@ run_end(M2nLearner *l, const M2nLinearAt *at, gsize bias_size, M2nTask task)
         m2n_learner_begin_part(l, at->weight, at->bias + bias_size);
     m2n_parallel_for(l->pool, l->rows, task, l);
     if (l->learn)
-        m2n_learner_end_part(l, at->weight, at->bias + bias_size);
+        end_part(l, at->weight, at->bias + bias_size);
 }
 
 static void
@@ -69,7 +77,7 @@ block_backward(M2nLearner *l, const float *latent)
 
     m2n_learner_block_input(l, latent);
     if (l->layer < l->recomputed) {
-        m2n_learner_block(l, FALSE); /* fills the shared trace; its output overwrites z */
+        m2n_learner_block(l, TRUE); /* fills the shared trace; its output overwrites z */
         m2n_learner_block_input(l, latent);
     }
     l->t = &l->trace[l->layer];
@@ -79,7 +87,7 @@ block_backward(M2nLearner *l, const float *latent)
     m2n_learner_unit_backward(l);
     m2n_learner_attention_backward(l);
     if (l->learn)
-        m2n_learner_end_part(l, b->begin, b->end);
+        end_part(l, b->begin, b->end);
 }
 
 void

@@ -245,7 +245,7 @@ decode_images(gsize begin, gsize end, guint thread, gpointer data)
     const M2nLearner *l = data;
     const M2nWorker *w = &l->worker[thread];
     const gsize plane = (gsize)l->config.height * l->config.width;
-    const gsize n_images = l->rows * l->config.steps;
+    const gsize all_images = l->all_rows * l->config.steps;
     float mean[M2N_MAX_STAGES][GROUPS], rstd[M2N_MAX_STAGES][GROUPS];
     float *y = w->plane[0], *dy = w->plane[1];
 
@@ -258,7 +258,7 @@ decode_images(gsize begin, gsize end, guint thread, gpointer data)
         if (l->dlatent == NULL)
             continue;
         memset(dy, 0, plane * sizeof *dy);
-        m2n_mse_backward(dy, y, target, plane, 1.0f / (float)n_images);
+        m2n_mse_backward(dy, y, target, plane, 1.0f / (float)all_images);
         decode_image_backward(l, w, image.variable, l->latent + image.latent, mean, rstd, dy,
                               l->dlatent + image.latent);
     }
@@ -280,5 +280,5 @@ m2n_learner_decode(M2nLearner *l, const float *latent, const float *target, floa
         m2n_learner_end_part(l, 0, l->places.translator);
     for (gsize i = 0; i < n_images; i++)
         sum += l->image_loss[i];
-    return sum / (double)n_images;
+    return sum / (double)(l->all_rows * l->config.steps);
 }

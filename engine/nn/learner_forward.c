@@ -99,27 +99,25 @@ rows_post(gsize begin, gsize end, guint thread, gpointer data)
 
 /* ---- temporal unit -------------------------------------------------------------------------- */
 
-/* Statistics of batch norm `which` from the rows' sums, in the order of the rows. */
+/* Statistics of batch norm `which` from the rows' sums; again the trace has them. */
 static void
-finish_statistics(M2nLearner *l, guint which, gboolean running)
+finish_statistics(M2nLearner *l, guint which, gboolean again)
 {
     const gsize d = l->config.hid_T;
-    const double count = (double)l->rows * (double)l->hw;
+    const double count = (double)l->all_rows * (double)l->hw;
     const M2nBatchNormAt *at = &l->places.block[l->layer].batch_norm[which];
 
-    for (gsize c = 0; c < d; c++) {
-        double sum = 0.0, square = 0.0;
+    if (!again) {
+        m2n_learner_sum_rows(l);
+        for (gsize c = 0; c < d; c++) {
+            const double mean = l->channel_sum[c] / count, square = l->channel_product[c] / count;
 
-        for (gsize r = 0; r < l->rows; r++) {
-            sum += l->row_sum[r * d + c];
-            square += l->row_product[r * d + c];
+            l->t->mean[which][c] = (float)mean;
+            l->t->variance[which][c] = (float)MAX(square - mean * mean, 0.0);
         }
-        l->t->mean[which][c] = (float)(sum / count);
-        l->t->variance[which][c] = (float)MAX(square / count - sum / count * (sum / count), 0.0);
-    }
-    if (running)
-        m2n_batch_norm_running(l->rows, d, l->hw, l->t->mean[which], l->t->variance[which],
+        m2n_batch_norm_running(l->all_rows, d, l->hw, l->t->mean[which], l->t->variance[which],
                                l->weights + at->mean, l->weights + at->variance);
+    }
     m2n_learner_fold(l, which);
 }
 
@@ -212,15 +210,15 @@ rows_mlp(gsize begin, gsize end, guint thread, gpointer data)
 }
 
 void
-m2n_learner_block(M2nLearner *l, gboolean running)
+m2n_learner_block(M2nLearner *l, gboolean again)
 {
     l->t = &l->trace[l->layer];
     m2n_parallel_for(l->pool, l->rows, rows_project, l);
     m2n_parallel_for(l->pool, l->batch, items_attend, l);
     m2n_parallel_for(l->pool, l->rows, rows_post, l);
-    finish_statistics(l, 0, running);
+    finish_statistics(l, 0, again);
     m2n_parallel_for(l->pool, l->rows, rows_gate, l);
-    finish_statistics(l, 1, running);
+    finish_statistics(l, 1, again);
     m2n_parallel_for(l->pool, l->rows, rows_mlp, l);
 }
 
@@ -282,6 +280,6 @@ m2n_learner_translate(M2nLearner *l, float *weights, const guint8 *keep, const f
     l->out = out;
     m2n_parallel_for(l->pool, l->rows, rows_in, l);
     for (l->layer = 0; l->layer < l->config.N_T; l->layer++)
-        m2n_learner_block(l, TRUE);
+        m2n_learner_block(l, FALSE);
     m2n_parallel_for(l->pool, l->rows, rows_out, l);
 }

@@ -114,3 +114,17 @@ m2n_learner_end_part(M2nLearner *l, gsize begin, gsize end)
 
     m2n_parallel_for(l->pool, end - begin, add_part, &p);
 }
+
+void
+m2n_learner_sum_rows(M2nLearner *l)
+{
+    const gsize d = l->config.hid_T;
+
+    memset(l->channel_sum, 0, 2 * d * sizeof(double));
+    for (gsize r = 0; r < l->rows; r++)
+        for (gsize c = 0; c < d; c++) {
+            l->channel_sum[c] += l->row_sum[r * d + c];
+            l->channel_product[c] += l->row_product[r * d + c];
+        }
+    m2n_group_sum(l->group, l->channel_sum, 2 * d);
+}

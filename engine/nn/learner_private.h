@@ -83,15 +83,17 @@ struct M2nLearner {
     float *query, *key, *gradient; /* [parameters->total] */
     M2nArena *arena;
     M2nPool *pool;
+    M2nGroup *group;
     guint batch, threads, recomputed;
-    gsize rows, hw, height, width; /* of the latent grid */
+    gsize rows, hw, height, width; /* rows: R; the others of the latent grid */
+    gsize all_rows;                /* of the whole group */
 
     M2nTrace *trace;                                 /* [N_T] */
     M2nWorker *worker;                               /* [threads] */
     float *z, *x, *dz, *dt, *dy, *q, *k, *v, *mixed; /* [R][D][P], shared by all blocks */
     float *attention;                                /* [B][heads][V][V] */
     double *row_sum, *row_product;                   /* [R][D] */
-    double *channel_sum, *channel_product;           /* [D] */
+    double *channel_sum, *channel_product;           /* [D], the second right behind the first */
     float *scale, *shift;                            /* [D] of the batch norm at work */
     float *coefficient[3];                           /* [D] of m2n_norm_combine */
     float *latent_x, *latent_y, *latent_out;         /* [R][C][P] */
@@ -114,7 +116,7 @@ struct M2nLearner {
 void m2n_learner_encode(M2nLearner *l, const float *images, float *latent);
 /* Adds the encoders' part to the gradient. */
 void m2n_learner_encode_backward(M2nLearner *l, const float *images, const float *dlatent);
-/* Mean squared error of the decoded latent.  With dlatent: writes its gradient there and adds the decoders'
+/* This process's part of the mean squared error of the decoded latent.  With dlatent: writes its gradient there and adds the decoders'
  * part to the gradient. */
 double m2n_learner_decode(M2nLearner *l, const float *latent, const float *target, float *dlatent);
 
@@ -125,8 +127,9 @@ void m2n_learner_translate(M2nLearner *l, float *weights, const guint8 *keep, co
                            float *out);
 /* l->z becomes the input of block l->layer. */
 void m2n_learner_block_input(M2nLearner *l, const float *latent);
-/* Block l->layer from its input l->z, which becomes its output; `running` updates the running statistics. */
-void m2n_learner_block(M2nLearner *l, gboolean running);
+/* Block l->layer from its input l->z, which becomes its output.  `again`: its trace has the batch statistics
+ * of the first time, and the running ones stay. */
+void m2n_learner_block(M2nLearner *l, gboolean again);
 
 /* ---- learner_backward.c ---- */
 
@@ -171,5 +174,7 @@ m2n_worker_gradient(const M2nLearner *l, const M2nWorker *w, gsize offset)
 void m2n_learner_begin_part(M2nLearner *l, gsize begin, gsize end);
 /* Adds them to the gradient, thread by thread in order. */
 void m2n_learner_end_part(M2nLearner *l, gsize begin, gsize end);
+/* Sums [R][D] of all rows, of the whole group, into l->channel_sum and l->channel_product, in their order. */
+void m2n_learner_sum_rows(M2nLearner *l);
 
 G_END_DECLS

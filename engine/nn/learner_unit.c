@@ -43,25 +43,21 @@ row_sums(M2nLearner *l, gsize r, const float *x, const float *mean)
                         l->row_product + r * d);
 }
 
-/* Coefficients of batch norm `which` from the rows' sums, in the order of the rows. */
+/* Coefficients of batch norm `which` from the rows' sums.  Those are of the whole group, and so are gamma's
+ * and beta's gradients: one process alone may add them. */
 static void
 finish_sums(M2nLearner *l, guint which)
 {
-    const gsize d = l->config.hid_T;
     const M2nBatchNormAt *at = &l->places.block[l->layer].batch_norm[which];
+    const gboolean add = m2n_group_rank(l->group) == 0;
     float *const *k = l->coefficient;
 
-    memset(l->channel_sum, 0, d * sizeof(double));
-    memset(l->channel_product, 0, d * sizeof(double));
-    for (gsize r = 0; r < l->rows; r++)
-        for (gsize c = 0; c < d; c++) {
-            l->channel_sum[c] += l->row_sum[r * d + c];
-            l->channel_product[c] += l->row_product[r * d + c];
-        }
-    m2n_batch_norm_coefficients(l->rows, d, l->hw, l->channel_sum, l->channel_product,
-                                l->weights + at->gamma, l->t->mean[which], l->t->variance[which],
-                                k[0], k[1], k[2], gradient(l, &l->worker[0], at->gamma),
-                                gradient(l, &l->worker[0], at->beta));
+    m2n_learner_sum_rows(l);
+    m2n_batch_norm_coefficients(l->all_rows, l->config.hid_T, l->hw, l->channel_sum,
+                                l->channel_product, l->weights + at->gamma, l->t->mean[which],
+                                l->t->variance[which], k[0], k[1], k[2],
+                                add ? gradient(l, &l->worker[0], at->gamma) : NULL,
+                                add ? gradient(l, &l->worker[0], at->beta) : NULL);
 }
 
 /* ---- MLP ------------------------------------------------------------------------------------ */

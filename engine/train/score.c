@@ -35,16 +35,15 @@ add_errors(const Buffers *b, guint n, double *sum)
         sum[k % s->variables] += m2n_mse(b->forecast + k * plane, b->y + k * plane, plane);
 }
 
-gboolean
-m2n_score(M2nModel *model, const M2nBatchSource *source, M2nSpan span, guint batch, guint threads,
-          double *mse, M2nProgressFunc progress, gpointer user_data, GError **error)
+/* Adds the errors of windows [begin, end) to sum [variables]. */
+static gboolean
+score_windows(M2nModel *model, const M2nBatchSource *source, M2nSpan span, guint64 begin,
+              guint64 end, guint batch, guint threads, double *sum, M2nProgressFunc progress,
+              gpointer user_data, GError **error)
 {
-    const guint64 n = source->n_windows[span];
     const gsize window = (gsize)source->steps * source->variables * source->height * source->width;
     g_autoptr(M2nSession) session = NULL;
 
-    g_assert(n > 0);
-    batch = (guint)MIN(batch, n);
     g_autofree float *memory = g_try_new(float, 3 * batch * window);
     if (memory == NULL) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%u windows do not fit in memory", batch);
@@ -55,19 +54,39 @@ m2n_score(M2nModel *model, const M2nBatchSource *source, M2nSpan span, guint bat
     session = m2n_session_new(model, batch, threads, 0, error);
     if (session == NULL)
         return FALSE;
-    memset(mse, 0, source->variables * sizeof *mse);
-    for (guint64 first = 0; first < n; first += batch) {
-        const guint now = (guint)MIN(batch, n - first);
+    for (guint64 first = begin; first < end; first += batch) {
+        const guint now = (guint)MIN(batch, end - first);
 
         if (!read_batch(&b, span, first, now, batch, error) ||
             !m2n_session_run(session, b.x, b.forecast, NULL, NULL, error))
             return FALSE;
-        add_errors(&b, now, mse);
-        if (progress && !progress((double)(first + now) / (double)n, "validation", user_data)) {
+        add_errors(&b, now, sum);
+        if (progress && !progress((double)(first + now - begin) / (double)(end - begin),
+                                  "validation", user_data)) {
             g_set_error(error, M2N_ERROR, M2N_ERROR_CANCELLED, "stopped while scoring");
             return FALSE;
         }
     }
+    return TRUE;
+}
+
+gboolean
+m2n_score(M2nModel *model, const M2nBatchSource *source, M2nSpan span, guint batch, guint threads,
+          M2nGroup *group, double *mse, M2nProgressFunc progress, gpointer user_data,
+          GError **error)
+{
+    const guint64 n = source->n_windows[span], size = m2n_group_size(group);
+    const guint64 begin = n * m2n_group_rank(group) / size,
+                  end = n * (m2n_group_rank(group) + 1) / size;
+
+    g_assert(n > 0);
+    memset(mse, 0, source->variables * sizeof *mse);
+    const gboolean ok =
+        begin == end || score_windows(model, source, span, begin, end, (guint)MIN(batch, n),
+                                      threads, mse, progress, user_data, error);
+    if (!m2n_group_agree(group, ok, error))
+        return FALSE;
+    m2n_group_sum(group, mse, source->variables);
     for (guint v = 0; v < source->variables; v++)
         mse[v] /= (double)n * source->steps;
     return TRUE;

@@ -18,12 +18,20 @@ seconds(const M2nTrainer *t)
 }
 
 static gboolean
-save(M2nTrainer *t, GError **error)
+write_checkpoint(M2nTrainer *t, GError **error)
 {
     t->place.seconds = seconds(t);
     t->last_saved = g_get_monotonic_time();
     return m2n_checkpoint_write(t->checkpoint, t->learner, t->mean, t->square, &t->settings,
                                 &t->place, t->source->fingerprint, error);
+}
+
+static gboolean
+save(M2nTrainer *t, GError **error)
+{
+    const gboolean ok = m2n_group_rank(t->group) > 0 || write_checkpoint(t, error);
+
+    return m2n_group_agree(t->group, ok, error);
 }
 
 static gboolean
@@ -35,15 +43,21 @@ save_model(M2nTrainer *t, const char *path, GError **error)
 
 /* ---- one step ----------------------------------------------------------------------------------- */
 
-/* Keep or drop each row of both residuals of each block, for one translator. */
+/* Keep or drop each row of both residuals of each block, for one translator.  Every process draws for the whole
+ * batch and keeps its part, so that the draw does not depend on their number. */
 static void
 draw_keep(const M2nTrainer *t, M2nStream stream, guint8 *keep)
 {
-    const gsize n = 2 * (gsize)t->settings.config.N_T * t->batch * t->source->variables;
+    const gsize v = t->source->variables, rows = t->whole_batch * v;
+    const gsize begin = t->first * v, end = (t->first + t->batch) * v;
     M2nRng r = m2n_stream(t->settings.seed, stream, t->place.step);
 
-    for (gsize i = 0; i < n; i++)
-        keep[i] = m2n_rng_uniform(&r) >= t->settings.config.drop_path;
+    for (gsize i = 0; i < 2 * (gsize)t->settings.config.N_T * rows; i++) {
+        const gboolean kept = m2n_rng_uniform(&r) >= t->settings.config.drop_path;
+
+        if (i % rows >= begin && i % rows < end)
+            *keep++ = kept;
+    }
 }
 
 static gboolean
@@ -53,8 +67,8 @@ read_batch(M2nTrainer *t, GError **error)
 
     for (guint i = 0; i < t->batch; i++)
         if (!t->source->read(t->source->data, M2N_SPAN_TRAIN,
-                             t->order[t->place.epoch_step * t->batch + i], t->x + i * n,
-                             t->y + i * n, error))
+                             t->order[t->place.epoch_step * t->whole_batch + t->first + i],
+                             t->x + i * n, t->y + i * n, error))
             return FALSE;
     return TRUE;
 }
@@ -67,7 +81,8 @@ train_step(M2nTrainer *t, GError **error)
     const M2nDropPath drop = {t->keep, t->keep + n_keep};
     M2nLosses losses;
 
-    if (!read_batch(t, error))
+    const gboolean read = read_batch(t, error);
+    if (!m2n_group_agree(t->group, read, error))
         return FALSE;
     draw_keep(t, M2N_STREAM_KEEP_KEY, t->keep);
     draw_keep(t, M2N_STREAM_KEEP_QUERY, t->keep + n_keep);
@@ -120,7 +135,7 @@ report(M2nTrainer *t, M2nTrainFunc func, gpointer user_data, const M2nTrainRecor
         .steps = t->steps,
         .validating = validating,
         .losses = mean_losses(t),
-        .samples_per_second = (double)t->batch / MAX(per_step, 1e-9),
+        .samples_per_second = (double)t->whole_batch / MAX(per_step, 1e-9),
         .seconds_left = per_step * (double)(all - MIN(all, t->place.step)),
         .done = done,
         .best = t->place.best,
@@ -156,8 +171,9 @@ validate(M2nTrainer *t, M2nTrainFunc func, gpointer user_data, double *mse, GErr
     if (t->source->n_windows[M2N_SPAN_VALIDATION] == 0)
         return TRUE;
     model = m2n_learner_model(t->learner, error);
-    if (model == NULL || !m2n_score(model, t->source, M2N_SPAN_VALIDATION, VALIDATION_BATCH,
-                                    t->settings.threads, each, report_validation, &listener, error))
+    if (!m2n_group_agree(t->group, model != NULL, error) ||
+        !m2n_score(model, t->source, M2N_SPAN_VALIDATION, VALIDATION_BATCH, t->threads, t->group,
+                   each, report_validation, &listener, error))
         return FALSE;
     *mse = 0;
     for (guint v = 0; v < variables; v++)
@@ -174,7 +190,20 @@ stopped(const M2nTrainer *t, GError **error)
     return FALSE;
 }
 
-/* Validates, keeps the best, writes all files; the checkpoint last, for it says the epoch is done. */
+/* All files of a run; the checkpoint last, for it says the epoch is done. */
+static gboolean
+write_epoch(M2nTrainer *t, gboolean best, GError **error)
+{
+    const gboolean ok =
+        m2n_group_rank(t->group) > 0 ||
+        ((!best || save_model(t, t->model, error)) && save_model(t, t->last, error) &&
+         m2n_train_log_write(t->log_path, t->log, error) &&
+         m2n_train_log_draw(t->picture, t->log, error));
+
+    return m2n_group_agree(t->group, ok, error) && save(t, error);
+}
+
+/* Validates, keeps the best, writes all files. */
 static gboolean
 end_epoch(M2nTrainer *t, M2nTrainFunc func, gpointer user_data, gboolean *go_on, GError **error)
 {
@@ -201,7 +230,7 @@ end_epoch(M2nTrainer *t, M2nTrainFunc func, gpointer user_data, gboolean *go_on,
         .validation_mse = mse,
         .best = best,
         .seconds = now,
-        .samples_per_second = (double)t->place.step * t->batch / MAX(now, 1e-9),
+        .samples_per_second = (double)t->place.step * t->whole_batch / MAX(now, 1e-9),
         .memory_bytes = m2n_peak_memory(),
     };
 
@@ -215,11 +244,9 @@ end_epoch(M2nTrainer *t, M2nTrainFunc func, gpointer user_data, gboolean *go_on,
     t->place.stopped_early = t->settings.patience > 0 && isfinite(mse) &&
                              t->place.epoch - t->place.best_epoch >= t->settings.patience;
     g_array_append_val(t->log, record);
-    if ((best && !save_model(t, t->model, error)) || !save_model(t, t->last, error) ||
-        !m2n_train_log_write(t->log_path, t->log, error) ||
-        !m2n_train_log_draw(t->picture, t->log, error) || !save(t, error))
+    if (!write_epoch(t, best, error))
         return FALSE;
-    *go_on = report(t, func, user_data, &record, -1);
+    *go_on = !m2n_group_any(t->group, !report(t, func, user_data, &record, -1));
     return TRUE;
 }
 
@@ -234,9 +261,14 @@ run_epoch(M2nTrainer *t, M2nTrainFunc func, gpointer user_data, GError **error)
     while (t->place.epoch_step < t->steps) {
         if (!train_step(t, error))
             return FALSE;
-        if (!report(t, func, user_data, NULL, -1))
+        /* whether anybody stops, and whether rank 0, by its clock, saves */
+        double wishes[2] = {!report(t, func, user_data, NULL, -1),
+                            m2n_group_rank(t->group) == 0 && pause > 0 &&
+                                g_get_monotonic_time() - t->last_saved > pause};
+        m2n_group_sum(t->group, wishes, G_N_ELEMENTS(wishes));
+        if (wishes[0] > 0)
             return save(t, error) && stopped(t, error);
-        if (pause > 0 && g_get_monotonic_time() - t->last_saved > pause && !save(t, error))
+        if (wishes[1] > 0 && !save(t, error))
             return FALSE;
     }
     if (!end_epoch(t, func, user_data, &go_on, error))

@@ -14,13 +14,14 @@ typedef struct {
     guint64 step, steps;        /* done of this epoch, and all of it */
     double validating;          /* 0..1: how far validation has come; else -1 */
     M2nLosses losses;           /* means over the epoch so far */
-    double samples_per_second;  /* over this process's work */
+    double samples_per_second;  /* of all processes, since they began */
     double seconds_left;        /* to the end of the last epoch */
     const M2nTrainRecord *done; /* an epoch just ended: its line in the log; else NULL */
     double best;                /* validation MSE so far; infinity: none */
 } M2nTrainState;
 
-/* FALSE: save and stop, in the middle of an epoch or of its validation. */
+/* FALSE: save and stop, in the middle of an epoch or of its validation.  In a group every process is called,
+ * and one that says FALSE stops all. */
 typedef gboolean (*M2nTrainFunc)(const M2nTrainState *state, gpointer user_data);
 
 /* Bytes a run will need, and of how many blocks the activations are computed again. */
@@ -30,10 +31,14 @@ typedef struct {
 } M2nTrainMemory;
 
 /* (transfer full) A new run that will write `model` and its companions (checkpoint.h).  `s` is checked;
- * sizes of the grid come from the source.  Borrows `source`.  NULL: M2N_ERROR_ARGUMENT, _SHAPE, _MEMORY
- * (least possible and allowed). */
+ * sizes of the grid come from the source.  Borrows `source` and `group`.  NULL: M2N_ERROR_ARGUMENT, _SHAPE,
+ * _MEMORY (least possible and allowed).
+ *
+ * `group` NULL: this process alone.  Else every process makes a trainer of the same settings and data, each
+ * takes its part of every batch, and this function, _resume() and _run() are collective: all fail together, with
+ * one error.  Rank 0 alone reads and writes files of the run, which say nothing of the group. */
 M2nTrainer *m2n_trainer_new(const M2nSettings *s, const M2nBatchSource *source, const char *model,
-                            GError **error);
+                            M2nGroup *group, GError **error);
 /* Goes on from the checkpoint beside `model`; `s` are its settings (m2n_checkpoint_settings()), but for
  * those that do not affect the result.  FALSE: as m2n_checkpoint_read(). */
 gboolean m2n_trainer_resume(M2nTrainer *t, GError **error);

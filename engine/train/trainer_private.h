@@ -10,13 +10,16 @@ G_BEGIN_DECLS
 struct M2nTrainer {
     M2nSettings settings;
     const M2nBatchSource *source; /* borrowed */
+    M2nGroup *group;              /* borrowed */
     char *model, *last, *checkpoint, *log_path, *picture;
     M2nLearner *learner;
     float *mean, *square; /* Adam's moments */
     float *x, *y;         /* [batch][T][V][H][W] */
-    guint8 *keep;         /* [2][2 N_T][B V] */
+    guint8 *keep;         /* [2][2 N_T][batch V] */
     guint32 *order;       /* of the epoch's windows */
-    guint batch;
+    guint whole_batch;    /* windows of a step */
+    guint first, batch;   /* this process's part of them */
+    guint threads;
     guint64 steps; /* per epoch */
     M2nTrainPlace place;
     GArray *log; /* M2nTrainRecord */

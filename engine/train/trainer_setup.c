@@ -26,10 +26,9 @@ measure(M2nTrainer *t, GError **error)
     const guint validation =
         (guint)MIN(VALIDATION_BATCH, t->source->n_windows[M2N_SPAN_VALIDATION]);
 
-    t->memory.validation =
-        validation == 0
-            ? 0
-            : m2n_session_memory(model, validation, t->settings.threads) + 3 * validation * window;
+    t->memory.validation = validation == 0 ? 0
+                                           : m2n_session_memory(model, validation, t->threads) +
+                                                 3 * validation * window;
     /* moments, the model that validates, batches, the order of windows */
     t->memory.rest = PROCESS_BYTES + 3 * weights + 2 * t->batch * window +
                      t->source->n_windows[M2N_SPAN_TRAIN] * sizeof(guint32);
@@ -41,8 +40,8 @@ make_learner(M2nTrainer *t, GError **error)
 {
     const guint64 most = t->settings.max_memory;
     const gsize others = t->memory.validation + t->memory.rest;
-    const gsize least = m2n_learner_memory(&t->settings.config, t->batch, t->settings.threads,
-                                           t->settings.config.N_T);
+    const gsize least =
+        m2n_learner_memory(&t->settings.config, t->batch, t->threads, t->settings.config.N_T);
 
     if (most > 0 && most < others + least) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
@@ -51,13 +50,14 @@ make_learner(M2nTrainer *t, GError **error)
                     t->batch, ((others + least) >> 20) + 1, most >> 20);
         return FALSE;
     }
-    t->learner = m2n_learner_new(&t->settings.config, t->batch, t->settings.threads,
+    t->learner = m2n_learner_new(&t->settings.config, t->batch, t->threads,
                                  most > 0 ? (gsize)most - others : 0, error);
     if (t->learner == NULL)
         return FALSE;
     t->memory.recomputed = m2n_learner_recomputed(t->learner);
-    t->memory.learner = m2n_learner_memory(&t->settings.config, t->batch, t->settings.threads,
-                                           t->memory.recomputed);
+    t->memory.learner =
+        m2n_learner_memory(&t->settings.config, t->batch, t->threads, t->memory.recomputed);
+    m2n_learner_join(t->learner, t->group, t->whole_batch);
     return TRUE;
 }
 
@@ -95,20 +95,65 @@ set_sizes(M2nTrainer *t, GError **error)
     guint64 n = source->n_windows[M2N_SPAN_TRAIN];
     if (t->settings.epoch_windows > 0)
         n = MIN(n, t->settings.epoch_windows);
-    t->batch = (guint)MIN(t->settings.batch, n);
-    t->steps = n / t->batch; /* an incomplete last batch is left out */
+    t->whole_batch = (guint)MIN(t->settings.batch, n);
+    t->steps = n / t->whole_batch; /* an incomplete last batch is left out */
     return m2n_config_check(c, "settings", error);
+}
+
+/* Neighbours in the batch; parts differ by one at most. */
+static gboolean
+take_part(M2nTrainer *t, GError **error)
+{
+    const guint64 all = t->whole_batch, rank = m2n_group_rank(t->group),
+                  size = m2n_group_size(t->group);
+
+    if (all < size) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
+                    "batch: %u windows cannot be shared by %u processes", t->whole_batch,
+                    (guint)size);
+        return FALSE;
+    }
+    t->first = (guint)(all * rank / size);
+    t->batch = (guint)(all * (rank + 1) / size) - t->first;
+    t->threads = t->settings.threads > 0 ? t->settings.threads : m2n_group_threads(t->group);
+    return TRUE;
+}
+
+/* Weights stay the same everywhere only where the same data are there and the same kernels run. */
+static gboolean
+check_alike(const M2nTrainer *t, GError **error)
+{
+    const double isa = m2n_isa(), n = m2n_group_size(t->group);
+    double sums[2] = {isa, isa * isa};
+    char fingerprint[128] = "";
+
+    m2n_group_sum(t->group, sums, G_N_ELEMENTS(sums));
+    if (n * sums[1] > sums[0] * sums[0]) { /* unless all are equal (Cauchy and Schwarz) */
+        g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
+                    "the processes run with different instruction sets; M2N_ISA=avx2 or "
+                    "M2N_ISA=scalar makes them agree");
+        return FALSE;
+    }
+    g_strlcpy(fingerprint, t->source->fingerprint, sizeof fingerprint);
+    m2n_group_broadcast(t->group, 0, fingerprint, sizeof fingerprint);
+    if (strncmp(fingerprint, t->source->fingerprint, sizeof fingerprint - 1) != 0) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
+                    "the data are not those that rank 0 reads");
+        return FALSE;
+    }
+    return TRUE;
 }
 
 M2nTrainer *
 m2n_trainer_new(const M2nSettings *s, const M2nBatchSource *source, const char *model,
-                GError **error)
+                M2nGroup *group, GError **error)
 {
     g_autoptr(M2nTrainer) t = g_new0(M2nTrainer, 1);
 
     g_assert(source->steps == s->config.steps && source->n_windows[M2N_SPAN_TRAIN] > 0);
     t->settings = *s;
     t->source = source;
+    t->group = group;
     t->place = (M2nTrainPlace)M2N_TRAIN_PLACE_START;
     t->model = g_strdup(model);
     t->last = m2n_run_file(model, M2N_RUN_LAST);
@@ -116,8 +161,13 @@ m2n_trainer_new(const M2nSettings *s, const M2nBatchSource *source, const char *
     t->log_path = m2n_run_file(model, M2N_RUN_LOG);
     t->picture = m2n_run_file(model, M2N_RUN_PICTURE);
     t->log = g_array_new(FALSE, TRUE, sizeof(M2nTrainRecord));
-    if (!m2n_settings_check(s, "settings", error) || !set_sizes(t, error) || !measure(t, error) ||
-        !make_learner(t, error) || !allocate(t, error))
+    gboolean ok = m2n_settings_check(s, "settings", error) && set_sizes(t, error) &&
+                  take_part(t, error) && measure(t, error) && make_learner(t, error) &&
+                  allocate(t, error);
+    if (!m2n_group_agree(group, ok, error))
+        return NULL;
+    ok = check_alike(t, error);
+    if (!m2n_group_agree(group, ok, error))
         return NULL;
     const M2nParameters *p = m2n_learner_parameters(t->learner);
     m2n_initial_weights(p, s->seed, m2n_learner_query(t->learner));
@@ -144,8 +194,8 @@ m2n_trainer_free(M2nTrainer *t)
     g_free(t);
 }
 
-gboolean
-m2n_trainer_resume(M2nTrainer *t, GError **error)
+static gboolean
+read_run(M2nTrainer *t, GError **error)
 {
     if (!m2n_checkpoint_read(t->checkpoint, t->learner, t->mean, t->square, &t->place,
                              t->source->fingerprint, error))
@@ -161,6 +211,22 @@ m2n_trainer_resume(M2nTrainer *t, GError **error)
             g_array_append_val(t->log, *r);
     }
     t->seconds_before = t->place.seconds;
+    return TRUE;
+}
+
+gboolean
+m2n_trainer_resume(M2nTrainer *t, GError **error)
+{
+    const gsize bytes = m2n_learner_parameters(t->learner)->total * sizeof(float);
+    float *const arrays[] = {m2n_learner_query(t->learner), m2n_learner_key(t->learner), t->mean,
+                             t->square};
+    const gboolean ok = m2n_group_rank(t->group) > 0 || read_run(t, error);
+
+    if (!m2n_group_agree(t->group, ok, error))
+        return FALSE;
+    for (gsize i = 0; i < G_N_ELEMENTS(arrays); i++)
+        m2n_group_broadcast(t->group, 0, arrays[i], bytes);
+    m2n_group_broadcast(t->group, 0, &t->place, sizeof t->place);
     return TRUE;
 }
 

@@ -318,7 +318,7 @@ train(const Arguments *a, const char *const *inputs, M2nScreen *screen, GError *
     if (w == NULL)
         return FALSE;
     const M2nBatchSource *source = m2n_windows_source(w);
-    g_autoptr(M2nTrainer) t = m2n_trainer_new(&s, source, a->output, error);
+    g_autoptr(M2nTrainer) t = m2n_trainer_new(&s, source, a->output, NULL, error);
     if (t == NULL || (a->resume && !m2n_trainer_resume(t, error)))
         return FALSE;
     show_plan(screen, t, source);

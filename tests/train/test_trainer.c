@@ -108,7 +108,7 @@ train_to_end(const M2nSettings *s, const Place *p, Watch *w)
     g_autoptr(GError) error = NULL;
 
     wave_init(&wave);
-    g_autoptr(M2nTrainer) t = m2n_trainer_new(s, &wave.source, p->model, &error);
+    g_autoptr(M2nTrainer) t = m2n_trainer_new(s, &wave.source, p->model, NULL, &error);
     g_assert_no_error(error);
     g_assert_true(m2n_trainer_run(t, watch, w, &error));
     g_assert_no_error(error);
@@ -169,14 +169,14 @@ test_epoch_windows(void)
 
     s.epoch_windows = 9;
     wave_init(&wave);
-    g_autoptr(M2nTrainer) t = m2n_trainer_new(&s, &wave.source, p.model, NULL);
+    g_autoptr(M2nTrainer) t = m2n_trainer_new(&s, &wave.source, p.model, NULL, NULL);
     g_assert_cmpuint(m2n_trainer_steps_per_epoch(t), ==, 2);
     g_assert_true(m2n_trainer_run(t, watch, &w, NULL));
     g_assert_cmpuint(m2n_trainer_place(t)->step, ==, 6);
     g_assert_cmpuint(w.reports, ==, 3 * (2 + 2 + 1)); /* steps, batches of validation, the end */
     g_assert_cmpuint(wave.reads, ==, 3 * (8 + 8));    /* 8 to train, 5 and 3 repeated to validate */
     s.epoch_windows = 3;                              /* fewer than a batch */
-    g_autoptr(M2nTrainer) few = m2n_trainer_new(&s, &wave.source, p.model, NULL);
+    g_autoptr(M2nTrainer) few = m2n_trainer_new(&s, &wave.source, p.model, NULL, NULL);
     g_assert_cmpuint(m2n_trainer_steps_per_epoch(few), ==, 1);
     clear_place(&p);
 }
@@ -193,18 +193,18 @@ test_memory_bound(void)
 
     train_to_end(&s, &a, &w);
     wave_init(&wave);
-    g_autoptr(M2nTrainer) free_run = m2n_trainer_new(&s, &wave.source, b.model, &error);
+    g_autoptr(M2nTrainer) free_run = m2n_trainer_new(&s, &wave.source, b.model, NULL, &error);
     const M2nTrainMemory m = m2n_trainer_memory(free_run);
     g_assert_cmpuint(m.recomputed, ==, 0);
     s.max_memory = m.learner + m.validation + m.rest - 1;
-    g_autoptr(M2nTrainer) bound = m2n_trainer_new(&s, &wave.source, b.model, &error);
+    g_autoptr(M2nTrainer) bound = m2n_trainer_new(&s, &wave.source, b.model, NULL, &error);
     g_assert_no_error(error);
     g_assert_cmpuint(m2n_trainer_memory(bound).recomputed, >, 0);
     g_assert_cmpuint(m2n_trainer_memory(bound).learner, <, m.learner);
     train_to_end(&s, &b, &w);
     assert_same_run(&a, &b);
     s.max_memory = 1 << 20;
-    g_assert_null(m2n_trainer_new(&s, &wave.source, b.model, &error));
+    g_assert_null(m2n_trainer_new(&s, &wave.source, b.model, NULL, &error));
     g_assert_error(error, M2N_ERROR, M2N_ERROR_MEMORY);
     g_assert_nonnull(strstr(error->message, "1 MiB are allowed"));
     clear_place(&a);
@@ -231,13 +231,13 @@ test_resume(void)
         g_autofree char *checkpoint = m2n_run_file(p.model, M2N_RUN_CHECKPOINT);
 
         wave_init(&wave);
-        g_autoptr(M2nTrainer) t = m2n_trainer_new(&s, &wave.source, p.model, NULL);
+        g_autoptr(M2nTrainer) t = m2n_trainer_new(&s, &wave.source, p.model, NULL, NULL);
         g_assert_false(m2n_trainer_run(t, watch, &first, &error));
         g_assert_error(error, M2N_ERROR, M2N_ERROR_CANCELLED);
         g_clear_error(&error);
         M2nSettings kept = M2N_SETTINGS_DEFAULT;
         g_assert_true(m2n_checkpoint_settings(checkpoint, &kept, NULL));
-        g_autoptr(M2nTrainer) u = m2n_trainer_new(&kept, &wave.source, p.model, &error);
+        g_autoptr(M2nTrainer) u = m2n_trainer_new(&kept, &wave.source, p.model, NULL, &error);
         g_assert_no_error(error);
         g_assert_true(m2n_trainer_resume(u, &error));
         g_assert_true(m2n_trainer_run(u, watch, &second, &error));
@@ -261,14 +261,14 @@ test_resume_refused(void)
     train_to_end(&s, &p, &w);
     wave_init(&wave);
     wave.source.fingerprint = "other data";
-    g_autoptr(M2nTrainer) other = m2n_trainer_new(&s, &wave.source, p.model, NULL);
+    g_autoptr(M2nTrainer) other = m2n_trainer_new(&s, &wave.source, p.model, NULL, NULL);
     g_assert_false(m2n_trainer_resume(other, &error));
     g_assert_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT);
     g_clear_error(&error);
     /* another network */
     wave.source.fingerprint = "wave";
     s.config.hid_T = 24;
-    g_autoptr(M2nTrainer) wider = m2n_trainer_new(&s, &wave.source, p.model, NULL);
+    g_autoptr(M2nTrainer) wider = m2n_trainer_new(&s, &wave.source, p.model, NULL, NULL);
     g_assert_false(m2n_trainer_resume(wider, &error));
     g_assert_error(error, M2N_ERROR, M2N_ERROR_SHAPE);
     g_clear_error(&error);
@@ -276,7 +276,7 @@ test_resume_refused(void)
     gsize n;
     g_autofree char *bytes = read_bytes(checkpoint, &n);
     s = small_settings();
-    g_autoptr(M2nTrainer) t = m2n_trainer_new(&s, &wave.source, p.model, NULL);
+    g_autoptr(M2nTrainer) t = m2n_trainer_new(&s, &wave.source, p.model, NULL, NULL);
     g_assert_true(g_file_set_contents(checkpoint, bytes, (gssize)n / 2, NULL));
     g_assert_false(m2n_trainer_resume(t, &error));
     g_assert_error(error, M2N_ERROR, M2N_ERROR_FORMAT);
@@ -310,7 +310,7 @@ test_early_stop(void)
     Wave wave;
     Watch none = {0};
     wave_init(&wave);
-    g_autoptr(M2nTrainer) t = m2n_trainer_new(&s, &wave.source, p.model, NULL);
+    g_autoptr(M2nTrainer) t = m2n_trainer_new(&s, &wave.source, p.model, NULL, NULL);
     g_assert_true(m2n_trainer_resume(t, NULL));
     g_assert_true(m2n_trainer_run(t, watch, &none, NULL));
     g_assert_cmpuint(none.reports, ==, 0);
@@ -331,7 +331,7 @@ test_not_finite(void)
 
     wave_init(&wave);
     wave.broken = 7;
-    g_autoptr(M2nTrainer) t = m2n_trainer_new(&s, &wave.source, p.model, NULL);
+    g_autoptr(M2nTrainer) t = m2n_trainer_new(&s, &wave.source, p.model, NULL, NULL);
     g_assert_false(m2n_trainer_run(t, watch, &w, &error));
     g_assert_error(error, M2N_ERROR, M2N_ERROR_FORMAT);
     g_assert_nonnull(strstr(error->message, "not finite"));
@@ -339,7 +339,7 @@ test_not_finite(void)
     wave.broken = -1;
     M2nSettings kept = M2N_SETTINGS_DEFAULT;
     g_assert_true(m2n_checkpoint_settings(checkpoint, &kept, NULL));
-    g_autoptr(M2nTrainer) u = m2n_trainer_new(&kept, &wave.source, p.model, NULL);
+    g_autoptr(M2nTrainer) u = m2n_trainer_new(&kept, &wave.source, p.model, NULL, NULL);
     g_assert_true(m2n_trainer_resume(u, NULL));
     g_assert_true(m2n_trainer_run(u, watch, &w, NULL));
     clear_place(&p);
@@ -354,7 +354,7 @@ test_no_folder(void)
 
     wave_init(&wave);
     g_autoptr(M2nTrainer) t =
-        m2n_trainer_new(&s, &wave.source, "/nonexistent/folder/m.safetensors", NULL);
+        m2n_trainer_new(&s, &wave.source, "/nonexistent/folder/m.safetensors", NULL, NULL);
     g_assert_false(m2n_trainer_run(t, NULL, NULL, &error));
     g_assert_error(error, M2N_ERROR, M2N_ERROR_IO);
     g_assert_cmpuint(wave.reads, ==, 0); /* before any work */
@@ -369,7 +369,7 @@ test_grid_not_divisible(void)
 
     wave_init(&wave);
     wave.source.height = 7;
-    g_assert_null(m2n_trainer_new(&s, &wave.source, "x.safetensors", &error));
+    g_assert_null(m2n_trainer_new(&s, &wave.source, "x.safetensors", NULL, &error));
     g_assert_error(error, M2N_ERROR, M2N_ERROR_SHAPE);
     g_assert_nonnull(strstr(error->message, "7"));
 }
