@@ -140,6 +140,53 @@ class Prepare(Case):
             a, b = self.read_fields(out), self.read_fields(self.folder / "data.safetensors")
             self.assertLess(np.abs(a - b).max(), 1e-4)
 
+    LONG_NAMES = {"u10": ("10m_u_component_of_wind", "m s**-1"), "t2m": ("2m_temperature", "K")}
+
+    def xarray(self, hours, transpose=False, **fields):
+        """Fields [time][south to north][west to east] as a dataset of xarray."""
+        try:
+            import xarray
+            import zarr  # noqa: F401
+        except ImportError:
+            self.skipTest("python3-xarray or python3-zarr is not installed")
+        dims = ("time", "longitude", "latitude") if transpose else ("time", "latitude", "longitude")
+        time = np.datetime64("2024-01-01", "ns") + np.array(hours) * np.timedelta64(3600, "s")
+        d = xarray.Dataset({name: (("time", "level", *dims[1:])[-x.ndim:] if x.ndim == 4 else dims,
+                                   (x.swapaxes(-1, -2) if transpose else x).astype("f4"), {"units": units})
+                            for name, (x, units) in fields.items()},
+                           {"time": time, "latitude": ("latitude", 26.5 + 0.5 * np.arange(8), {"units": "degrees_north"}),
+                            "longitude": ("longitude", 40 + 0.5 * np.arange(16), {"units": "degrees_east"})})
+        return d.assign_coords(level=[500, 1000]) if "level" in d.dims else d
+
+    def assert_prepares_as_grib(self, source):
+        out = self.here / "zarr.safetensors"
+        result = self.run_tool("prepare", source, "-q", "-v", "u10,t2m", "-o", out)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertLess(np.abs(self.read_fields(out) - self.read_fields(self.folder / "data.safetensors")).max(), 1e-4)
+
+    def test_zarr_in_weatherbench_folders(self):
+        """A folder per variable, in it a file per span of years; level as a dimension."""
+        for hours in (range(40), range(40, 72)):
+            for name, (long_name, units) in self.LONG_NAMES.items():
+                d = self.xarray(hours, **{name: (np.stack([field(name, h)[::-1] for h in hours]), units)})
+                d.to_zarr(self.here / "wb" / long_name / f"{long_name}_{2000 + hours[0]}_5.625deg.zarr")
+            humidity = np.stack([[50 + 0 * field("u10", h), 60 + field("u10", h)[::-1]] for h in hours])
+            self.xarray(hours, r=(humidity, "%")).to_zarr(
+                self.here / "wb" / "relative_humidity" / f"relative_humidity_{2000 + hours[0]}_5.625deg.zarr")
+        self.assert_prepares_as_grib(self.here / "wb")
+        out = self.here / "r.safetensors"
+        result = self.run_tool("prepare", self.here / "wb", "-q", "-v", "r1000,u10", "-o", out)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        r, u = self.read_fields(out).swapaxes(0, 1)
+        self.assertLess(np.abs(r - 60 - u).max(), 1e-4)
+
+    def test_zarr_of_weatherbench_2(self):
+        """One store, long names, and latitude last."""
+        self.xarray(range(72), transpose=True, **{
+            long_name: (np.stack([field(name, h)[::-1] for h in range(72)]), units)
+            for name, (long_name, units) in self.LONG_NAMES.items()}).to_zarr(self.here / "wb2.zarr")
+        self.assert_prepares_as_grib(self.here / "wb2.zarr")
+
     def read_fields(self, path):
         h = header_of(path)["fields"]
         data = path.read_bytes()
