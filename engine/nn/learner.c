@@ -266,12 +266,6 @@ m2n_learner_translator(const M2nLearner *l)
     return l->places.translator;
 }
 
-M2nModel *
-m2n_learner_model(const M2nLearner *l, GError **error)
-{
-    return m2n_model_new(&l->config, l->query, error);
-}
-
 /* ---- one step --------------------------------------------------------------------------------- */
 
 /* latent_y, which is the target, becomes the gradient of MSE(latent_out, latent_y). */

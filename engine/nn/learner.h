@@ -66,9 +66,6 @@ gsize m2n_learner_translator(const M2nLearner *l);
 void m2n_learner_step(M2nLearner *l, const float *x, const float *y, const M2nDropPath *drop,
                       M2nLosses *losses);
 
-/* (transfer full) The query weights as a model of its own, for forecasts.  NULL: M2N_ERROR_MEMORY. */
-M2nModel *m2n_learner_model(const M2nLearner *l, GError **error);
-
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(M2nLearner, m2n_learner_free)
 
 G_END_DECLS

@@ -46,7 +46,7 @@ is_translator(const M2nLearner *l, const M2nParameter *p)
 }
 
 static void
-declare_all(M2nSafetensorsWriter *w, const M2nLearner *l)
+declare_all(M2nSafetensorsWriter *w, const M2nLearner *l, gboolean average)
 {
     const M2nParameters *all = m2n_learner_parameters(l);
 
@@ -62,6 +62,8 @@ declare_all(M2nSafetensorsWriter *w, const M2nLearner *l)
         declare(w, &all->list[i], "adam_mean/");
     for (guint i = 0; i < all->n; i++)
         declare(w, &all->list[i], "adam_square/");
+    for (guint i = 0; average && i < all->n; i++)
+        declare(w, &all->list[i], "average/");
 }
 
 static void
@@ -95,11 +97,13 @@ place_to_json(const M2nTrainPlace *p)
 }
 
 gboolean
-m2n_checkpoint_write(const char *path, M2nLearner *l, const float *mean, const float *square,
+m2n_checkpoint_write(const char *path, M2nLearner *l, const M2nMoments *moments,
                      const M2nSettings *s, const M2nTrainPlace *place, const char *fingerprint,
                      GError **error)
 {
     const gsize total = m2n_learner_parameters(l)->total, translator = m2n_learner_translator(l);
+    const gsize bytes = total * sizeof(float);
+    const float *average = moments->average;
     g_autoptr(M2nSafetensorsWriter) w = m2n_safetensors_writer_new(path, error);
     g_autofree char *settings = m2n_settings_to_json(s), *json = place_to_json(place);
 
@@ -109,12 +113,13 @@ m2n_checkpoint_write(const char *path, M2nLearner *l, const float *mean, const f
     m2n_safetensors_writer_metadata(w, "settings", settings);
     m2n_safetensors_writer_metadata(w, "place", json);
     m2n_safetensors_writer_metadata(w, "data", fingerprint);
-    declare_all(w, l);
-    return m2n_safetensors_writer_append(w, m2n_learner_query(l), total * sizeof(float), error) &&
+    declare_all(w, l, average != NULL);
+    return m2n_safetensors_writer_append(w, m2n_learner_query(l), bytes, error) &&
            m2n_safetensors_writer_append(w, m2n_learner_key(l) + translator,
-                                         (total - translator) * sizeof(float), error) &&
-           m2n_safetensors_writer_append(w, mean, total * sizeof(float), error) &&
-           m2n_safetensors_writer_append(w, square, total * sizeof(float), error) &&
+                                         bytes - translator * sizeof(float), error) &&
+           m2n_safetensors_writer_append(w, moments->mean, bytes, error) &&
+           m2n_safetensors_writer_append(w, moments->square, bytes, error) &&
+           (average == NULL || m2n_safetensors_writer_append(w, average, bytes, error)) &&
            m2n_safetensors_writer_finish(w, error);
 }
 
@@ -263,7 +268,7 @@ read_tensor(const M2nSafetensors *st, const char *path, const M2nParameter *p, c
 }
 
 static gboolean
-read_all(const M2nSafetensors *st, const char *path, M2nLearner *l, float *mean, float *square,
+read_all(const M2nSafetensors *st, const char *path, M2nLearner *l, const M2nMoments *moments,
          GError **error)
 {
     const M2nParameters *all = m2n_learner_parameters(l);
@@ -272,19 +277,22 @@ read_all(const M2nSafetensors *st, const char *path, M2nLearner *l, float *mean,
         const M2nParameter *p = &all->list[i];
         g_autofree char *m = g_strconcat("adam_mean/", p->name, NULL);
         g_autofree char *s = g_strconcat("adam_square/", p->name, NULL);
+        g_autofree char *a = g_strconcat("average/", p->name, NULL);
         g_autofree char *k = is_translator(l, p) ? key_name(p) : g_strdup(p->name);
 
         if (!read_tensor(st, path, p, p->name, m2n_learner_query(l) + p->offset, error) ||
             !read_tensor(st, path, p, k, m2n_learner_key(l) + p->offset, error) ||
-            !read_tensor(st, path, p, m, mean + p->offset, error) ||
-            !read_tensor(st, path, p, s, square + p->offset, error))
+            !read_tensor(st, path, p, m, moments->mean + p->offset, error) ||
+            !read_tensor(st, path, p, s, moments->square + p->offset, error) ||
+            (moments->average != NULL &&
+             !read_tensor(st, path, p, a, moments->average + p->offset, error)))
             return FALSE;
     }
     return TRUE;
 }
 
 gboolean
-m2n_checkpoint_read(const char *path, M2nLearner *l, float *mean, float *square,
+m2n_checkpoint_read(const char *path, M2nLearner *l, const M2nMoments *moments,
                     M2nTrainPlace *place, const char *fingerprint, GError **error)
 {
     g_autoptr(M2nSafetensors) st = open_checkpoint(path, error);
@@ -299,5 +307,5 @@ m2n_checkpoint_read(const char *path, M2nLearner *l, float *mean, float *square,
                     path);
         return FALSE;
     }
-    return read_all(st, path, l, mean, square, error);
+    return read_all(st, path, l, moments, error);
 }

@@ -5,8 +5,9 @@
  *   NAME.log.jsonl, NAME.svg     the log and the loss curves
  *
  * A checkpoint holds the query weights under their published names, the key translator ("hid_k..."), Adam's
- * moments ("adam_mean/NAME", "adam_square/NAME"), and as metadata the settings, the data's fingerprint and
- * the place in the run.  Random numbers follow from seed and place (streams.h).
+ * moments ("adam_mean/NAME", "adam_square/NAME"), the average of the weights where one is kept ("average/NAME"),
+ * and as metadata the settings, the data's fingerprint and the place in the run.  Random numbers follow from seed
+ * and place (streams.h).
  *
  * All are written under temporary names, synced and renamed: a crash leaves the old ones whole. */
 #pragma once
@@ -33,20 +34,26 @@ typedef struct {
         .best = INFINITY                                                                           \
     }
 
+/* What a run remembers of its steps, [parameters->total] each; zero before the first. */
+typedef struct {
+    float *mean, *square; /* Adam's moments */
+    float *average;       /* of the weights (weight_average.h); NULL: none is kept */
+} M2nMoments;
+
 typedef enum { M2N_RUN_LAST, M2N_RUN_CHECKPOINT, M2N_RUN_LOG, M2N_RUN_PICTURE } M2nRunFile;
 
 char *m2n_run_file(const char *model, M2nRunFile which); /* (transfer full) */
 
-/* FALSE: M2N_ERROR_IO; the old file, if any, is untouched.  mean, square: as m2n_optimizer_step(). */
-gboolean m2n_checkpoint_write(const char *path, M2nLearner *l, const float *mean,
-                              const float *square, const M2nSettings *s, const M2nTrainPlace *place,
+/* FALSE: M2N_ERROR_IO; the old file, if any, is untouched. */
+gboolean m2n_checkpoint_write(const char *path, M2nLearner *l, const M2nMoments *moments,
+                              const M2nSettings *s, const M2nTrainPlace *place,
                               const char *fingerprint, GError **error);
 
 /* Settings alone, to know what to build.  FALSE: M2N_ERROR_IO, _FORMAT. */
 gboolean m2n_checkpoint_settings(const char *path, M2nSettings *s, GError **error);
 /* All the rest into a learner of the same sizes.  FALSE: M2N_ERROR_IO, _FORMAT, _SHAPE (another network),
  * _ARGUMENT (made from other data). */
-gboolean m2n_checkpoint_read(const char *path, M2nLearner *l, float *mean, float *square,
+gboolean m2n_checkpoint_read(const char *path, M2nLearner *l, const M2nMoments *moments,
                              M2nTrainPlace *place, const char *fingerprint, GError **error);
 
 /* A model file: weights [parameters->total], `config`, and what the source says of itself. */

@@ -4,7 +4,7 @@
  *    "loss_prediction": ..., "validation_mse": ..., "best": true, "seconds": ...,
  * "samples_per_second": ..., "memory_bytes": ...}
  *
- * `validation_mse` is null without a validation span.  A resumed run keeps the lines up to its
+ * `validation_mse` (of the averaged weights, where a run averages them) is null without a validation span.  A resumed run keeps the lines up to its
  * checkpoint and goes on below them, so that no epoch is there twice. */
 #pragma once
 #include <glib.h>

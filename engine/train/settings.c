@@ -32,6 +32,8 @@ const M2nSettingInfo m2n_setting_infos[] = {
     NUMBER("beta2", beta2, 0, 0.99999999, TRUE, "Adam: decay of the mean square"),
     NUMBER("epsilon", epsilon, 1e-16, 1, TRUE, "Adam: added to the root"),
     NUMBER("weight-decay", weight_decay, 0, 10, TRUE, "Decoupled weight decay; 0 as published"),
+    NUMBER("average-weights", average_weights, 0, 0.999999, TRUE,
+           "Validate and save a moving average of the weights with this decay per step; 0 as published"),
     {"seed", M2N_SETTING_SEED, AT(seed), 0, 0, {NULL, NULL}, TRUE, "Random seed"},
     COUNT("patience", patience, 0, 100000, TRUE,
           "Stop after N epochs without a better validation; 0 never"),

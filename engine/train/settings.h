@@ -16,6 +16,7 @@ typedef struct {
     guint warmup_epochs;                       /* linear rise to learning_rate; 0: none */
     double beta1, beta2, epsilon;              /* Adam */
     double weight_decay;                       /* decoupled (AdamW); 0: plain Adam, as published */
+    double average_weights; /* decay per step of the average that is validated and saved; 0: none, as published */
     guint64 seed;
     guint patience;     /* stop after so many epochs without a better validation; 0: never */
     guint64 max_memory; /* bytes; 0: no bound */

@@ -8,6 +8,7 @@
 #include "engine/train/score.h"
 #include "engine/train/streams.h"
 #include "engine/train/trainer_private.h"
+#include "engine/train/weight_average.h"
 
 /* ---- saving ------------------------------------------------------------------------------------- */
 
@@ -22,8 +23,15 @@ write_checkpoint(M2nTrainer *t, GError **error)
 {
     t->place.seconds = seconds(t);
     t->last_saved = g_get_monotonic_time();
-    return m2n_checkpoint_write(t->checkpoint, t->learner, t->mean, t->square, &t->settings,
-                                &t->place, t->source->fingerprint, error);
+    return m2n_checkpoint_write(t->checkpoint, t->learner, &t->moments, &t->settings, &t->place,
+                                t->source->fingerprint, error);
+}
+
+/* What is validated and saved. */
+static const float *
+weights(const M2nTrainer *t)
+{
+    return t->moments.average != NULL ? t->moments.average : m2n_learner_query(t->learner);
 }
 
 static gboolean
@@ -38,7 +46,7 @@ static gboolean
 save_model(M2nTrainer *t, const char *path, GError **error)
 {
     return m2n_model_write(path, &t->settings.config, m2n_learner_parameters(t->learner),
-                           m2n_learner_query(t->learner), t->source, error);
+                           weights(t), t->source, error);
 }
 
 /* ---- one step ----------------------------------------------------------------------------------- */
@@ -106,7 +114,11 @@ train_step(M2nTrainer *t, GError **error)
                           .epsilon = s->epsilon,
                           .decay = s->weight_decay,
                           .step = t->place.step};
-    m2n_optimizer_step(t->learner, s->config.momentum_ema, &adam, t->mean, t->square);
+    m2n_optimizer_step(t->learner, s->config.momentum_ema, &adam, t->moments.mean, t->moments.square);
+    if (t->moments.average != NULL)
+        m2n_weight_average_step(m2n_learner_pool(t->learner), s->average_weights, t->place.step,
+                                t->moments.average, m2n_learner_query(t->learner),
+                                m2n_learner_parameters(t->learner)->total);
     return TRUE;
 }
 
@@ -170,7 +182,7 @@ validate(M2nTrainer *t, M2nTrainFunc func, gpointer user_data, double *mse, GErr
     *mse = NAN;
     if (t->source->n_windows[M2N_SPAN_VALIDATION] == 0)
         return TRUE;
-    model = m2n_learner_model(t->learner, error);
+    model = m2n_model_new(&t->settings.config, weights(t), error);
     if (!m2n_group_agree(t->group, model != NULL, error) ||
         !m2n_score(model, t->source, M2N_SPAN_VALIDATION, VALIDATION_BATCH, t->threads, t->group,
                    each, report_validation, &listener, error))

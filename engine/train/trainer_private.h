@@ -13,7 +13,7 @@ struct M2nTrainer {
     M2nGroup *group;              /* borrowed */
     char *model, *last, *checkpoint, *log_path, *picture;
     M2nLearner *learner;
-    float *mean, *square; /* Adam's moments */
+    M2nMoments moments;
     float *x, *y;         /* [batch][T][V][H][W] */
     guint8 *keep;         /* [2][2 N_T][batch V] */
     guint32 *order;       /* of the epoch's windows */

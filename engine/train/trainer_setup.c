@@ -23,6 +23,7 @@ measure(M2nTrainer *t, GError **error)
     if (model == NULL)
         return FALSE;
     const gsize weights = p->total * sizeof(float), window = m2n_window_floats(t->source) * 4;
+    const gsize arrays = t->settings.average_weights > 0 ? 4 : 3;
     const guint validation =
         (guint)MIN(VALIDATION_BATCH, t->source->n_windows[M2N_SPAN_VALIDATION]);
 
@@ -30,7 +31,7 @@ measure(M2nTrainer *t, GError **error)
                                            : m2n_session_memory(model, validation, t->threads) +
                                                  3 * validation * window;
     /* moments, the model that validates, batches, the order of windows */
-    t->memory.rest = PROCESS_BYTES + 3 * weights + 2 * t->batch * window +
+    t->memory.rest = PROCESS_BYTES + arrays * weights + 2 * t->batch * window +
                      t->source->n_windows[M2N_SPAN_TRAIN] * sizeof(guint32);
     return TRUE;
 }
@@ -67,13 +68,17 @@ allocate(M2nTrainer *t, GError **error)
     const gsize n = m2n_learner_parameters(t->learner)->total;
     const gsize rows = (gsize)t->batch * t->source->variables;
 
-    t->mean = g_try_new0(float, n);
-    t->square = g_try_new0(float, n);
+    M2nMoments *m = &t->moments;
+    const gboolean averaged = t->settings.average_weights > 0;
+
+    m->mean = g_try_new0(float, n);
+    m->square = g_try_new0(float, n);
+    m->average = averaged ? g_try_new0(float, n) : NULL;
     t->x = g_try_new(float, t->batch *m2n_window_floats(t->source));
     t->y = g_try_new(float, t->batch *m2n_window_floats(t->source));
     t->keep = g_try_new(guint8, 4 * t->settings.config.N_T * rows);
     t->order = g_try_new(guint32, t->source->n_windows[M2N_SPAN_TRAIN]);
-    if (t->mean && t->square && t->x && t->y && t->keep && t->order)
+    if (m->mean && m->square && (m->average || !averaged) && t->x && t->y && t->keep && t->order)
         return TRUE;
     g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "a batch of %u windows does not fit", t->batch);
     return FALSE;
@@ -180,8 +185,9 @@ m2n_trainer_free(M2nTrainer *t)
 {
     g_clear_pointer(&t->learner, m2n_learner_free);
     g_clear_pointer(&t->log, g_array_unref);
-    g_free(t->mean);
-    g_free(t->square);
+    g_free(t->moments.mean);
+    g_free(t->moments.square);
+    g_free(t->moments.average);
     g_free(t->x);
     g_free(t->y);
     g_free(t->keep);
@@ -197,7 +203,7 @@ m2n_trainer_free(M2nTrainer *t)
 static gboolean
 read_run(M2nTrainer *t, GError **error)
 {
-    if (!m2n_checkpoint_read(t->checkpoint, t->learner, t->mean, t->square, &t->place,
+    if (!m2n_checkpoint_read(t->checkpoint, t->learner, &t->moments, &t->place,
                              t->source->fingerprint, error))
         return FALSE;
     g_autoptr(GArray) log = m2n_train_log_read(t->log_path, error);
@@ -218,13 +224,13 @@ gboolean
 m2n_trainer_resume(M2nTrainer *t, GError **error)
 {
     const gsize bytes = m2n_learner_parameters(t->learner)->total * sizeof(float);
-    float *const arrays[] = {m2n_learner_query(t->learner), m2n_learner_key(t->learner), t->mean,
-                             t->square};
+    float *const arrays[] = {m2n_learner_query(t->learner), m2n_learner_key(t->learner),
+                             t->moments.mean, t->moments.square, t->moments.average};
     const gboolean ok = m2n_group_rank(t->group) > 0 || read_run(t, error);
 
     if (!m2n_group_agree(t->group, ok, error))
         return FALSE;
-    for (gsize i = 0; i < G_N_ELEMENTS(arrays); i++)
+    for (gsize i = 0; i < G_N_ELEMENTS(arrays) && arrays[i] != NULL; i++)
         m2n_group_broadcast(t->group, 0, arrays[i], bytes);
     m2n_group_broadcast(t->group, 0, &t->place, sizeof t->place);
     return TRUE;

@@ -11,7 +11,7 @@
 #define DATA "the seed's data"
 
 static M2nLearner *learner;
-static float *mean, *square;
+static M2nMoments moments;
 static M2nSettings settings = M2N_SETTINGS_DEFAULT;
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
@@ -35,11 +35,10 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
     learner = m2n_learner_new(&settings.config, 1, 1, 0, &error);
     g_assert_no_error(error);
     const gsize n = m2n_learner_parameters(learner)->total;
-    mean = g_new0(float, n);
-    square = g_new0(float, n);
+    moments = (M2nMoments){g_new0(float, n), g_new0(float, n), g_new0(float, n)};
     if (*argc < 3 || strcmp((*argv)[1], "--write-seed") != 0)
         return 0;
-    if (!m2n_checkpoint_write((*argv)[2], learner, mean, square, &settings, &place, DATA, &error))
+    if (!m2n_checkpoint_write((*argv)[2], learner, &moments, &settings, &place, DATA, &error))
         g_error("%s", error->message);
     exit(0);
 }
@@ -53,7 +52,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     M2nSettings s = M2N_SETTINGS_DEFAULT;
 
     fuzz_check(m2n_checkpoint_settings(path, &s, &error), &error);
-    const gboolean ok = m2n_checkpoint_read(path, learner, mean, square, &place, DATA, &error);
+    const gboolean ok = m2n_checkpoint_read(path, learner, &moments, &place, DATA, &error);
     fuzz_check(ok, &error);
     if (ok)
         g_assert_true(place.best >= 0 && place.seconds >= 0);

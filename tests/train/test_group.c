@@ -250,6 +250,7 @@ new_run(void)
     run.settings.epochs = 2;
     run.settings.batch = 4;
     run.settings.threads = 1;
+    run.settings.average_weights = 0.9;
     run.model = g_build_filename(folder, "run.safetensors", NULL);
     return run;
 }

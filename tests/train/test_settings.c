@@ -29,6 +29,7 @@ test_refused(void)
     assert_refused("epochs", "2.5", "whole number");
     assert_refused("batch", "-3", "outside");
     assert_refused("drop-path", "1", "outside");
+    assert_refused("average-weights", "1", "outside");
     assert_refused("seed", "-1", "whole number");
     assert_refused("max-memory", "6X", "6G");
     assert_refused("max-memory", "-6G", "6G");

@@ -211,19 +211,92 @@ test_memory_bound(void)
     clear_place(&b);
 }
 
+static M2nSafetensors *
+open_file(const char *path)
+{
+    g_autoptr(GError) error = NULL;
+    g_autoptr(M2nSource) source = m2n_source_open_file(path, &error);
+    M2nSafetensors *st = source ? m2n_safetensors_open(source, &error) : NULL;
+
+    g_assert_no_error(error);
+    return st;
+}
+
+/* Whether tensor `name` of file a holds what tensor `prefix`name of file b does. */
+static gboolean
+same_tensor(const M2nSafetensors *a, const M2nSafetensors *b, const char *name, const char *prefix)
+{
+    g_autofree char *other = g_strconcat(prefix, name, NULL);
+    const M2nTensorInfo *ta = m2n_safetensors_find(a, name), *tb = m2n_safetensors_find(b, other);
+    float x[8], y[8];
+
+    g_assert_true(ta != NULL && tb != NULL);
+    g_assert_true(m2n_safetensors_read_f32(a, ta, 0, 8, x, NULL));
+    g_assert_true(m2n_safetensors_read_f32(b, tb, 0, 8, y, NULL));
+    return memcmp(x, y, sizeof x) == 0;
+}
+
+/* An average is saved and validated, and changes nothing of how the weights themselves learn. */
+static void
+test_average(void)
+{
+    static const char *const tensors[] = {"hid_q.conv1.weight", "enc_q_list.1.enc.1.conv.conv.weight",
+                                          "hid_q.layers.0.ff.ff1.norm1.running_var"};
+    M2nSettings s = small_settings();
+    Place plain = new_place(), averaged = new_place();
+    Watch w = {0}, v = {0};
+
+    train_to_end(&s, &plain, &w);
+    s.average_weights = 0.9;
+    train_to_end(&s, &averaged, &v);
+    g_assert_cmpfloat(v.last_validation, !=, w.last_validation);
+    g_autofree char *path_c = m2n_run_file(averaged.model, M2N_RUN_CHECKPOINT);
+    g_autofree char *path_l = m2n_run_file(averaged.model, M2N_RUN_LAST);
+    g_autofree char *path_p = m2n_run_file(plain.model, M2N_RUN_LAST);
+    g_autoptr(M2nSafetensors) checkpoint = open_file(path_c);
+    g_autoptr(M2nSafetensors) last = open_file(path_l), plain_last = open_file(path_p);
+    for (gsize i = 0; i < G_N_ELEMENTS(tensors); i++) {
+        g_assert_true(same_tensor(last, checkpoint, tensors[i], "average/"));
+        g_assert_true(same_tensor(plain_last, checkpoint, tensors[i], ""));
+        g_assert_false(same_tensor(last, plain_last, tensors[i], ""));
+    }
+    clear_place(&plain);
+    clear_place(&averaged);
+}
+
+/* Its memory is part of the estimate. */
+static void
+test_average_memory(void)
+{
+    M2nSettings s = small_settings();
+    Wave wave;
+
+    wave_init(&wave);
+    g_autoptr(M2nTrainer) plain = m2n_trainer_new(&s, &wave.source, "x.safetensors", NULL, NULL);
+    s.average_weights = 0.9;
+    g_autoptr(M2nTrainer) averaged = m2n_trainer_new(&s, &wave.source, "x.safetensors", NULL, NULL);
+    g_autoptr(M2nParameters) p = m2n_parameters_new(&m2n_trainer_settings(plain)->config);
+    g_assert_cmpuint(m2n_trainer_memory(averaged).rest, ==,
+                     m2n_trainer_memory(plain).rest + p->total * sizeof(float));
+}
+
 /* ---- stopping and going on -------------------------------------------------------------------- */
 
 /* Stopped at every single report, inside epochs, while validating and between epochs: always the same
- * final bits. */
+ * final bits; every other time with an average of the weights. */
 static void
 test_resume(void)
 {
-    const M2nSettings s = small_settings();
-    Place whole = new_place();
-    Watch all = {0};
+    static const double averages[] = {0, 0.9};
+    M2nSettings s = small_settings();
+    Place whole[] = {new_place(), new_place()};
+    Watch all[2] = {{0}, {0}};
 
-    train_to_end(&s, &whole, &all);
-    for (guint stop = 1; stop < all.reports; stop++) {
+    for (guint i = 0; i < 2; i++) {
+        s.average_weights = averages[i];
+        train_to_end(&s, &whole[i], &all[i]);
+    }
+    for (guint stop = 1; stop < all[0].reports; stop++) {
         Place p = new_place();
         Wave wave;
         Watch first = {.stop_after = stop}, second = {0};
@@ -231,6 +304,7 @@ test_resume(void)
         g_autofree char *checkpoint = m2n_run_file(p.model, M2N_RUN_CHECKPOINT);
 
         wave_init(&wave);
+        s.average_weights = averages[stop % 2];
         g_autoptr(M2nTrainer) t = m2n_trainer_new(&s, &wave.source, p.model, NULL, NULL);
         g_assert_false(m2n_trainer_run(t, watch, &first, &error));
         g_assert_error(error, M2N_ERROR, M2N_ERROR_CANCELLED);
@@ -241,10 +315,11 @@ test_resume(void)
         g_assert_no_error(error);
         g_assert_true(m2n_trainer_resume(u, &error));
         g_assert_true(m2n_trainer_run(u, watch, &second, &error));
-        assert_same_run(&whole, &p);
+        assert_same_run(&whole[stop % 2], &p);
         clear_place(&p);
     }
-    clear_place(&whole);
+    clear_place(&whole[0]);
+    clear_place(&whole[1]);
 }
 
 static void
@@ -382,6 +457,8 @@ main(int argc, char **argv)
     g_test_add_func("/train/trainer/same-seed-same-bits", test_same_bits);
     g_test_add_func("/train/trainer/epoch-windows", test_epoch_windows);
     g_test_add_func("/train/trainer/memory-bound-changes-no-bit", test_memory_bound);
+    g_test_add_func("/train/trainer/average-is-validated-and-saved", test_average);
+    g_test_add_func("/train/trainer/average-is-in-the-estimate", test_average_memory);
     g_test_add_func("/train/trainer/resume-at-any-step", test_resume);
     g_test_add_func("/train/trainer/resume-refused", test_resume_refused);
     g_test_add_func("/train/trainer/early-stop", test_early_stop);

@@ -49,6 +49,8 @@ days for the published sizes; a cancelled run goes on with "Go on from the check
                ("BATCH", "Windows per step", "batch", None, 1, False),
                ("LEARNING_RATE", "Peak learning rate", "learning-rate", None, 0, True),
                ("SEED", "Random seed", "seed", None, 0, False),
+               ("AVERAGE_WEIGHTS", "Moving average of the weights: decay per step, 0.99", "average-weights", None, 0,
+                True),
                ("PATIENCE", "Epochs without a better validation before it stops", "patience", None, 0, False))
     TEXTS = (("VARIABLES", "Variables", "variables", "As u10,v10,t2m. Empty: those of the preset or the data."),
              ("TRAIN", "Training span", "train", "As 2010/2015. Empty: all but the last fifth."),
