@@ -126,19 +126,24 @@ pass_gate(gsize begin, gsize end, guint thread, gpointer data)
 {
     const M2nTranslator *t = data;
     const M2nBlock *b = &t->model->block[t->layer];
-    const gsize size = t->d * M2N_PANEL;
+    const gsize size = t->d * M2N_PANEL, wide = t->wide_channels * M2N_PANEL;
     float *in = t->scratch[thread].panel[0];
 
-    for (gsize i = begin; i < end; i++) {
-        const gsize at = i / t->panels * t->d;
-        const float *const x[] = {m2n_translator_x(t, i)}, *const scale[] = {t->scale[M2N_NORM_X] +
-                                                                             at};
-        float *gate = m2n_translator_wide(t, i) + 2 * size;
+    for (gsize item = begin; item < end; item++) {
+        const M2nPanels p = m2n_translator_item(t, item);
+        const float *const scale[] = {t->scale[M2N_NORM_X] + p.row * t->d};
+        float *gate = m2n_translator_wide(t, p.first) + 2 * size;
 
-        m2n_panel_combine(t->d, 1, x, scale, t->shift[M2N_NORM_X] + at, in);
-        m2n_panel_gemm(t->d, t->d, b->proj_1.weight, b->proj_1.bias, in, gate,
-                       m2n_translator_next(t, i, m2n_translator_x(t, i), 2 * size), size);
-        m2n_gelu(gate, gate, size);
+        for (gsize k = 0; k < p.n; k++) {
+            const float *const x[] = {m2n_translator_x(t, p.first + k)};
+
+            m2n_panel_combine(t->d, 1, x, scale, t->shift[M2N_NORM_X] + p.row * t->d,
+                              in + k * size);
+        }
+        m2n_translator_product(&t->scratch[thread], t->d, t->d, b->proj_1.weight, b->proj_1.bias,
+                               p.n, in, size, gate, wide, NULL, 0);
+        for (gsize k = 0; k < p.n; k++)
+            m2n_gelu(gate + k * wide, gate + k * wide, size);
     }
 }
 
@@ -148,23 +153,29 @@ pass_hidden(gsize begin, gsize end, guint thread, gpointer data)
 {
     const M2nTranslator *t = data;
     const M2nBlock *b = &t->model->block[t->layer];
-    const gsize size = t->d * M2N_PANEL;
-    float *gated = t->scratch[thread].panel[0], *projected = t->scratch[thread].panel[1];
+    const M2nTranslatorScratch *s = &t->scratch[thread];
+    const gsize size = t->d * M2N_PANEL, stride = t->wide_channels * M2N_PANEL;
+    float *gated = s->panel[0], *projected = s->panel[1];
 
-    for (gsize i = begin; i < end; i++) {
-        const gsize at = i / t->panels * t->d;
-        float *wide = m2n_translator_wide(t, i), *z = m2n_translator_z(t, i);
-        const float *const terms[] = {projected, m2n_translator_x(t, i)};
-        const float *const scale[] = {NULL, t->residual[0] + at};
+    for (gsize item = begin; item < end; item++) {
+        const M2nPanels p = m2n_translator_item(t, item);
+        float *wide = m2n_translator_wide(t, p.first), *z = m2n_translator_z(t, p.first);
 
-        m2n_panel_gemm(t->d, t->d, b->conv1.weight, b->conv1.bias, wide + 3 * size, gated, z,
-                       2 * size); /* z and x */
-        m2n_panel_multiply(t->d, wide + 2 * size, gated);
-        m2n_panel_gemm(t->d, t->d, b->proj_2.weight, b->proj_2.bias, gated, projected, NULL, 0);
-        m2n_panel_combine(t->d, 2, terms, scale, t->residual[1] + at, z);
-        m2n_panel_gemm(4 * t->d, t->d, b->fc1.weight, b->fc1.bias, z, wide,
-                       m2n_translator_next(t, i, wide + 2 * size, t->wide_channels * M2N_PANEL),
-                       2 * size);
+        m2n_translator_product(s, t->d, t->d, b->conv1.weight, b->conv1.bias, p.n, wide + 3 * size,
+                               stride, gated, size, z, p.n * 2 * size); /* z and x */
+        for (gsize k = 0; k < p.n; k++)
+            m2n_panel_multiply(t->d, wide + k * stride + 2 * size, gated + k * size);
+        m2n_translator_product(s, t->d, t->d, b->proj_2.weight, b->proj_2.bias, p.n, gated, size,
+                               projected, size, NULL, 0);
+        for (gsize k = 0; k < p.n; k++) {
+            const float *const terms[] = {projected + k * size, m2n_translator_x(t, p.first + k)};
+            const float *const scale[] = {NULL, t->residual[0] + p.row * t->d};
+
+            m2n_panel_combine(t->d, 2, terms, scale, t->residual[1] + p.row * t->d,
+                              z + 2 * k * size);
+        }
+        m2n_translator_product(s, 4 * t->d, t->d, b->fc1.weight, b->fc1.bias, p.n, z, 2 * size,
+                               wide, stride, NULL, 0);
     }
 }
 
@@ -177,16 +188,23 @@ pass_output(gsize begin, gsize end, guint thread, gpointer data)
     const gsize size = t->d * M2N_PANEL;
     float *out = t->scratch[thread].panel[0];
 
-    for (gsize i = begin; i < end; i++) {
-        const gsize at = i / t->panels * t->d;
-        float *z = m2n_translator_z(t, i);
-        const float *const terms[] = {out, z, m2n_translator_x(t, i)};
-        const float *const scale[] = {NULL, NULL, t->doubled[0] + at};
+    for (gsize item = begin; item < end; item++) {
+        const M2nPanels p = m2n_translator_item(t, item);
+        float *z = m2n_translator_z(t, p.first);
 
-        m2n_panel_gemm(t->d, 4 * t->d, b->fc2.weight, b->fc2.bias, m2n_translator_wide(t, i), out,
-                       z, 2 * size);
-        m2n_panel_combine(t->d, 3, terms, scale, t->doubled[1] + at, z);
-        m2n_panel_moments(t->d, m2n_translator_lanes(t, i % t->panels), z, &t->moments[i]);
+        m2n_translator_product(&t->scratch[thread], t->d, 4 * t->d, b->fc2.weight, b->fc2.bias, p.n,
+                               m2n_translator_wide(t, p.first), t->wide_channels * M2N_PANEL, out,
+                               size, z, p.n * 2 * size);
+        for (gsize k = 0; k < p.n; k++) {
+            const float *const terms[] = {out + k * size, z + 2 * k * size,
+                                          m2n_translator_x(t, p.first + k)};
+            const float *const scale[] = {NULL, NULL, t->doubled[0] + p.row * t->d};
+
+            m2n_panel_combine(t->d, 3, terms, scale, t->doubled[1] + p.row * t->d,
+                              z + 2 * k * size);
+            m2n_panel_moments(t->d, m2n_translator_lanes(t, (p.first + k) % t->panels),
+                              z + 2 * k * size, &t->moments[p.first + k]);
+        }
     }
 }
 
@@ -194,7 +212,7 @@ void
 m2n_temporal_unit(M2nTranslator *t)
 {
     const M2nBlock *b = &t->model->block[t->layer];
-    const gsize panels = t->rows * t->panels;
+    const gsize items = m2n_translator_items(t);
 
     for (gsize i = 0; i < t->rows * t->d; i++) {
         const float scale = t->scale[M2N_NORM_X][i], shift = t->shift[M2N_NORM_X][i];
@@ -204,9 +222,9 @@ m2n_temporal_unit(M2nTranslator *t)
         t->doubled[0][i] = 2.0f * scale;
         t->doubled[1][i] = 2.0f * shift;
     }
-    m2n_parallel_each(t->pool, panels, pass_gate, t);
+    m2n_parallel_each(t->pool, items, pass_gate, t);
     m2n_parallel_each(t->pool, t->rows * t->d / GROUP, pass_gate_planes, t);
-    m2n_parallel_each(t->pool, panels, pass_hidden, t);
+    m2n_parallel_each(t->pool, items, pass_hidden, t);
     m2n_parallel_each(t->pool, t->rows * 4 * t->d / HIDDEN_GROUP, pass_hidden_planes, t);
-    m2n_parallel_each(t->pool, panels, pass_output, t);
+    m2n_parallel_each(t->pool, items, pass_output, t);
 }

@@ -36,13 +36,15 @@ static void
 lay_out_scratch(M2nTranslator *t, M2nArena *arena, M2nTranslatorScratch *s)
 {
     for (guint i = 0; i < 2; i++) {
-        s->panel[i] = m2n_arena_floats(arena, t->d * M2N_PANEL);
+        s->panel[i] = m2n_arena_floats(arena, 2 * t->d * M2N_PANEL);
         s->plane[i] = m2n_arena_floats(arena, t->plane_size);
         if (s->plane[i] != NULL) { /* its rim stays zero for ever; passes write the inside */
             memset(s->plane[i], 0, t->plane_size * sizeof(float));
             s->plane[i] += RIM * t->pitch + RIM_COLUMNS;
         }
     }
+    s->pair =
+        m2n_arena_floats(arena, m2n_panel_pair_scratch(MAX(4 * t->d, t->ts), MAX(4 * t->d, t->ts)));
     s->heads =
         m2n_arena_floats(arena, 2 * t->model->config.variables * t->d / M2N_HEADS * M2N_PANEL);
     s->image = m2n_arena_floats(arena, t->height * (t->pitch - 2 * RIM_COLUMNS));
@@ -116,10 +118,14 @@ pass_begin(gsize begin, gsize end, guint thread, gpointer data)
 {
     const M2nTranslator *t = data;
 
-    (void)thread;
-    for (gsize i = begin; i < end; i++)
-        m2n_panel_gemm(t->d, t->ts, t->model->conv1.weight, t->model->conv1.bias,
-                       t->latent + i * t->ts * M2N_PANEL, m2n_translator_z(t, i), NULL, 0);
+    for (gsize item = begin; item < end; item++) {
+        const M2nPanels p = m2n_translator_item(t, item);
+
+        m2n_translator_product(&t->scratch[thread], t->d, t->ts, t->model->conv1.weight,
+                               t->model->conv1.bias, p.n, t->latent + p.first * t->ts * M2N_PANEL,
+                               t->ts * M2N_PANEL, m2n_translator_z(t, p.first),
+                               2 * t->d * M2N_PANEL, NULL, 0);
+    }
 }
 
 static void
@@ -128,10 +134,15 @@ pass_end(gsize begin, gsize end, guint thread, gpointer data)
     const M2nTranslator *t = data;
     float *in = t->scratch[thread].panel[0];
 
-    for (gsize i = begin; i < end; i++) {
-        normalised(t, M2N_NORM_Z, m2n_translator_z(t, i), i / t->panels, in);
-        m2n_panel_gemm(t->ts, t->d, t->model->conv2.weight, t->model->conv2.bias, in,
-                       t->latent + i * t->ts * M2N_PANEL, NULL, 0);
+    for (gsize item = begin; item < end; item++) {
+        const M2nPanels p = m2n_translator_item(t, item);
+
+        for (gsize k = 0; k < p.n; k++)
+            normalised(t, M2N_NORM_Z, m2n_translator_z(t, p.first + k), p.row,
+                       in + k * t->d * M2N_PANEL);
+        m2n_translator_product(&t->scratch[thread], t->ts, t->d, t->model->conv2.weight,
+                               t->model->conv2.bias, p.n, in, t->d * M2N_PANEL,
+                               t->latent + p.first * t->ts * M2N_PANEL, t->ts * M2N_PANEL, NULL, 0);
     }
 }
 
@@ -142,15 +153,19 @@ pass_project(gsize begin, gsize end, guint thread, gpointer data)
     const gsize size = t->d * M2N_PANEL;
     float *in = t->scratch[thread].panel[0];
 
-    for (gsize i = begin; i < end; i++) {
-        float *qkv = m2n_translator_wide(t, i);
+    for (gsize item = begin; item < end; item++) {
+        const M2nPanels p = m2n_translator_item(t, item);
 
-        normalised(t, M2N_NORM_Z, m2n_translator_z(t, i), i / t->panels, in);
-        m2n_panel_gemm(3 * t->d, t->d, t->model->block[t->layer].qkv, NULL, in, qkv,
-                       m2n_translator_next(t, i, m2n_translator_z(t, i), 2 * size), size);
-        for (gsize s = 0; s < 3; s++)
-            m2n_panel_moments(t->d, m2n_translator_lanes(t, i % t->panels), qkv + s * size,
-                              &t->moments[s * t->rows * t->panels + i]);
+        for (gsize k = 0; k < p.n; k++)
+            normalised(t, M2N_NORM_Z, m2n_translator_z(t, p.first + k), p.row, in + k * size);
+        m2n_translator_product(&t->scratch[thread], 3 * t->d, t->d, t->model->block[t->layer].qkv,
+                               NULL, p.n, in, size, m2n_translator_wide(t, p.first),
+                               t->wide_channels * M2N_PANEL, NULL, 0);
+        for (gsize i = p.first; i < p.first + p.n; i++)
+            for (gsize s = 0; s < 3; s++)
+                m2n_panel_moments(t->d, m2n_translator_lanes(t, i % t->panels),
+                                  m2n_translator_wide(t, i) + s * size,
+                                  &t->moments[s * t->rows * t->panels + i]);
     }
 }
 
@@ -225,29 +240,36 @@ finish_scores(M2nTranslator *t)
     }
 }
 
-/* Here item = (batch item * panels + panel) * V + variable: rows that mix the same panels come one after the
- * other and find them in L2. */
+/* Here item = (batch item * items of a row + item) * V + variable: rows that mix the same panels come one after
+ * the other and find them in L2. */
 static void
 pass_mix(gsize begin, gsize end, guint thread, gpointer data)
 {
     const M2nTranslator *t = data;
     const gsize v = t->model->config.variables, size = t->d * M2N_PANEL;
+    const gsize items = m2n_translator_items(t) / t->rows;
     float *in = t->scratch[thread].panel[0];
 
     for (gsize item = begin; item < end; item++) {
-        const gsize panel = item / v % t->panels, first = item / v / t->panels * v;
-        const gsize row = first + item % v, i = row * t->panels + panel;
-        const float *values[M2N_MAX_COMBINE], *scale[M2N_MAX_COMBINE];
+        const gsize first = item / v / items * v, row = first + item % v;
+        const M2nPanels p = m2n_translator_item(t, row * items + item / v % items);
+        const gsize panel = p.first % t->panels;
 
-        for (gsize j = 0; j < v; j++) {
-            values[j] = m2n_translator_wide(t, (first + j) * t->panels + panel) + 2 * size;
-            scale[j] = t->mix + (row * v + j) * t->d;
+        for (gsize k = 0; k < p.n; k++) {
+            const float *values[M2N_MAX_COMBINE], *scale[M2N_MAX_COMBINE];
+
+            for (gsize j = 0; j < v; j++) {
+                values[j] = m2n_translator_wide(t, (first + j) * t->panels + panel + k) + 2 * size;
+                scale[j] = t->mix + (row * v + j) * t->d;
+            }
+            m2n_panel_combine(t->d, v, values, scale, t->mix_shift + row * t->d, in + k * size);
         }
-        m2n_panel_combine(t->d, v, values, scale, t->mix_shift + row * t->d, in);
-        m2n_panel_gemm(t->d, t->d, t->model->block[t->layer].post, NULL, in, m2n_translator_x(t, i),
-                       NULL, 0);
-        m2n_panel_moments(t->d, m2n_translator_lanes(t, panel), m2n_translator_x(t, i),
-                          &t->moments[i]);
+        m2n_translator_product(&t->scratch[thread], t->d, t->d, t->model->block[t->layer].post,
+                               NULL, p.n, in, size, m2n_translator_x(t, p.first), 2 * size, NULL,
+                               0);
+        for (gsize i = p.first; i < p.first + p.n; i++)
+            m2n_panel_moments(t->d, m2n_translator_lanes(t, i % t->panels), m2n_translator_x(t, i),
+                              &t->moments[i]);
     }
 }
 
@@ -274,7 +296,7 @@ pass_residual(gsize begin, gsize end, guint thread, gpointer data)
 void
 m2n_translator_begin(M2nTranslator *t)
 {
-    m2n_parallel_each(t->pool, t->rows * t->panels, pass_begin, t);
+    m2n_parallel_each(t->pool, m2n_translator_items(t), pass_begin, t);
     for (gsize i = 0; i < t->rows * t->d; i++) { /* no norm before the first block */
         t->scale[M2N_NORM_Z][i] = 1.0f;
         t->shift[M2N_NORM_Z][i] = 0.0f;
@@ -287,13 +309,13 @@ m2n_translator_block(M2nTranslator *t)
     const M2nBlock *b = &t->model->block[t->layer];
     const gsize panels = t->rows * t->panels;
 
-    m2n_parallel_each(t->pool, panels, pass_project, t);
+    m2n_parallel_each(t->pool, m2n_translator_items(t), pass_project, t);
     m2n_translator_finish_norm(t, 0, M2N_NORM_Q, &b->q);
     m2n_translator_finish_norm(t, 1, M2N_NORM_K, &b->k);
     m2n_translator_finish_norm(t, 2, M2N_NORM_V, &b->v);
     m2n_parallel_each(t->pool, t->batch * M2N_HEADS * t->panels, pass_score, t);
     finish_scores(t);
-    m2n_parallel_each(t->pool, panels, pass_mix, t);
+    m2n_parallel_each(t->pool, m2n_translator_items(t), pass_mix, t);
     m2n_translator_finish_norm(t, 0, M2N_NORM_X, &b->post_norm);
     m2n_parallel_each(t->pool, panels, pass_residual, t);
     m2n_translator_finish_norm(t, 0, M2N_NORM_X, &b->norm_1);
@@ -304,5 +326,5 @@ m2n_translator_block(M2nTranslator *t)
 void
 m2n_translator_end(M2nTranslator *t)
 {
-    m2n_parallel_each(t->pool, t->rows * t->panels, pass_end, t);
+    m2n_parallel_each(t->pool, m2n_translator_items(t), pass_end, t);
 }

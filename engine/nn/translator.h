@@ -20,7 +20,8 @@ typedef enum {
 } M2nNormSlot;
 
 typedef struct {
-    float *panel[2]; /* [D][32] */
+    float *panel[2]; /* [2][D][32] */
+    float *pair;     /* what m2n_panel_gemm_pair() needs */
     float *heads;    /* [2][V][D/8][32] */
     float *plane[2]; /* one channel with its zero rim */
     float *image;    /* [h][round32(w)] */
@@ -82,6 +83,41 @@ static inline float *
 m2n_translator_wide(const M2nTranslator *t, gsize panel)
 {
     return t->wide + panel * t->wide_channels * M2N_PANEL;
+}
+
+/* One or two panels of a row that go through matrix products together: pairs of whole ones, as long as there
+ * are, then single ones. */
+typedef struct {
+    gsize row, first, n; /* number of the first, row * panels + panel; 1 or 2 */
+} M2nPanels;
+
+static inline gsize
+m2n_translator_items(const M2nTranslator *t)
+{
+    return t->rows * (t->panels - t->hw / M2N_PANEL / 2);
+}
+
+static inline M2nPanels
+m2n_translator_item(const M2nTranslator *t, gsize item)
+{
+    const gsize pairs = t->hw / M2N_PANEL / 2, items = t->panels - pairs;
+    const gsize row = item / items, i = item % items;
+
+    return i < pairs ? (M2nPanels){row, row * t->panels + 2 * i, 2}
+                     : (M2nPanels){row, row * t->panels + pairs + i, 1};
+}
+
+/* y = W x + bias for n panels, x_stride and y_stride floats apart. */
+static inline void
+m2n_translator_product(const M2nTranslatorScratch *s, gsize out, gsize in, const float *w,
+                       const float *bias, gsize n, const float *x, gsize x_stride, float *y,
+                       gsize y_stride, const float *next, gsize next_floats)
+{
+    if (n == 2)
+        m2n_panel_gemm_pair(out, in, w, bias, (const float *[]){x, x + x_stride},
+                            (float *[]){y, y + y_stride}, s->pair, next, next_floats);
+    else
+        m2n_panel_gemm(out, in, w, bias, x, y, next, next_floats);
 }
 
 /* Where this thread's next item probably lies, given where item i does: items are taken in turn.  NULL past

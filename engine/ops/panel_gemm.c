@@ -1,14 +1,31 @@
-/* Matrix product with packed weights on one panel.
+/* Matrix product with packed weights on one panel or two.
  *
- * 256 channels of the panel, 32 KiB, stay in L1 while their weights stream past once from L2: 4 bytes a
- * cycle, an eighth of what L2 gives. */
+ * A pair of panels is a product of 2 x 2 blocks, [C11 C12; C21 C22] = [A11 A12; A21 A22] [B11 B12; B21 B22],
+ * where A are the weights, halved in output and input channels, and the columns of B and C are the panels.
+ * Winograd's variant of Strassen's algorithm takes seven products for eight:
+ *
+ *   S1 = A21 + A22   S2 = S1 - A11    S3 = A11 - A21    S4 = A12 - S2      when the model is made
+ *   T1 = B12 - B11   T2 = B22 - T1    T3 = B22 - B12    T4 = B21 - T2      for each pair
+ *   U  = A11 B11 + S2 T2              V  = U + S3 T3
+ *   C11 = A11 B11 + A12 B21           C12 = U + S1 T1 + S4 B22
+ *   C21 = V + A22 T4                  C22 = V + S1 T1
+ *
+ * Source: V. Strassen, "Gaussian elimination is not optimal", 1969, in the form of S. Winograd, 1971; one
+ * level, as the additions of a second one cost what it saves here.
+ *
+ * Slices of 256 input channels: the operands of two of these products, 32 KiB, stay in L1 while weights stream
+ * past from L2, 4 bytes a cycle.  Sums of two products with a common beginning stay in registers ("chain"). */
 #include "engine/ops/panel_gemm.h"
 
 #include <string.h>
 
-#if M2N_HAVE_X86
-#include <immintrin.h>
-#endif
+#include "engine/ops/panel_chain.h"
+
+#define SLICE 256u
+#define LINE 16u /* floats of a cache line */
+
+/* The blocks of a slice in the order of their use; the last for single panels alone. */
+enum { A11, A12, S2, S3, S1, S4, A22, A21, N_BLOCKS };
 
 /* ---- packing --------------------------------------------------------------------------- */
 
@@ -21,183 +38,245 @@ m2n_panel_pack_rows(gsize rows, gsize out, gsize in, const float *w, float *pack
                 *packed++ = o + r < out ? w[(o + r) * in + i] : 0.0f;
 }
 
-/* ---- reference ----------------------------------------------------------------------- */
+static gsize
+padded(const M2nChainVariant *v, gsize rows)
+{
+    return (rows + v->rows - 1) / v->rows * v->rows;
+}
 
+/* The eight blocks from rows w[0] and w[half]: one tile of each, `stride` floats apart. */
 static void
-forward_ref(gsize out, gsize in, const float *packed, const float *bias, const float *x, float *y,
-            const float *next, gsize next_floats)
+pack_tile(gsize rows, gsize count, gsize k, const float *w, gsize pitch, gsize half, float *packed,
+          gsize stride)
 {
-    (void)next, (void)next_floats;
-    for (gsize o = 0; o < out; o++) {
-        double sum[M2N_PANEL];
+    for (gsize b = 0; count < rows && b < N_BLOCKS; b++)
+        memset(packed + b * stride, 0, k * rows * sizeof(float));
+    for (gsize r = 0; r < count; r++)
+        for (gsize i = 0; i < k; i++) {
+            const float *upper = w + r * pitch + i, *lower = upper + half * pitch;
+            const double a11 = (double)upper[0], a12 = (double)upper[k];
+            const double a21 = (double)lower[0], a22 = (double)lower[k];
+            const double s1 = a21 + a22, s2 = s1 - a11;
+            float *at = packed + i * rows + r;
 
-        for (gsize p = 0; p < M2N_PANEL; p++)
-            sum[p] = bias != NULL ? (double)bias[o] : 0.0;
-        for (gsize i = 0; i < in; i++)
-            for (gsize p = 0; p < M2N_PANEL; p++)
-                sum[p] += (double)packed[o * in + i] * (double)x[i * M2N_PANEL + p];
-        for (gsize p = 0; p < M2N_PANEL; p++)
-            y[o * M2N_PANEL + p] = (float)sum[p];
-    }
-}
-
-#if M2N_HAVE_X86
-/* ---- AVX2: 6 x 16 in registers, two of them a tile ------------------------------------- */
-
-#define ROWS_AVX2 6
-
-M2N_AVX2 static void
-tile_avx2(gsize in, const float *w, const float *bias, const float *x, float *y)
-{
-    for (gsize half = 0; half < M2N_PANEL; half += 16) {
-        __m256 acc[ROWS_AVX2][2];
-
-#pragma GCC unroll 6
-        for (int i = 0; i < ROWS_AVX2; i++) {
-            const float *row = y + (gsize)i * M2N_PANEL + half;
-            acc[i][0] = bias != NULL ? _mm256_set1_ps(bias[i]) : _mm256_loadu_ps(row);
-            acc[i][1] = bias != NULL ? acc[i][0] : _mm256_loadu_ps(row + 8);
-        }
-        for (gsize k = 0; k < in; k++) {
-            const __m256 x0 = _mm256_loadu_ps(x + k * M2N_PANEL + half);
-            const __m256 x1 = _mm256_loadu_ps(x + k * M2N_PANEL + half + 8);
-
-#pragma GCC unroll 6
-            for (int i = 0; i < ROWS_AVX2; i++) {
-                const __m256 v = _mm256_set1_ps(w[k * ROWS_AVX2 + (gsize)i]);
-                acc[i][0] = _mm256_fmadd_ps(v, x0, acc[i][0]);
-                acc[i][1] = _mm256_fmadd_ps(v, x1, acc[i][1]);
-            }
-        }
-#pragma GCC unroll 6
-        for (int i = 0; i < ROWS_AVX2; i++) {
-            _mm256_storeu_ps(y + (gsize)i * M2N_PANEL + half, acc[i][0]);
-            _mm256_storeu_ps(y + (gsize)i * M2N_PANEL + half + 8, acc[i][1]);
-        }
-    }
-}
-
-/* ---- AVX-512: 8 x 32 in registers ------------------------------------------------------ */
-
-#define ROWS_AVX512 8
-
-M2N_AVX512 static void
-tile_avx512(gsize in, const float *w, const float *bias, const float *x, float *y)
-{
-    __m512 acc[ROWS_AVX512][2];
-
-#pragma GCC unroll 8
-    for (int i = 0; i < ROWS_AVX512; i++) {
-        const float *row = y + (gsize)i * M2N_PANEL;
-        acc[i][0] = bias != NULL ? _mm512_set1_ps(bias[i]) : _mm512_loadu_ps(row);
-        acc[i][1] = bias != NULL ? acc[i][0] : _mm512_loadu_ps(row + 16);
-    }
-    for (gsize k = 0; k < in; k++) {
-        const __m512 x0 = _mm512_loadu_ps(x + k * M2N_PANEL);
-        const __m512 x1 = _mm512_loadu_ps(x + k * M2N_PANEL + 16);
-
-#pragma GCC unroll 8
-        for (int i = 0; i < ROWS_AVX512; i++) {
-            const __m512 v = _mm512_set1_ps(w[k * ROWS_AVX512 + (gsize)i]);
-            acc[i][0] = _mm512_fmadd_ps(v, x0, acc[i][0]);
-            acc[i][1] = _mm512_fmadd_ps(v, x1, acc[i][1]);
-        }
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < ROWS_AVX512; i++) {
-        _mm512_storeu_ps(y + (gsize)i * M2N_PANEL, acc[i][0]);
-        _mm512_storeu_ps(y + (gsize)i * M2N_PANEL + 16, acc[i][1]);
-    }
-}
-
-/* ---- all tiles of a panel -------------------------------------------------------------- */
-
-#define MAX_ROWS 8u
-#define BLOCK 256u /* input channels at a time: 32 KiB of x, which stays in L1 */
-#define LINE 16u   /* floats of a cache line */
-
-/* bias NULL: y += w x */
-typedef void (*Tile)(gsize in, const float *w, const float *bias, const float *x, float *y);
-
-/* `count` output channels of one block of input channels. */
-static void
-edge(Tile tile, gsize count, gsize in, const float *w, const float *bias, const float *x, float *y)
-{
-    float last[MAX_ROWS * M2N_PANEL] = {0}; /* a whole tile would write past y */
-
-    memcpy(last, y, count * M2N_PANEL * sizeof(float));
-    tile(in, w, bias, x, last);
-    memcpy(y, last, count * M2N_PANEL * sizeof(float));
-}
-
-static void
-tiled(Tile tile, gsize rows, gsize out, gsize in, const float *packed, const float *bias,
-      const float *x, float *y, const float *next, gsize next_floats)
-{
-    const gsize tiles = (out + rows - 1) / rows * ((in + BLOCK - 1) / BLOCK);
-    const gsize share = (next_floats / LINE + tiles - 1) / tiles * LINE;
-    const float *const next_end = next != NULL ? next + next_floats : NULL;
-
-    for (gsize k = 0; k < in; k += BLOCK)
-        for (gsize o = 0; o < out; o += rows) {
-            const gsize count = MIN(rows, out - o), block = MIN(BLOCK, in - k);
-            const float *w = packed + (o * in + k * rows);
-            float start[MAX_ROWS] = {0};
-
-            for (gsize f = 0; f < share && next < next_end; f += LINE, next += LINE)
-                __builtin_prefetch(next, 0, 2);
-            if (bias != NULL)
-                memcpy(start, bias + o, count * sizeof(float));
-            if (count == rows)
-                tile(block, w, k == 0 ? start : NULL, x + k * M2N_PANEL, y + o * M2N_PANEL);
-            else
-                edge(tile, count, block, w, k == 0 ? start : NULL, x + k * M2N_PANEL,
-                     y + o * M2N_PANEL);
+            at[A11 * stride] = upper[0];
+            at[A12 * stride] = upper[k];
+            at[S2 * stride] = (float)s2;
+            at[S3 * stride] = (float)(a11 - a21);
+            at[S1 * stride] = (float)s1;
+            at[S4 * stride] = (float)(a12 - s2);
+            at[A22 * stride] = lower[k];
+            at[A21 * stride] = lower[0];
         }
 }
 
 static void
-forward_avx2(gsize out, gsize in, const float *packed, const float *bias, const float *x, float *y,
-             const float *next, gsize next_floats)
+pack_blocks(const M2nChainVariant *v, gsize out, gsize in, const float *w, float *packed)
 {
-    tiled(tile_avx2, ROWS_AVX2, out, in, packed, bias, x, y, next, next_floats);
+    const gsize m = out / 2;
+
+    for (gsize first = 0; first < in; first += SLICE) {
+        const gsize k = MIN(SLICE, in - first) / 2, block = padded(v, m) * k;
+
+        for (gsize o = 0; o < m; o += v->rows)
+            pack_tile(v->rows, MIN(v->rows, m - o), k, w + o * in + first, in, m, packed + o * k,
+                      block);
+        packed += N_BLOCKS * block;
+    }
+}
+
+/* ---- all tiles of half of the output channels --------------------------------------------- */
+
+/* What to ask for while multiplying: a share with each tile. */
+typedef struct {
+    const float *next, *end;
+    gsize share;
+} Hint;
+
+static void
+move_end(M2nChainEnd *e, gsize rows)
+{
+    e->to = e->to != NULL ? e->to + rows * M2N_PANEL : NULL;
+    e->from = e->from != NULL ? e->from + rows * M2N_PANEL : NULL;
+    e->plus = e->plus != NULL ? e->plus + rows * M2N_PANEL : NULL;
+    e->bias = e->bias != NULL ? e->bias + rows : NULL;
+}
+
+/* `count` rows of e in memory of its own, for a whole tile would go past its arrays. */
+typedef struct {
+    float to[M2N_CHAIN_MAX_ROWS * M2N_PANEL], from[M2N_CHAIN_MAX_ROWS * M2N_PANEL],
+        bias[M2N_CHAIN_MAX_ROWS];
+} Edge;
+
+static M2nChainEnd
+edge_of(const M2nChainEnd *e, gsize count, Edge *edge)
+{
+    if (e->from != NULL)
+        memcpy(edge->from, e->from, count * M2N_PANEL * sizeof(float));
+    if (e->bias != NULL)
+        memcpy(edge->bias, e->bias, count * sizeof(float));
+    return (M2nChainEnd){e->to != NULL ? edge->to : NULL, e->from != NULL ? edge->from : NULL,
+                         e->plus, e->bias != NULL ? edge->bias : NULL};
 }
 
 static void
-forward_avx512(gsize out, gsize in, const float *packed, const float *bias, const float *x,
-               float *y, const float *next, gsize next_floats)
+last_tile(const M2nChainVariant *v, gsize count, gsize in, const M2nChain *c)
 {
-    tiled(tile_avx512, ROWS_AVX512, out, in, packed, bias, x, y, next, next_floats);
+    Edge middle = {0}, end = {0};
+    M2nChain edge = *c;
+
+    edge.middle = edge_of(&c->middle, count, &middle);
+    edge.end = edge_of(&c->end, count, &end);
+    v->chain(in, &edge);
+    if (c->middle.to != NULL)
+        memcpy(c->middle.to, middle.to, count * M2N_PANEL * sizeof(float));
+    memcpy(c->end.to, end.to, count * M2N_PANEL * sizeof(float));
 }
-#endif
 
-/* ---- table and dispatch -------------------------------------------------------------- */
+static void
+run(const M2nChainVariant *v, gsize out, gsize in, M2nChain c, Hint *hint)
+{
+    for (gsize o = 0; o < out; o += v->rows) {
+        for (gsize f = 0; f < hint->share && hint->next < hint->end; f += LINE, hint->next += LINE)
+            __builtin_prefetch(hint->next, 0, 2);
+        if (out - o >= v->rows)
+            v->chain(in, &c);
+        else
+            last_tile(v, out - o, in, &c);
+        c.start = c.start != NULL ? c.start + v->rows * M2N_PANEL : NULL;
+        c.w[0] += v->rows * in;
+        c.w[1] = c.w[1] != NULL ? c.w[1] + v->rows * in : NULL;
+        move_end(&c.middle, v->rows);
+        move_end(&c.end, v->rows);
+    }
+}
 
-const M2nPanelGemmVariant m2n_panel_gemm_variants[M2N_N_ISA] = {
-    {M2N_ISA_SCALAR, 1, forward_ref},
-#if M2N_HAVE_X86
-    {M2N_ISA_AVX2, ROWS_AVX2, forward_avx2},
-    {M2N_ISA_AVX512, ROWS_AVX512, forward_avx512},
-#endif
-};
+static Hint
+hint(const M2nChainVariant *v, gsize out, gsize in, gsize chains, const float *next,
+     gsize next_floats)
+{
+    const gsize tiles = padded(v, out / 2) / v->rows * ((in + SLICE - 1) / SLICE) * chains;
+
+    return (Hint){next, next != NULL ? next + next_floats : NULL,
+                  (next_floats / LINE + tiles - 1) / tiles * LINE};
+}
+
+/* The first slice begins with the bias, the others with what is there. */
+static M2nChainEnd
+result(float *y, gsize first, const float *bias)
+{
+    return (M2nChainEnd){.to = y, .from = first > 0 ? y : NULL, .bias = first > 0 ? NULL : bias};
+}
+
+static void
+single(const M2nChainVariant *v, gsize out, gsize in, const float *w, const float *bias,
+       const float *x, float *y, const float *next, gsize next_floats)
+{
+    const gsize m = out / 2;
+    Hint h = hint(v, out, in, 2, next, next_floats);
+
+    for (gsize first = 0; first < in; first += SLICE) {
+        const gsize k = MIN(SLICE, in - first) / 2, block = padded(v, m) * k;
+        const float *b1 = x + first * M2N_PANEL, *b2 = b1 + k * M2N_PANEL;
+
+        run(v, m, k,
+            (M2nChain){.w = {w + A11 * block, w + A12 * block},
+                       .x = {b1, b2},
+                       .end = result(y, first, bias)},
+            &h);
+        run(v, m, k,
+            (M2nChain){.w = {w + A21 * block, w + A22 * block},
+                       .x = {b1, b2},
+                       .end = result(y + m * M2N_PANEL, first, bias != NULL ? bias + m : NULL)},
+            &h);
+        w += N_BLOCKS * block;
+    }
+}
+
+static void
+pair(const M2nChainVariant *v, gsize out, gsize in, const float *w, const float *bias,
+     const float *const x[2], float *const y[2], float *scratch, const float *next,
+     gsize next_floats)
+{
+    const gsize m = out / 2;
+    const float *lower_bias = bias != NULL ? bias + m : NULL;
+    float *u = scratch, *p = u + padded(v, m) * M2N_PANEL, *t = p + padded(v, m) * M2N_PANEL;
+    Hint h = hint(v, out, in, 4, next, next_floats);
+
+    for (gsize first = 0; first < in; first += SLICE) {
+        const gsize k = MIN(SLICE, in - first) / 2, n = k * M2N_PANEL, block = padded(v, m) * k;
+        const float *b11 = x[0] + first * M2N_PANEL, *b12 = x[1] + first * M2N_PANEL;
+        const float *t1 = t, *t2 = t1 + n, *t3 = t2 + n, *t4 = t3 + n;
+        const M2nChainEnd c11 = result(y[0], first, bias), c12 = result(y[1], first, bias);
+        const M2nChainEnd c21 = result(y[0] + m * M2N_PANEL, first, lower_bias);
+        const M2nChainEnd c22 = result(y[1] + m * M2N_PANEL, first, lower_bias);
+        M2nChainEnd c22_v = c22, c12_u = c12;
+
+        c22_v.plus = p;
+        c12_u.plus = u;
+        v->differences(n, b11, b12, t);
+        run(v, m, k,
+            (M2nChain){.w = {w + A11 * block, w + A12 * block},
+                       .x = {b11, b11 + n},
+                       .middle = {.to = u},
+                       .end = c11},
+            &h);
+        run(v, m, k,
+            (M2nChain){.start = u,
+                       .w = {w + S2 * block, w + S3 * block},
+                       .x = {t2, t3},
+                       .middle = {.to = u},
+                       .end = {.to = p}},
+            &h);
+        run(v, m, k,
+            (M2nChain){.w = {w + S1 * block, w + S4 * block},
+                       .x = {t1, b12 + n},
+                       .middle = c22_v,
+                       .end = c12_u},
+            &h);
+        run(v, m, k,
+            (M2nChain){.start = p, .w = {w + A22 * block, NULL}, .x = {t4, NULL}, .end = c21}, &h);
+        w += N_BLOCKS * block;
+    }
+}
+/* ---- with the instruction set in use ------------------------------------------------------ */
+
+static const M2nChainVariant *
+variant(void)
+{
+    return &m2n_chain_variants[m2n_isa()];
+}
 
 gsize
 m2n_panel_packed_floats(gsize out, gsize in)
 {
-    const gsize rows = m2n_panel_gemm_variants[m2n_isa()].rows;
-
-    return (out + rows - 1) / rows * rows * in;
+    g_assert(out % 2 == 0 && in % 2 == 0);
+    return N_BLOCKS * padded(variant(), out / 2) * in / 2;
 }
 
 void
 m2n_panel_pack(gsize out, gsize in, const float *w, float *packed)
 {
-    m2n_panel_pack_rows(m2n_panel_gemm_variants[m2n_isa()].rows, out, in, w, packed);
+    pack_blocks(variant(), out, in, w, packed);
+}
+
+gsize
+m2n_panel_pair_scratch(gsize out, gsize in)
+{
+    return 2 * (padded(variant(), out / 2) + MIN(SLICE, in)) * M2N_PANEL;
 }
 
 void
 m2n_panel_gemm(gsize out, gsize in, const float *packed, const float *bias, const float *x,
                float *y, const float *next, gsize next_floats)
 {
-    m2n_panel_gemm_variants[m2n_isa()].forward(out, in, packed, bias, x, y, next, next_floats);
+    single(variant(), out, in, packed, bias, x, y, next, next_floats);
+}
+
+void
+m2n_panel_gemm_pair(gsize out, gsize in, const float *packed, const float *bias,
+                    const float *const x[2], float *const y[2], float *scratch, const float *next,
+                    gsize next_floats)
+{
+    pair(variant(), out, in, packed, bias, x, y, scratch, next, next_floats);
 }

@@ -3,6 +3,7 @@
 
 #include "engine/ops/depthwise.h"
 #include "engine/ops/panel.h"
+#include "engine/ops/panel_chain.h"
 #include "engine/ops/panel_gemm.h"
 #include "tests/lib/m2n_test.h"
 #include "tests/lib/m2n_variants.h"
@@ -20,47 +21,98 @@ new_panel(gsize channels)
     return x;
 }
 
+/* y[o][p] = bias[o] + sum w[o][i] x[i][p] in double */
 static void
-test_gemm_matches_reference(gconstpointer data)
+formula(gsize out, gsize in, const float *w, const float *bias, const float *x, float *y)
 {
-    static const gsize shapes[][2] = {{1, 1},   {5, 3},   {6, 8},     {7, 9},
-                                      {8, 256}, {9, 257}, {49, 1024}, {13, 600}};
-    const M2nPanelGemmVariant *v = data, *ref = &m2n_panel_gemm_variants[0];
+    for (gsize i = 0; i < out * M2N_PANEL; i++) {
+        const gsize o = i / M2N_PANEL, p = i % M2N_PANEL;
+        double sum = bias != NULL ? (double)bias[o] : 0.0;
 
-    m2n_skip_unless_it_runs(v);
+        for (gsize k = 0; k < in; k++)
+            sum += (double)w[o * in + k] * (double)x[k * M2N_PANEL + p];
+        y[i] = (float)sum;
+    }
+}
+
+/* Halves around tiles of 6 and 8 rows; slices of 256 input channels and what is left. */
+static void
+test_gemm(void)
+{
+    static const gsize shapes[][2] = {{2, 2},    {10, 6},   {12, 16},   {14, 18},
+                                      {16, 256}, {18, 258}, {48, 1024}, {98, 514}};
+
     for (gsize s = 0; s < G_N_ELEMENTS(shapes); s++) {
         const gsize out = shapes[s][0], in = shapes[s][1];
-        const gsize packed_floats = (out + v->rows - 1) / v->rows * v->rows * in;
-        g_autofree float *w = g_new(float, out *in), *plain = g_new(float, out *in);
-        g_autofree float *packed = g_new(float, packed_floats), *bias = g_new(float, out);
-        g_autoptr(Aligned) x = new_panel(in), want = new_panel(out), got = new_panel(out);
+        const double allowed = 2e-6 * 9 * sqrt((double)in);
+        g_autofree float *w = g_new(float, out *in), *bias = g_new(float, out);
+        g_autofree float *packed = g_new(float, m2n_panel_packed_floats(out, in));
+        g_autoptr(Aligned) x0 = new_panel(in), x1 = new_panel(in), want = new_panel(out);
+        g_autoptr(Aligned) y0 = new_panel(out), y1 = new_panel(out);
+        g_autoptr(Aligned) scratch =
+            aligned_alloc(64, m2n_panel_pair_scratch(out, in) * sizeof(float));
 
         m2n_fill_random(w, out * in);
         m2n_fill_random(bias, out);
-        m2n_panel_pack_rows(1, out, in, w, plain);
-        m2n_panel_pack_rows(v->rows, out, in, w, packed);
+        m2n_panel_pack(out, in, w, packed);
         for (int with = 0; with < 2; with++) {
-            ref->forward(out, in, plain, with ? bias : NULL, x, want, NULL, 0);
-            v->forward(out, in, packed, with ? bias : NULL, x, got, x, in * M2N_PANEL);
-            m2n_assert_close(got, want, out * M2N_PANEL, 2e-6 * 9 * sqrt((double)in), 0);
+            formula(out, in, w, with ? bias : NULL, x0, want);
+            m2n_panel_gemm(out, in, packed, with ? bias : NULL, x0, y0, x1, in * M2N_PANEL);
+            m2n_assert_close(y0, want, out * M2N_PANEL, allowed, 0);
+            memset(y0, 0, out * M2N_PANEL * sizeof(float));
+            m2n_panel_gemm_pair(out, in, packed, with ? bias : NULL, (const float *[]){x0, x1},
+                                (float *[]){y0, y1}, scratch, NULL, 0);
+            m2n_assert_close(y0, want, out * M2N_PANEL, 4 * allowed, 0);
+            formula(out, in, w, with ? bias : NULL, x1, want);
+            m2n_assert_close(y1, want, out * M2N_PANEL, 4 * allowed, 0);
         }
     }
 }
 
-/* y[o][p] = bias[o] + sum w[o][i] x[i][p], by hand */
+/* Chains of one and two products with each of their terms, and without. */
 static void
-test_gemm_reference(void)
+test_chain_matches_reference(gconstpointer data)
 {
-    const float w[4] = {1, 2, 3, 4}, bias[2] = {10, 20};
-    float x[2 * M2N_PANEL], y[2 * M2N_PANEL];
+    enum { IN = 37, N_TERMS = 64 };
+    const M2nChainVariant *v = data, *ref = &m2n_chain_variants[0];
+    const gsize n = v->rows * M2N_PANEL;
 
-    for (gsize p = 0; p < M2N_PANEL; p++) {
-        x[p] = (float)p;
-        x[M2N_PANEL + p] = 1;
+    m2n_skip_unless_it_runs(v);
+    for (guint terms = 0; terms < N_TERMS; terms++) {
+        g_autoptr(Aligned) x = new_panel(IN), z = new_panel(IN), start = new_panel(v->rows);
+        g_autoptr(Aligned) plus = new_panel(v->rows), from = new_panel(v->rows);
+        g_autoptr(Aligned) got = new_panel(2 * v->rows), want = new_panel(2 * v->rows);
+        float w[2][IN * M2N_CHAIN_MAX_ROWS], row[2][IN], bias[M2N_CHAIN_MAX_ROWS];
+
+        m2n_fill_random(w[0], G_N_ELEMENTS(w) * G_N_ELEMENTS(w[0]));
+        m2n_fill_random(bias, v->rows);
+        const M2nChain chain = {
+            .start = terms & 1 ? start : NULL,
+            .w = {w[0], terms & 2 ? w[1] : NULL},
+            .x = {x, z},
+            .middle = {terms & 4 ? got : NULL, from, terms & 8 ? plus : NULL, bias},
+            .end = {got + n, terms & 16 ? from : NULL, plus, terms & 32 ? bias : NULL}};
+        memcpy(want, got, 2 * n * sizeof(float));
+        v->chain(IN, &chain);
+        for (gsize r = 0; r < v->rows; r++) { /* the reference, row by row */
+            const gsize at = r * M2N_PANEL;
+            M2nChain one = chain;
+
+            for (gsize k = 0; k < IN; k++) {
+                row[0][k] = w[0][k * v->rows + r];
+                row[1][k] = w[1][k * v->rows + r];
+            }
+            one.start = chain.start != NULL ? start + at : NULL;
+            one.w[0] = row[0];
+            one.w[1] = chain.w[1] != NULL ? row[1] : NULL;
+            one.middle = (M2nChainEnd){terms & 4 ? want + at : NULL, from + at,
+                                       terms & 8 ? plus + at : NULL, bias + r};
+            one.end = (M2nChainEnd){want + n + at, terms & 16 ? from + at : NULL, plus + at,
+                                    terms & 32 ? bias + r : NULL};
+            ref->chain(IN, &one);
+        }
+        m2n_assert_close(got, want, 2 * n, 2e-6 * 9 * sqrt(2.0 * IN), 0);
     }
-    m2n_panel_gemm_variants[0].forward(2, 2, w, bias, x, y, NULL, 0);
-    for (gsize p = 0; p < M2N_PANEL; p++)
-        g_assert_true(y[p] == (float)p + 12 && y[M2N_PANEL + p] == 3 * (float)p + 24);
 }
 
 static void
@@ -209,12 +261,12 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/engine/panel_gemm/reference", test_gemm_reference);
+    g_test_add_func("/engine/panel_gemm/formula", test_gemm);
     g_test_add_func("/engine/panel/passes-reference", test_passes_reference);
     g_test_add_func("/engine/panel/moments", test_moments);
     g_test_add_func("/engine/panel/fetch-and-put", test_fetch_and_put);
-    m2n_test_add_variants("panel_gemm", "matches-reference", m2n_panel_gemm_variants, forward,
-                          test_gemm_matches_reference);
+    m2n_test_add_variants("panel_chain", "matches-reference", m2n_chain_variants, chain,
+                          test_chain_matches_reference);
     m2n_test_add_variants("panel", "passes-match-reference", m2n_panel_variants, combine,
                           test_passes_match_reference);
     m2n_test_add_variants("depthwise", "plane", m2n_depthwise_variants, plane,
