@@ -1,12 +1,14 @@
-/* Matrix product: both matrices are packed into panels that the innermost kernel reads in order.
+/* Matrix product: a panel of B is packed just before all rows of A go over it.
  *
- * The kernel holds a tile of C in registers, 12 x 32 (AVX-512) or twice 6 x 16 (AVX2), and for each k
+ * The kernel holds a tile of C in registers, 8 x 32 (AVX-512) or twice 6 x 16 (AVX2), and for each k
  * multiplies one broadcast element of A with a row of the B panel.  Blocking after Goto and van de Geijn,
- * "Anatomy of high-performance matrix multiplication", 2008: a K block of B (256 x 512) stays in L2, one
- * panel of it in L1. */
+ * "Anatomy of high-performance matrix multiplication", 2008: a panel of B (256 x 32) stays in L1, a block of A
+ * (264 x 256) in L2.  A is read where it lies, for its rows run along k; transposed it is packed, because its
+ * columns fall on few sets of the cache. */
 #include "engine/ops/gemm.h"
 
 #include "engine/ops/dispatch.h"
+#include "engine/ops/lanes.h"
 
 #if M2N_HAVE_X86
 #include <immintrin.h>
@@ -14,9 +16,8 @@
 
 #define PANEL 32u /* columns of a B panel */
 #define BLOCK_K 256u
-#define BLOCK_N 512u
-#define MAX_ROWS 12u
-#define BLOCK_M 96u /* a multiple of every variant's rows */
+#define BLOCK_M 264u /* a multiple of every variant's rows */
+#define MAX_ROWS 8u
 
 typedef struct {
     const float *at;
@@ -49,45 +50,14 @@ forward_ref(gboolean ta, gboolean tb, gsize m, gsize n, gsize k, const float *a,
 #if M2N_HAVE_X86
 /* ---- packing ------------------------------------------------------------------------- */
 
-/* out[k][width] = in[count][k]^T where each in row is contiguous: 4 x 4 at a time.  Columns from count on
- * are zero. */
-static inline __attribute__((always_inline)) void
-pack_transposed(const float *in, gsize stride, gsize count, gsize k, gsize width, float *out)
-{
-    gsize i = 0;
-
-    for (; i + 4 <= count; i += 4) {
-        const float *row = in + i * stride;
-        gsize l = 0;
-
-        for (; l + 4 <= k; l += 4) {
-            __m128 a = _mm_loadu_ps(row + l), b = _mm_loadu_ps(row + stride + l);
-            __m128 c = _mm_loadu_ps(row + 2 * stride + l), d = _mm_loadu_ps(row + 3 * stride + l);
-
-            _MM_TRANSPOSE4_PS(a, b, c, d);
-            _mm_storeu_ps(out + l * width + i, a);
-            _mm_storeu_ps(out + (l + 1) * width + i, b);
-            _mm_storeu_ps(out + (l + 2) * width + i, c);
-            _mm_storeu_ps(out + (l + 3) * width + i, d);
-        }
-        for (; l < k; l++)
-            for (gsize r = 0; r < 4; r++)
-                out[l * width + i + r] = row[r * stride + l];
-    }
-    for (; i < width; i++)
-        for (gsize l = 0; l < k; l++)
-            out[l * width + i] = i < count ? in[i * stride + l] : 0.0f;
-}
-
 /* out[k][width] = in[k][count], columns from count on zero */
-static inline __attribute__((always_inline)) void
+M2N_BODY void
 pack_straight(const float *in, gsize stride, gsize count, gsize k, gsize width, float *out)
 {
     for (gsize l = 0; l < k; l++, in += stride, out += width) {
-        if (count == width) {
-#pragma omp simd
-            for (gsize i = 0; i < width; i++)
-                out[i] = in[i];
+        if (count == width && width % M2N_LANES == 0) {
+            for (gsize i = 0; i < width; i += M2N_LANES)
+                M2N_STORE(out + i, M2N_LOAD(in + i));
             continue;
         }
         for (gsize i = 0; i < width; i++)
@@ -95,75 +65,151 @@ pack_straight(const float *in, gsize stride, gsize count, gsize k, gsize width, 
     }
 }
 
-/* All panels of n rows (A) or columns (B): `across` is the distance of neighbours among the n, `along` of
- * neighbours in k; one of them is 1. */
-static inline __attribute__((always_inline)) void
-pack(const float *at, gsize across, gsize along, gsize n, gsize k, gsize width, float *out)
+/* out[k][width] = in[width][k]^T: 4 x 4 at a time. */
+M2N_BODY void
+transpose_4(const float *in, gsize stride, gsize k, gsize width, float *out)
 {
-    for (gsize i = 0; i < n; i += width, out += width * k) {
-        if (along == 1)
-            pack_transposed(at + i * across, across, MIN(width, n - i), k, width, out);
-        else
-            pack_straight(at + i, along, MIN(width, n - i), k, width, out);
+    for (gsize i = 0; i < width; i += 4)
+        for (gsize l = 0; l < k; l += 4) {
+            const float *row = in + i * stride + l;
+            __m128 a = _mm_loadu_ps(row), b = _mm_loadu_ps(row + stride);
+            __m128 c = _mm_loadu_ps(row + 2 * stride), d = _mm_loadu_ps(row + 3 * stride);
+
+            _MM_TRANSPOSE4_PS(a, b, c, d);
+            _mm_storeu_ps(out + l * width + i, a);
+            _mm_storeu_ps(out + (l + 1) * width + i, b);
+            _mm_storeu_ps(out + (l + 2) * width + i, c);
+            _mm_storeu_ps(out + (l + 3) * width + i, d);
+        }
+}
+
+/* The same, 16 x 16 at a time: three rounds that interleave pairs of rows 1, 2 and 4 apart, then quarters. */
+M2N_AVX512 static void
+transpose_16(const float *in, gsize stride, gsize k, gsize width, float *out)
+{
+    for (gsize i = 0; i < width; i += 16)
+        for (gsize l = 0; l < k; l += 16) {
+            __m512 a[16], b[16];
+
+#pragma GCC unroll 16
+            for (gsize r = 0; r < 16; r++)
+                a[r] = _mm512_loadu_ps(in + (i + r) * stride + l);
+#pragma GCC unroll 8
+            for (gsize r = 0; r < 16; r += 2) {
+                b[r] = _mm512_unpacklo_ps(a[r], a[r + 1]);
+                b[r + 1] = _mm512_unpackhi_ps(a[r], a[r + 1]);
+            }
+#pragma GCC unroll 4
+            for (gsize r = 0; r < 16;
+                 r += 4) /* a[r + c]: column c of each quarter of rows r .. r + 3 */
+#pragma GCC unroll 2
+                for (gsize h = 0; h < 2; h++) {
+                    const __m512d x = _mm512_castps_pd(b[r + h]),
+                                  y = _mm512_castps_pd(b[r + 2 + h]);
+
+                    a[r + 2 * h] = _mm512_castpd_ps(_mm512_unpacklo_pd(x, y));
+                    a[r + 2 * h + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(x, y));
+                }
+#pragma GCC unroll 4
+            for (gsize c = 0; c < 4; c++) {
+                const __m512 even_low = _mm512_shuffle_f32x4(a[c], a[c + 4], 0x88);
+                const __m512 odd_low = _mm512_shuffle_f32x4(a[c], a[c + 4], 0xdd);
+                const __m512 even_high = _mm512_shuffle_f32x4(a[c + 8], a[c + 12], 0x88);
+                const __m512 odd_high = _mm512_shuffle_f32x4(a[c + 8], a[c + 12], 0xdd);
+                float *to = out + (l + c) * width + i;
+
+                _mm512_storeu_ps(to, _mm512_shuffle_f32x4(even_low, even_high, 0x88));
+                _mm512_storeu_ps(to + 4 * width, _mm512_shuffle_f32x4(odd_low, odd_high, 0x88));
+                _mm512_storeu_ps(to + 8 * width, _mm512_shuffle_f32x4(even_low, even_high, 0xdd));
+                _mm512_storeu_ps(to + 12 * width, _mm512_shuffle_f32x4(odd_low, odd_high, 0xdd));
+            }
+        }
+}
+
+typedef void (*Transpose)(const float *in, gsize stride, gsize k, gsize width, float *out);
+
+/* One panel of B, out[k][PANEL]; columns from `count` on are zero. */
+M2N_BODY void
+pack_panel(Transpose transpose, gsize square, const Matrix *b, gsize count, gsize k, float *out)
+{
+    const gsize whole = count == PANEL ? k / square * square : 0;
+
+    if (b->column == 1) {
+        pack_straight(b->at, b->row, count, k, PANEL, out);
+        return;
     }
+    transpose(b->at, b->column, whole, PANEL, out);
+    for (gsize l = whole; l < k; l++)
+        for (gsize j = 0; j < PANEL; j++)
+            out[l * PANEL + j] = j < count ? b->at[j * b->column + l] : 0.0f;
 }
 
 /* ---- blocking ------------------------------------------------------------------------ */
 
-/* c[rows][PANEL] = or += A panel [k][rows] times B panel [k][PANEL] */
-typedef void (*Kernel)(gsize k, const float *a, const float *b, gboolean add, float *c, gsize ldc);
+/* c[rows][PANEL] = or += A times B panel [k][PANEL]; A [rows][k] with distances `row` and `column` */
+typedef void (*Kernel)(gsize k, const float *a, gsize row, gsize column, const float *b,
+                       gboolean add, float *c, gsize ldc);
 
-/* A tile that hangs over the edge of C goes through memory of its own. */
+/* A tile that hangs over the edge of C goes through memory of its own, and so do its rows of A. */
 static void
-edge_tile(Kernel kernel, gsize k, const float *a, const float *b, gsize rows, gsize columns,
-          gboolean add, float *c, gsize ldc)
+edge_tile(Kernel kernel, gsize kernel_rows, gsize k, const Matrix *a, const float *b, gsize rows,
+          gsize columns, gboolean add, float *c, gsize ldc)
 {
     float tile[MAX_ROWS * PANEL] __attribute__((aligned(64)));
+    float packed[MAX_ROWS * BLOCK_K];
 
-    kernel(k, a, b, FALSE, tile, PANEL);
+    for (gsize l = 0; l < k; l++)
+        for (gsize i = 0; i < kernel_rows; i++)
+            packed[l * kernel_rows + i] = i < rows ? a->at[i * a->row + l * a->column] : 0.0f;
+    kernel(k, packed, 1, kernel_rows, b, FALSE, tile, PANEL);
     for (gsize i = 0; i < rows; i++)
         for (gsize j = 0; j < columns; j++)
             c[i * ldc + j] = tile[i * PANEL + j] + (add ? c[i * ldc + j] : 0.0f);
 }
 
-static void
-block(Kernel kernel, gsize kernel_rows, gsize m, gsize n, gsize k, const float *a, const float *b,
-      gboolean add, float *c, gsize ldc)
+/* c[m][count] = or += A [m][k] B panel; A in tiles of rows that lie `next` apart */
+M2N_BODY void
+panel_product(Kernel kernel, gsize rows, gsize m, gsize count, gsize k, Matrix a, gsize next,
+              const float *b, gboolean add, float *c, gsize ldc)
 {
-    for (gsize j = 0; j < n; j += PANEL)
-        for (gsize i = 0; i < m; i += kernel_rows) {
-            const gsize rows = MIN(kernel_rows, m - i), columns = MIN(PANEL, n - j);
-
-            if (rows == kernel_rows && columns == PANEL)
-                kernel(k, a + i * k, b + j * k, add, c + i * ldc + j, ldc);
-            else
-                edge_tile(kernel, k, a + i * k, b + j * k, rows, columns, add, c + i * ldc + j,
-                          ldc);
-        }
+    for (gsize i = 0; i < m; i += rows, a.at += next, c += rows * ldc) {
+        if (i + rows <= m && count == PANEL)
+            kernel(k, a.at, a.row, a.column, b, add, c, ldc);
+        else
+            edge_tile(kernel, rows, k, &a, b, MIN(rows, m - i), count, add, c, ldc);
+    }
 }
 
-static inline __attribute__((always_inline)) void
-blocked(Kernel kernel, gsize rows, Matrix a, Matrix b, gsize m, gsize n, gsize k, gboolean add,
-        float *c, gsize ldc, float *scratch)
+M2N_BODY void
+blocked(Kernel kernel, gsize rows, Transpose transpose, gsize square, Matrix a, Matrix b, gsize m,
+        gsize n, gsize k, gboolean add, float *c, gsize ldc, float *scratch)
 {
-    float *packed_a = scratch, *packed_b = scratch + BLOCK_M * BLOCK_K;
+    float *packed_a = scratch, *panel = scratch + BLOCK_M * BLOCK_K;
 
     if (k == 0 && !add)
         for (gsize i = 0; i < m; i++)
             for (gsize j = 0; j < n; j++)
                 c[i * ldc + j] = 0.0f;
-    for (gsize j = 0; j < n; j += BLOCK_N)
+    for (gsize i = 0; i < m; i += BLOCK_M)
         for (gsize l = 0; l < k; l += BLOCK_K) {
-            const gsize now_n = MIN(BLOCK_N, n - j), now_k = MIN(BLOCK_K, k - l);
+            const gsize now_m = MIN(BLOCK_M, m - i), now_k = MIN(BLOCK_K, k - l);
+            Matrix block = {a.at + i * a.row + l * a.column, a.row, a.column};
+            gsize next = rows * a.row;
 
-            pack(b.at + l * b.row + j * b.column, b.column, b.row, now_n, now_k, PANEL, packed_b);
-            for (gsize i = 0; i < m; i += BLOCK_M) {
-                const gsize now_m = MIN(BLOCK_M, m - i);
+            if (a.column != 1) {
+                for (gsize r = 0; r < now_m; r += rows)
+                    pack_straight(block.at + r, a.column, MIN(rows, now_m - r), now_k, rows,
+                                  packed_a + r * now_k);
+                block = (Matrix){packed_a, 1, rows};
+                next = rows * now_k;
+            }
+            for (gsize j = 0; j < n; j += PANEL) {
+                const Matrix part = {b.at + l * b.row + j * b.column, b.row, b.column};
+                const gsize count = MIN(PANEL, n - j);
 
-                pack(a.at + i * a.row + l * a.column, a.row, a.column, now_m, now_k, rows,
-                     packed_a);
-                block(kernel, rows, now_m, now_n, now_k, packed_a, packed_b, add || l > 0,
-                      c + i * ldc + j, ldc);
+                pack_panel(transpose, square, &part, count, now_k, panel);
+                panel_product(kernel, rows, now_m, count, now_k, block, next, panel, add || l > 0,
+                              c + i * ldc + j, ldc);
             }
         }
 }
@@ -173,21 +219,23 @@ blocked(Kernel kernel, gsize rows, Matrix a, Matrix b, gsize m, gsize n, gsize k
 #define ROWS_AVX2 6
 
 M2N_AVX2 static void
-kernel_avx2(gsize k, const float *a, const float *b, gboolean add, float *c, gsize ldc)
+kernel_avx2(gsize k, const float *a, gsize row, gsize column, const float *b, gboolean add,
+            float *c, gsize ldc)
 {
     for (gsize half = 0; half < PANEL; half += 16) {
+        const float *low = a, *high = a + 3 * row;
         __m256 acc[ROWS_AVX2][2];
 
 #pragma GCC unroll 6
         for (int i = 0; i < ROWS_AVX2; i++)
             acc[i][0] = acc[i][1] = _mm256_setzero_ps();
-        for (gsize l = 0; l < k; l++) {
+        for (gsize l = 0; l < k; l++, low += column, high += column) {
             const __m256 b0 = _mm256_loadu_ps(b + l * PANEL + half);
             const __m256 b1 = _mm256_loadu_ps(b + l * PANEL + half + 8);
 
 #pragma GCC unroll 6
-            for (int i = 0; i < ROWS_AVX2; i++) {
-                const __m256 x = _mm256_set1_ps(a[l * ROWS_AVX2 + (gsize)i]);
+            for (gsize i = 0; i < ROWS_AVX2; i++) {
+                const __m256 x = _mm256_set1_ps(i < 3 ? low[i * row] : high[(i - 3) * row]);
                 acc[i][0] = _mm256_fmadd_ps(x, b0, acc[i][0]);
                 acc[i][1] = _mm256_fmadd_ps(x, b1, acc[i][1]);
             }
@@ -206,37 +254,39 @@ kernel_avx2(gsize k, const float *a, const float *b, gboolean add, float *c, gsi
     }
 }
 
-static void
+M2N_AVX2 static void
 forward_avx2(gboolean ta, gboolean tb, gsize m, gsize n, gsize k, const float *a, gsize lda,
              const float *b, gsize ldb, gboolean add, float *c, gsize ldc, float *scratch)
 {
-    blocked(kernel_avx2, ROWS_AVX2, (Matrix){a, ta ? 1 : lda, ta ? lda : 1},
+    blocked(kernel_avx2, ROWS_AVX2, transpose_4, 4, (Matrix){a, ta ? 1 : lda, ta ? lda : 1},
             (Matrix){b, tb ? 1 : ldb, tb ? ldb : 1}, m, n, k, add, c, ldc, scratch);
 }
 
-/* ---- AVX-512: 12 x 32 in registers ----------------------------------------------------- */
+/* ---- AVX-512: 8 x 32 in registers ------------------------------------------------------ */
 
-#define ROWS_AVX512 12
+#define ROWS_AVX512 8
 
 M2N_AVX512 static void
-kernel_avx512(gsize k, const float *a, const float *b, gboolean add, float *c, gsize ldc)
+kernel_avx512(gsize k, const float *a, gsize row, gsize column, const float *b, gboolean add,
+              float *c, gsize ldc)
 {
+    const float *low = a, *high = a + 4 * row;
     __m512 acc[ROWS_AVX512][2];
 
-#pragma GCC unroll 12
+#pragma GCC unroll 8
     for (int i = 0; i < ROWS_AVX512; i++)
         acc[i][0] = acc[i][1] = _mm512_setzero_ps();
-    for (gsize l = 0; l < k; l++) {
+    for (gsize l = 0; l < k; l++, low += column, high += column) {
         const __m512 b0 = _mm512_loadu_ps(b + l * PANEL), b1 = _mm512_loadu_ps(b + l * PANEL + 16);
 
-#pragma GCC unroll 12
-        for (int i = 0; i < ROWS_AVX512; i++) {
-            const __m512 x = _mm512_set1_ps(a[l * ROWS_AVX512 + (gsize)i]);
+#pragma GCC unroll 8
+        for (gsize i = 0; i < ROWS_AVX512; i++) {
+            const __m512 x = _mm512_set1_ps(i < 4 ? low[i * row] : high[(i - 4) * row]);
             acc[i][0] = _mm512_fmadd_ps(x, b0, acc[i][0]);
             acc[i][1] = _mm512_fmadd_ps(x, b1, acc[i][1]);
         }
     }
-#pragma GCC unroll 12
+#pragma GCC unroll 8
     for (int i = 0; i < ROWS_AVX512; i++) {
         float *to = c + (gsize)i * ldc;
 
@@ -249,11 +299,11 @@ kernel_avx512(gsize k, const float *a, const float *b, gboolean add, float *c, g
     }
 }
 
-static void
+M2N_AVX512 static void
 forward_avx512(gboolean ta, gboolean tb, gsize m, gsize n, gsize k, const float *a, gsize lda,
                const float *b, gsize ldb, gboolean add, float *c, gsize ldc, float *scratch)
 {
-    blocked(kernel_avx512, ROWS_AVX512, (Matrix){a, ta ? 1 : lda, ta ? lda : 1},
+    blocked(kernel_avx512, ROWS_AVX512, transpose_16, 16, (Matrix){a, ta ? 1 : lda, ta ? lda : 1},
             (Matrix){b, tb ? 1 : ldb, tb ? ldb : 1}, m, n, k, add, c, ldc, scratch);
 }
 #endif
@@ -271,7 +321,7 @@ const M2nGemmVariant m2n_gemm_variants[M2N_N_ISA] = {
 gsize
 m2n_gemm_scratch(void)
 {
-    return (gsize)BLOCK_K * (BLOCK_M + BLOCK_N);
+    return (gsize)BLOCK_K * (BLOCK_M + PANEL);
 }
 
 void
