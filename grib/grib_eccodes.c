@@ -1,5 +1,5 @@
-/* The reading half of what we know of eccodes: keys to M2nGribHeader, packed data to doubles.  It prints and, on
- * corrupt data, aborts; both are kept from the program we live in. */
+/* The reading half of what we know of eccodes: keys to M2nGribHeader.  It prints and, on
+ * corrupt data, aborts; both are kept from the program we live in.  Grid and data never reach it, see grib_bare.h. */
 #include "grib/grib_eccodes.h"
 
 #include <pthread.h>
@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include "engine/base/error.h"
+#include "grib/grib_bare.h"
+#include "grib/grib_unpack.h"
 
 /* ---- eccodes' voice and temper ------------------------------------------------------------- */
 
@@ -247,7 +249,7 @@ read_time(codes_handle *h, M2nGribHeader *f, GError **error)
            unix_time(date, time * 100, &f->valid_time, error);
 }
 
-/* Names, level and packing.  Pressure levels are in hPa whatever the message counts in. */
+/* Names and level.  Pressure levels are in hPa whatever the message counts in. */
 static gboolean
 read_names(codes_handle *h, M2nGribHeader *f, GError **error)
 {
@@ -255,8 +257,7 @@ read_names(codes_handle *h, M2nGribHeader *f, GError **error)
 
     if (!get_text(h, "shortName", f->name, sizeof f->name, error) ||
         !get_text(h, "units", f->units, sizeof f->units, error) ||
-        !get_long(h, "paramId", &f->param_id, error) ||
-        !get_text(h, "packingType", f->packing, sizeof f->packing, error))
+        !get_long(h, "paramId", &f->param_id, error))
         return FALSE;
     if (codes_get_string(h, "typeOfLevel", f->type_of_level, &n) != CODES_SUCCESS)
         g_strlcpy(f->type_of_level, "unknown", sizeof f->type_of_level); /* centres' own surfaces */
@@ -278,76 +279,34 @@ read_names(codes_handle *h, M2nGribHeader *f, GError **error)
 
 /* ---- messages ------------------------------------------------------------------------------ */
 
-/* (transfer full) eccodes' view of `message`, which must outlive it. */
-static codes_handle *
-open_message(const guint8 *message, gsize length, GError **error)
-{
-    codes_handle *h = codes_handle_new_from_message(NULL, message, length);
-
-    if (h == NULL)
-        fail("message", CODES_INVALID_MESSAGE, error);
-    return h;
-}
-
 typedef struct {
     const guint8 *message;
     gsize length;
     M2nGribHeader *header;
-    gsize n; /* values */
-    double *values;
 } Call;
 
 static gboolean
 header_call(gpointer data, GError **error)
 {
     Call *c = data;
-    g_autoptr(codes_handle) h = open_message(c->message, c->length, error);
-
-    if (h == NULL || !read_names(h, c->header, error) || !read_time(h, c->header, error))
-        return FALSE;
-    if (c->header->edition == 1 && codes_get_size(h, "values", &c->n) != CODES_SUCCESS)
-        c->n = 0;
-    return TRUE;
-}
-
-gboolean
-m2n_eccodes_header(const guint8 *message, gsize length, M2nGribHeader *header, gsize *n,
-                   GError **error)
-{
-    Call c = {message, length, header, 0, NULL};
-    const gboolean ok = m2n_eccodes_guard(header_call, &c, error);
-
-    *n = c.n;
-    return ok;
-}
-
-static gboolean
-values_call(gpointer data, GError **error)
-{
-    Call *c = data;
-    g_autoptr(codes_handle) h = open_message(c->message, c->length, error);
-    gsize size = 0;
+    g_autoptr(codes_handle) h = codes_handle_new_from_message(NULL, c->message, c->length);
 
     if (h == NULL)
-        return FALSE;
-    int err = codes_get_size(h, "values", &size);
-    if (err == CODES_SUCCESS && size != c->n)
-        err = CODES_WRONG_ARRAY_SIZE;
-    if (err != CODES_SUCCESS)
-        return fail("number of values", err, error);
-    codes_set_double(h, "missingValue", M2N_ECCODES_MISSING);
-    err = codes_get_double_array(h, "values", c->values, &size);
-    if (err == CODES_SUCCESS && size != c->n)
-        err = CODES_WRONG_ARRAY_SIZE;
-    return err == CODES_SUCCESS || fail("values", err, error);
+        return fail("message", CODES_INVALID_MESSAGE, error);
+    return read_names(h, c->header, error) && read_time(h, c->header, error);
 }
 
 gboolean
-m2n_eccodes_values(const guint8 *message, gsize length, double *values, gsize n, GError **error)
+m2n_eccodes_header(const guint8 *message, gsize length, M2nGribHeader *header, GError **error)
 {
-    Call c = {message, length, NULL, n, values};
+    gsize n;
+    g_autofree guint8 *bare = m2n_grib_bare(header->edition, message, length, &n, error);
+    Call c = {bare, n, header};
 
-    return m2n_eccodes_guard(values_call, &c, error);
+    if (bare == NULL)
+        return FALSE;
+    m2n_grib_packing(header->edition, message, length, header->packing, sizeof header->packing);
+    return m2n_eccodes_guard(header_call, &c, error);
 }
 
 long

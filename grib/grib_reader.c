@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/base/error.h"
+#include "grib/grib_bare.h"
 #include "grib/grib_decode.h"
 #include "grib/grib_reader_private.h"
 #include "grib/grib_spec.h"
@@ -139,7 +140,7 @@ layout_new(int edition, const guint8 *section, gsize n, gsize values, GError **e
                                : m2n_grid_spec_read_1(&s, section, n, error);
 
     if (ok) {
-        if (s.n_points == 0)
+        if (s.n_points == 0 && (s.ni == 0 || s.nj == 0)) /* else the grid says it */
             s.n_points = values;
         if ((s.kind == M2N_SPEC_LATLON || s.kind == M2N_SPEC_GAUSSIAN) && !s.centre_stated &&
             !isnan(s.lat2) && s.lat1 != s.lat2)
@@ -156,6 +157,13 @@ layout_new(int edition, const guint8 *section, gsize n, gsize values, GError **e
     return h;
 }
 
+/* Whether the section alone does not tell the number of points (GRIB1). */
+static gboolean
+is_counted(const M2nGrid *g)
+{
+    return g->row_points != NULL || !m2n_grid_has_place(g);
+}
+
 gboolean
 m2n_grib_reader_layout(M2nGribReader *r, int edition, GBytes *section, gsize values,
                        M2nGribHeader *h, GError **error)
@@ -165,7 +173,8 @@ m2n_grib_reader_layout(M2nGribReader *r, int edition, GBytes *section, gsize val
 
     g_mutex_lock(&r->lock);
     const M2nGribHeader *found = g_hash_table_lookup(r->grids, section);
-    if (found == NULL || (edition == 1 && found->grid->n_points != values)) {
+    if (found == NULL || (edition == 1 && values != 0 && is_counted(found->grid) &&
+                          found->grid->n_points != values)) {
         M2nGribHeader *made = layout_new(edition, octets, n, values, error);
         if (made == NULL) {
             g_mutex_unlock(&r->lock);
@@ -222,27 +231,12 @@ usable(const M2nGribReader *r, const M2nGribEntry *e, GError **error)
     return about(r, e, error);
 }
 
-/* Names the grid in the error about a message that eccodes cannot read for its sake. */
-static void
-about_grid(const M2nGribEntry *e, const guint8 *message, gsize length, GError **error)
-{
-    M2nGridSpec s;
-    gsize n;
-    const guint8 *section = grid_section(e, message, length, &n);
-
-    if (e->edition == 2 && m2n_grid_spec_read_2(&s, section, n, NULL)) {
-        if (s.kind == M2N_SPEC_NO_PLACE)
-            g_prefix_error(error, "a %s grid: ", s.type);
-        m2n_grid_spec_clear(&s);
-    }
-}
-
 gboolean
 m2n_grib_reader_header(M2nGribReader *r, guint i, M2nGribHeader *h, GError **error)
 {
     const M2nGribEntry *e = m2n_grib_reader_entry(r, i);
     g_auto(M2nGribHeader) f = {.number = e->number, .edition = e->edition};
-    gsize length, values;
+    gsize length;
 
     if (!usable(r, e, error))
         return FALSE;
@@ -254,11 +248,9 @@ m2n_grib_reader_header(M2nGribReader *r, guint i, M2nGribHeader *h, GError **err
     g_autofree guint8 *message = m2n_grib_message(r->source, e, FALSE, &length, error);
     if (message == NULL)
         return FALSE;
-    if (!m2n_eccodes_header(message, length, &f, &values, error)) {
-        about_grid(e, message, length, error);
-        return about(r, e, error);
-    }
-    if (!read_grid(r, e, message, length, values, &f, error))
+    const gsize values = e->edition == 1 ? m2n_grib_count_1(message, length) : 0;
+    if (!m2n_eccodes_header(message, length, &f, error) ||
+        !read_grid(r, e, message, length, values, &f, error))
         return about(r, e, error);
     *h = f;
     f.grid = NULL;
@@ -296,23 +288,6 @@ orient(const M2nGribHeader *h, const float *in, float *out)
     }
 }
 
-/* Values in stored order by way of eccodes, whose doubles become floats. */
-static gboolean
-unpack_elsewhere(const guint8 *message, gsize length, float *out, gsize n, GError **error)
-{
-    g_autofree double *v = g_try_new(double, n + 1);
-
-    if (v == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%" G_GSIZE_FORMAT " points", n);
-        return FALSE;
-    }
-    if (!m2n_eccodes_values(message, length, v, n, error))
-        return FALSE;
-    for (gsize i = 0; i < n; i++)
-        out[i] = v[i] == M2N_ECCODES_MISSING ? NAN : (float)v[i];
-    return TRUE;
-}
-
 gboolean
 m2n_grib_reader_values(M2nGribReader *r, guint i, const M2nGribHeader *header, float *out,
                        GError **error)
@@ -332,10 +307,7 @@ m2n_grib_reader_values(M2nGribReader *r, guint i, const M2nGribHeader *header, f
         g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%" G_GSIZE_FORMAT " points", n);
         return about(r, e, error);
     }
-    float *stored = oriented ? out : room;
-    const M2nUnpackResult result = m2n_grib_unpack(e->edition, message, length, stored, n, error);
-    if (result == M2N_UNPACK_FAILED ||
-        (result == M2N_UNPACK_NOT_OURS && !unpack_elsewhere(message, length, stored, n, error)))
+    if (!m2n_grib_unpack(e->edition, message, length, oriented ? out : room, n, error))
         return about(r, e, error);
     if (!oriented)
         orient(header, room, out);

@@ -1,159 +1,107 @@
-/* Simple and IEEE packing.  Source: WMO Manual on Codes, FM 92 GRIB 1 (section 4) and GRIB 2 (templates 5.0, 5.4,
- * 7.0, 7.4). */
+/* Which packing, and what is common to all: the bitmap, rows to and fro. */
 #include "grib/grib_unpack.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "engine/base/error.h"
+#include "grib/grib_packed.h"
+#include "grib/grib_spec.h"
 
-typedef struct {
-    double reference, scale, decimal; /* value = (reference + X scale) decimal */
-    guint bits;                       /* per value */
-    guint ieee;                       /* 32 or 64 instead; 0: integers */
-    const guint8 *data, *bitmap;      /* bitmap NULL: all points are there */
-    gsize data_size, bitmap_size;
-} Packed;
+/* ---- packings -------------------------------------------------------------------------------- */
 
-static guint32
-u(const guint8 *p, int n)
+/* GRIB2, code table 5.0.  Those from 40000 on are older numbers of the same. */
+static const struct {
+    guint template;
+    const char *name;
+    M2nUnpacker unpack;
+} packings[] = {
+    {0, "grid_simple", m2n_unpack_simple},
+    {1, "grid_simple_matrix", NULL},
+    {2, "grid_complex", m2n_unpack_complex},
+    {3, "grid_complex_spatial_differencing", m2n_unpack_complex},
+    {4, "grid_ieee", m2n_unpack_ieee},
+    {40, "grid_jpeg", m2n_unpack_jpeg},
+    {41, "grid_png", m2n_unpack_png},
+    {42, "grid_ccsds", m2n_unpack_ccsds},
+    {50, "spectral_simple", m2n_unpack_spectral},
+    {51, "spectral_complex", m2n_unpack_spectral},
+    {53, "bifourier_complex", NULL},
+    {61, "grid_simple_log_preprocessing", m2n_unpack_logarithm},
+    {200, "grid_run_length", m2n_unpack_run_length},
+    {40000, "grid_jpeg", m2n_unpack_jpeg},
+    {40010, "grid_png", m2n_unpack_png},
+    {50001, "grid_second_order", m2n_unpack_second_order_2},
+    {50002, "grid_second_order", m2n_unpack_second_order_2},
+};
+
+static const char *
+second_order_name(guint flags)
 {
-    guint32 v = 0;
+    static const char *const orders[] = {"grid_second_order_no_SPD", "grid_second_order_SPD1",
+                                         "grid_second_order", "grid_second_order_SPD3"};
 
-    for (int i = 0; i < n; i++)
-        v = v << 8 | p[i];
-    return v;
+    if ((flags & 0x40) != 0)
+        return "grid_second_order_matrix";
+    if ((flags & 0x08) != 0)
+        return orders[flags & 3];
+    if ((flags & 0x10) == 0)
+        return "grid_second_order_constant_width";
+    return (flags & 0x20) != 0 ? "grid_second_order_general_grib1" : "grid_second_order_row_by_row";
 }
 
-static double
-sign_magnitude(const guint8 *p)
+/* GRIB1, table 11 and octet 14 of section 4. */
+static M2nUnpacker
+find_1(const M2nPacked *p, const char **name)
 {
-    const guint32 v = u(p, 2);
+    const gboolean spectral = (p->flags & 0x80) != 0, complex = (p->flags & 0x40) != 0;
 
-    return (v & 0x8000) != 0 ? -(double)(v & 0x7fff) : (double)v;
+    *name = spectral ? complex ? "spectral_complex" : "spectral_simple" : "grid_simple";
+    if (spectral)
+        return m2n_unpack_spectral;
+    if (complex) {
+        *name = p->head_size >= 21 ? second_order_name(p->head[13]) : "grid_second_order";
+        return m2n_unpack_second_order_1;
+    }
+    if ((p->flags & 0x10) == 0)
+        return m2n_unpack_simple;
+    *name = "grid_simple_matrix";
+    return NULL;
 }
 
-static float
-ieee32(const guint8 *p)
+static M2nUnpacker
+find_2(const M2nPacked *p, const char **name)
 {
-    const guint32 bits = u(p, 4);
-    float f;
-
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
-
-static double
-ieee64(const guint8 *p)
-{
-    const guint64 bits = (guint64)u(p, 4) << 32 | u(p + 4, 4);
-    double d;
-
-    memcpy(&d, &bits, sizeof d);
-    return d;
-}
-
-static double
-ibm32(const guint8 *p)
-{
-    const guint32 v = u(p, 4);
-    const double m = ldexp((double)(v & 0xffffff), 4 * ((int)((v >> 24) & 0x7f) - 64) - 24);
-
-    return v >> 31 != 0 ? -m : m;
-}
-
-static M2nUnpackResult
-fail(const char *what, GError **error)
-{
-    g_set_error_literal(error, M2N_ERROR, M2N_ERROR_FORMAT, what);
-    return M2N_UNPACK_FAILED;
-}
-
-/* ---- where things are ------------------------------------------------------------------------ */
-
-static M2nUnpackResult
-locate_1(const guint8 *m, gsize length, Packed *p, GError **error)
-{
-    const guint8 *end = m + length - 4, *s = m + 8;
-
-    if (length < 8 + 28 + 11 + 4 || u(m + 4, 3) != length) /* longer ones count otherwise */
-        return M2N_UNPACK_NOT_OURS;
-    const guint flags = s[7];
-    p->decimal = pow(10, -sign_magnitude(s + 26));
-    for (guint bit = 0x80;; bit >>= 1) { /* product, then grid and bitmap if they are there */
-        const gsize size = u(s, 3);
-        if (size < 4 || size > (gsize)(end - s))
-            return fail("sections do not fit the message", error);
-        if (bit == 0x20) { /* s is the bitmap section */
-            if (u(s + 4, 2) != 0)
-                return M2N_UNPACK_NOT_OURS; /* a predefined one */
-            p->bitmap = s + 6;
-            p->bitmap_size = size - 6;
+    *name = NULL;
+    for (gsize i = 0; i < G_N_ELEMENTS(packings); i++)
+        if (packings[i].template == p->template) {
+            *name = packings[i].name;
+            return packings[i].unpack;
         }
-        s += size;
-        while (bit >= 0x40 && (flags & bit) == 0)
-            bit >>= 1;
-        if (bit < 0x40 || end - s < 11)
-            break;
-    }
-    if (end - s < 11)
-        return fail("no data section", error);
-    const gsize size = u(s, 3);
-    if (size < 11 || size > (gsize)(end - s))
-        return fail("sections do not fit the message", error);
-    if ((s[3] & 0xd0) != 0 || u(s + 4, 2) == 0xffff) /* the latter: ECMWF's "all missing" */
-        return M2N_UNPACK_NOT_OURS;
-    p->scale = ldexp(1, (int)sign_magnitude(s + 4));
-    p->reference = ibm32(s + 6);
-    p->bits = s[10];
-    p->data = s + 11;
-    p->data_size = size - 11;
-    return M2N_UNPACKED;
+    return NULL;
 }
 
-static M2nUnpackResult
-locate_2(const guint8 *m, gsize length, Packed *p, GError **error)
+void
+m2n_grib_packing(int edition, const guint8 *message, gsize length, char *name, gsize size)
 {
-    const guint8 *section[8] = {NULL}, *end = m + length - 4;
-    gsize size[8] = {0};
+    M2nPacked p;
+    const char *known = NULL;
 
-    for (const guint8 *s = m + 16; s + 5 <= end;) {
-        const gsize n = u(s, 4);
-        if (n < 5 || n > (gsize)(end - s) || s[4] < 1 || s[4] > 7)
-            return fail("sections do not fit the message", error);
-        section[s[4]] = s;
-        size[s[4]] = n;
-        s += n;
-    }
-    if (size[5] < 11 || size[6] < 6 || size[7] < 5)
-        return fail("sections are missing", error);
-    const guint template = u(section[5] + 9, 2);
-    if ((template != 0 || size[5] < 21) && (template != 4 || size[5] < 12))
-        return M2N_UNPACK_NOT_OURS;
-    if (section[6][5] != 0 && section[6][5] != 255)
-        return M2N_UNPACK_NOT_OURS; /* a predefined bitmap */
-    if (section[6][5] == 0) {
-        p->bitmap = section[6] + 6;
-        p->bitmap_size = size[6] - 6;
-    }
-    p->data = section[7] + 5;
-    p->data_size = size[7] - 5;
-    if (template == 4) {
-        p->ieee = section[5][11] == 1 ? 32 : section[5][11] == 2 ? 64 : 0;
-        return p->ieee != 0 ? M2N_UNPACKED : M2N_UNPACK_NOT_OURS;
-    }
-    p->reference = (double)ieee32(section[5] + 11);
-    p->scale = ldexp(1, (int)sign_magnitude(section[5] + 15));
-    p->decimal = pow(10, -sign_magnitude(section[5] + 17));
-    p->bits = section[5][19];
-    return M2N_UNPACKED;
+    if (m2n_packed_locate(&p, edition, message, length, NULL))
+        edition == 1 ? find_1(&p, &known) : find_2(&p, &known);
+    if (known != NULL)
+        g_strlcpy(name, known, size);
+    else if (p.head != NULL)
+        g_snprintf(name, size, "template 5.%u", p.template);
+    else
+        g_strlcpy(name, "unknown", size);
 }
 
-/* ---- numbers --------------------------------------------------------------------------------- */
+/* ---- all points ------------------------------------------------------------------------------- */
 
 static gsize
-count_points(const Packed *p, gsize n)
+count_coded(const M2nPacked *p)
 {
+    const gsize n = p->n_points;
     gsize count = 0;
 
     for (gsize i = 0; i < n / 8; i++)
@@ -163,76 +111,69 @@ count_points(const Packed *p, gsize n)
     return count;
 }
 
-/* n coded values one after the other. */
-static void
-decode(const Packed *p, float *out, gsize n)
-{
-    const double r = p->reference * p->decimal, s = p->scale * p->decimal;
-
-    if (p->ieee == 32) {
-        for (gsize i = 0; i < n; i++)
-            out[i] = ieee32(p->data + 4 * i);
-    } else if (p->ieee == 64) {
-        for (gsize i = 0; i < n; i++)
-            out[i] = (float)ieee64(p->data + 8 * i);
-    } else if (p->bits == 16) {
-        for (gsize i = 0; i < n; i++) {
-            guint16 x;
-            memcpy(&x, p->data + 2 * i, 2);
-            out[i] = (float)(r + GUINT16_FROM_BE(x) * s);
-        }
-    } else if (p->bits == 8) {
-        for (gsize i = 0; i < n; i++)
-            out[i] = (float)(r + p->data[i] * s);
-    } else {
-        guint64 window = 0;
-        guint have = 0;
-        const guint64 mask = ((guint64)1 << p->bits) - 1;
-        const guint8 *d = p->data;
-
-        for (gsize i = 0; i < n; i++) {
-            while (have < p->bits) {
-                window = window << 8 | *d++;
-                have += 8;
-            }
-            have -= p->bits;
-            out[i] = (float)(r + (double)(window >> have & mask) * s);
-        }
-    }
-}
-
 /* The coded values, at the front of out, to their places; from the back, so that none is overwritten. */
 static void
-spread(const Packed *p, float *out, gsize n, gsize coded)
+spread(const M2nPacked *p, float *out, gsize coded)
 {
-    for (gsize i = n; i-- > 0;)
+    for (gsize i = p->n_points; i-- > 0;)
         out[i] = (p->bitmap[i / 8] & (0x80 >> i % 8)) != 0 ? out[--coded] : NAN;
 }
 
-M2nUnpackResult
+/* Every second row the other way round. */
+static gboolean
+straighten(const M2nPacked *p, float *out, GError **error)
+{
+    M2nGridSpec s = {0};
+    gsize at = 0;
+    gboolean ok = p->edition == 2
+                      ? m2n_grid_spec_read_2(&s, p->grid, p->grid_size, error)
+                      : p->grid != NULL && m2n_grid_spec_read_1(&s, p->grid, p->grid_size, error);
+
+    const guint rows = s.j_consecutive ? s.ni : s.nj, columns = s.j_consecutive ? s.nj : s.ni;
+    for (guint row = 0; ok && row < rows; row++) {
+        const gsize length = s.row_points != NULL ? s.row_points[row] : columns;
+        if (length > p->n_points - at) {
+            ok = m2n_unpack_fail("the rows hold more points than the grid", error);
+            break;
+        }
+        for (gsize i = 0; row % 2 == 1 && i < length / 2; i++) {
+            const float v = out[at + i];
+            out[at + i] = out[at + length - 1 - i];
+            out[at + length - 1 - i] = v;
+        }
+        at += length;
+    }
+    m2n_grid_spec_clear(&s);
+    return ok || p->grid != NULL || m2n_unpack_fail("rows without a grid section", error);
+}
+
+gboolean
 m2n_grib_unpack(int edition, const guint8 *message, gsize length, float *out, gsize n,
                 GError **error)
 {
-    Packed p = {0};
-    const M2nUnpackResult found =
-        edition == 1 ? locate_1(message, length, &p, error) : locate_2(message, length, &p, error);
+    M2nPacked p;
+    const char *name;
 
-    if (found != M2N_UNPACKED)
-        return found;
+    if (!m2n_packed_locate(&p, edition, message, length, error))
+        return FALSE;
+    p.n_points = n;
     if (p.bitmap != NULL && p.bitmap_size < (n + 7) / 8)
-        return fail("the bitmap is shorter than the grid", error);
-    const gsize coded = p.bitmap != NULL ? count_points(&p, n) : n;
-    const guint bits = p.ieee != 0 ? p.ieee : p.bits;
-    if (bits > 32 && p.ieee == 0)
-        return M2N_UNPACK_NOT_OURS;
-    if (bits > 0 && coded > p.data_size * 8 / bits)
-        return fail("the data are shorter than the grid", error);
-    if (bits == 0)
-        for (gsize i = 0; i < coded; i++)
-            out[i] = (float)p.reference; /* as eccodes and GDAL: not scaled */
-    else
-        decode(&p, out, coded);
+        return m2n_unpack_fail("the bitmap is shorter than the grid", error);
+    if (edition == 1 && m2n_octets(p.head + 4, 2) == 0xffff) { /* ECMWF's "all missing" */
+        for (gsize i = 0; i < n; i++)
+            out[i] = NAN;
+        return TRUE;
+    }
+    const M2nUnpacker unpack = edition == 1 ? find_1(&p, &name) : find_2(&p, &name);
+    if (unpack == NULL) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT, "packing %s (%u) is not read",
+                    name != NULL ? name : "unknown", p.template);
+        return FALSE;
+    }
+    const gsize coded = p.bitmap != NULL ? count_coded(&p) : n;
+    if (!unpack(&p, out, coded, error))
+        return FALSE;
     if (p.bitmap != NULL)
-        spread(&p, out, n, coded);
-    return M2N_UNPACKED;
+        spread(&p, out, coded);
+    return !p.boustrophedonic || straighten(&p, out, error);
 }

@@ -1,16 +1,16 @@
-/* The two packings nearly every file has, unpacked here: simple (GRIB 1 and GRIB 2 template 5.0) and IEEE (5.4).
- * Faster than eccodes, straight to float, and every length is checked.  The rest is eccodes'.  Private to the
- * reader. */
+/* Values out of one message, every packing, unpacked here: each length is checked against what is there, so that a
+ * message which contradicts itself ends in an error.  Private to the reader. */
 #pragma once
-#include "grib/grib_scan.h"
+#include <glib.h>
 
 G_BEGIN_DECLS
 
-typedef enum { M2N_UNPACKED, M2N_UNPACK_NOT_OURS, M2N_UNPACK_FAILED } M2nUnpackResult;
+/* out[n] in stored order, NaN where the bitmap or the packing has no point.  Straight to float: no field of doubles in
+ * between.  FALSE: M2N_ERROR_FORMAT, _MEMORY, one line without file and message. */
+gboolean m2n_grib_unpack(int edition, const guint8 *message, gsize length, float *out, gsize n,
+                         GError **error);
 
-/* out[n] in stored order, NaN where the bitmap has no point.  FAILED: M2N_ERROR_FORMAT, one line without file
- * and message. Numerics: (R + X 2^E) 10^-D in double, rounded once. */
-M2nUnpackResult m2n_grib_unpack(int edition, const guint8 *message, gsize length, float *out,
-                                gsize n, GError **error);
+/* eccodes' packingType of a message, which may lack its values; "template 5.N" where it has no name. */
+void m2n_grib_packing(int edition, const guint8 *message, gsize length, char *name, gsize size);
 
 G_END_DECLS

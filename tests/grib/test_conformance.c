@@ -45,8 +45,12 @@ compare(M2nGribReader *r, guint i, char **column)
     g_autoptr(GError) error = NULL;
     g_autoptr(M2nField) f = m2n_grib_reader_field(r, i, &error);
 
-    if (!g_str_equal(column[18], "OK"))
-        return f == NULL ? NULL : g_strdup_printf("read although eccodes says %s", column[18]);
+    if (!g_str_equal(column[18], "OK")) {
+        if (f == NULL ||
+            g_str_equal(f->grid->type, "healpix")) /* which that eccodes is too old for */
+            return NULL;
+        return g_strdup_printf("read although eccodes says %s", column[18]);
+    }
     if (f == NULL)
         return g_strdup(error->message);
     const Summary s = summarise(f->values, f->grid->n_points);
