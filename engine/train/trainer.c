@@ -64,7 +64,7 @@ draw_keep(const M2nTrainer *t, M2nStream stream, guint8 *keep)
         const gboolean kept = m2n_rng_uniform(&r) >= t->settings.config.drop_path;
 
         if (i % rows >= begin && i % rows < end)
-            *keep++ = kept;
+            *keep++ = (guint8)kept;
     }
 }
 

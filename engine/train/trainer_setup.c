@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "engine/base/cpu.h"
 #include "engine/base/error.h"
 #include "engine/nn/session.h"
 #include "engine/train/initial.h"

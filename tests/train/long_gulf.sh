@@ -1,9 +1,12 @@
 #!/bin/bash
 # Trains on real ERA5 (Gulf, January 2024: 22 days to train, 4 to validate, 5 to test), three seeds each of
-# the published way (30 epochs) and of --target change (12 epochs), and compares mean test RMSE with what the
-# PyTorch implementation reached on the same split: u10 1.749, v10 2.093, t2m 1.721.
+#   field   the published way, and an average of the weights: 30 epochs
+#   change  --target change with smaller batches and more drop path besides: 12 epochs
+# and compares mean test RMSE with what the PyTorch implementation reached on the same split, the published way:
+# u10 1.749, v10 2.093, t2m 1.721 after 30 epochs, 1.83, 1.85, 1.98 after 12.
 #
 # usage: tests/train/long_gulf.sh [FOLDER]     results, logs and models stay in FOLDER
+# M2N_SEEDS and M2N_WAYS choose: M2N_SEEDS=1 M2N_WAYS=change.  M2N_THREADS: of each run.
 # Takes the better part of an hour on two cores.  Exit status 77: the data are not there.
 set -euo pipefail
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -18,24 +21,33 @@ cd "$out"
     --variables u10,v10,t2m --region 47.125,24.375,55.125,28.375 --size 32x16 \
     --train 2024-01-01/2024-01-22 --validation 2024-01-23/2024-01-26 --test 2024-01-27/2024-01-31
 
-run() { # target epochs seed
-    name=$1-$3
+declare -A options=(
+    [field]="--target field --epochs 30 --average-weights 0.997"
+    [change]="--target change --epochs 12 --average-weights 0.99 --batch 8 --drop-path 0.2"
+)
+
+run() { # way seed
+    name=$1-$2
     [ -e "$name.txt" ] && return
+    # shellcheck disable=SC2086
     /usr/bin/time -f "%e s, %U s of CPU" -o "$name.time" \
-        "$bin/met2net-train" gulf.safetensors --output "$name.safetensors" --preset gulf \
-        --target "$1" --epochs "$2" --seed "$3" --overwrite > "$name.part" 2> "$name.err"
+        "$bin/met2net-train" gulf.safetensors --output "$name.safetensors" --preset gulf ${options[$1]} \
+        --threads "${M2N_THREADS:-0}" --seed "$2" --overwrite > "$name.part" 2> "$name.err"
     mv "$name.part" "$name.txt"
     echo "$name: $(grep ^model "$name.txt"), $(cat "$name.time")"
 }
-for seed in 1 2 3; do run field 30 $seed; done
-for seed in 1 2 3; do run change 12 $seed; done
+for way in ${M2N_WAYS:-field change}; do
+    for seed in ${M2N_SEEDS:-1 2 3}; do run "$way" "$seed"; done
+done
 
-awk '/^model/ { split(FILENAME, f, "-"); n[f[1]]++
+awk '/^model/ { split(substr(FILENAME, 3), f, "-"); n[f[1]]++
                 for (v = 1; v <= 3; v++) sum[f[1], v] += $(v + 1) }
-     END { limit[1] = 1.749; limit[2] = 2.093; limit[3] = 1.721; bad = 0
+     END { split("1.749 2.093 1.721", mark); split("1.83 1.85 1.98", early); bad = 0
            for (t in n) { printf "%-8s mean of %d:", t, n[t]
                for (v = 1; v <= 3; v++) { m = sum[t, v] / n[t]; printf " %.3f", m
-                   if (m > 1.03 * limit[v]) bad = 1 }
+                   if (m > (t == "field" ? 1.03 * mark[v] : early[v])) bad = 1 }
                print "" }
-           print "1.03 x PyTorch:  ", 1.03 * limit[1], 1.03 * limit[2], 1.03 * limit[3]
-           exit bad }' field-?.txt change-?.txt
+           printf "limits: field  %.3f %.3f %.3f (1.03 times PyTorch after as many epochs)\n", \
+               1.03 * mark[1], 1.03 * mark[2], 1.03 * mark[3]
+           printf "        change %.3f %.3f %.3f (PyTorch the published way after as many)\n", early[1], early[2], early[3]
+           exit bad }' ./*-?.txt
