@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/base/error.h"
+#include "engine/base/half.h"
 #include "engine/base/json.h"
 
 #define MAX_HEADER 100000000u
@@ -309,30 +310,6 @@ m2n_safetensors_read_raw(const M2nSafetensors *st, const M2nTensorInfo *t, guint
     return m2n_source_read(st->source, t->offset + first * size, out, (gsize)(n * size), error);
 }
 
-static float
-float_from_bits(guint32 bits)
-{
-    float f;
-
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
-
-/* IEEE half precision, subnormals, infinities and NaN payloads included. */
-static float
-float_from_f16(guint16 h)
-{
-    const guint32 sign = (guint32)(h & 0x8000u) << 16, exponent = (h >> 10) & 31u, m = h & 1023u;
-
-    if (exponent == 31)
-        return float_from_bits(sign | 0x7F800000u | m << 13);
-    if (exponent == 0) {
-        const float tiny = (float)m * 0x1p-24f;
-        return sign != 0 ? -tiny : tiny;
-    }
-    return float_from_bits(sign | (exponent + 112u) << 23 | m << 13);
-}
-
 gboolean
 m2n_safetensors_read_f32(const M2nSafetensors *st, const M2nTensorInfo *t, guint64 first, gsize n,
                          float *out, GError **error)
@@ -350,8 +327,7 @@ m2n_safetensors_read_f32(const M2nSafetensors *st, const M2nTensorInfo *t, guint
         if (!m2n_safetensors_read_raw(st, t, first + done, now, chunk, error))
             return FALSE;
         for (gsize i = 0; i < now; i++)
-            out[done + i] =
-                f16 ? float_from_f16(chunk[i]) : float_from_bits((guint32)chunk[i] << 16);
+            out[done + i] = f16 ? m2n_float_from_f16(chunk[i]) : m2n_float_from_bf16(chunk[i]);
         done += now;
     }
     return TRUE;
