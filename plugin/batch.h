@@ -29,6 +29,7 @@ typedef struct {
     const double *bounds;   /* [4] west, south, east, north in that CRS; NULL: the model's area */
     double resolution[2];   /* of the pixels in that CRS; 0: about the model's */
     M2nRegridMethod resampling;
+    const char *precision; /* NULL: what a forecast file says, else float32 */
     guint jobs, threads; /* forecasts at once; threads of each */
     guint64 max_memory;  /* bytes for all jobs together; 0: the default of met2net_open() */
     gboolean overwrite;  /* do not look at what is there */

@@ -52,9 +52,16 @@ make_spec(const M2nBatchOptions *o, const M2nBatchJob *job, GError **error)
 {
     g_autofree char *model = o->model != NULL ? g_strconcat("MODEL=", o->model, NULL) : NULL;
     g_autofree char *threads = g_strdup_printf("THREADS=%u", MAX(o->threads, 1));
-    const char *options[4] = {threads, "CACHE=NO", model, NULL};
-    M2nForecastSpec *spec = m2n_forecast_spec_new(job->inputs[0], options, error);
+    g_autofree char *precision =
+        o->precision != NULL ? g_strconcat("PRECISION=", o->precision, NULL) : NULL;
+    const char *options[5] = {threads, "CACHE=NO", NULL};
+    guint n = 2;
 
+    if (model != NULL)
+        options[n++] = model;
+    if (precision != NULL)
+        options[n++] = precision;
+    M2nForecastSpec *spec = m2n_forecast_spec_new(job->inputs[0], options, error);
     if (spec == NULL)
         return NULL;
     if (job->inputs[1] != NULL) {
@@ -193,6 +200,7 @@ make_provenance(M2nOpenJob *job, GError **error)
     add_item(items, "MODEL", g_path_get_basename(m2n_forecast_model(job->forecast)));
     add_item(items, "INPUT", g_strdup(inputs->str));
     add_item(items, "INIT_TIME", m2n_time_format(m2n_forecast_init_time(job->forecast)));
+    add_item(items, "PRECISION", g_strdup(m2n_precision_name(job->spec->precision)));
     add_item(items, "VERSION", g_strdup(MET2NET_VERSION));
     add_item(items, "KEY", g_strdup(m2n_forecast_key(job->forecast)));
     g_ptr_array_add(items, NULL);

@@ -45,10 +45,10 @@ typedef struct {
     const M2nBatchOptions *o;
     const M2nBatchListener *listener;
     guint64 passes, memory,
-        disk;        /* passes of the model; bytes of one job at a time; bytes written */
-    char *model;     /* the one that has been measured */
-    double seconds;  /* of one pass */
-    guint64 session; /* bytes of its session */
+        disk;         /* passes of the model; bytes of one job at a time; bytes written */
+    char *model;      /* the one that has been measured */
+    double seconds;   /* of one pass */
+    guint64 session;  /* bytes of its session */
     M2nOpenJob *open; /* the job looked at last: keeps its input's index in memory */
     M2nBatchResult result;
 } Plan;
@@ -75,7 +75,7 @@ measure(Plan *p, const M2nOpenJob *job, guint *window, GError **error)
     if (p->model != NULL && g_str_equal(p->model, name))
         return TRUE;
     const gsize n = (gsize)c.steps * c.variables * c.height * c.width;
-    g_autoptr(M2nModel) model = m2n_shared_model(tensors, error);
+    g_autoptr(M2nModel) model = m2n_shared_model(tensors, job->spec->precision, error);
     g_autoptr(M2nSession) session =
         model != NULL ? m2n_session_new(model, 1, p->o->threads, 0, error) : NULL;
     g_autofree float *x = g_new0(float, n), *y = g_new(float, n);

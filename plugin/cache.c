@@ -187,6 +187,8 @@ produce(const M2nForecast *f, gboolean disk, Reporter *reporter, GError **error)
         CPLDebug("MET2NET", "%s read from the cache", key);
         return r;
     }
+    if (m2n_forecast_warning(f) != NULL)
+        CPLDebug("MET2NET", "%s", m2n_forecast_warning(f));
     CPLDebug("MET2NET", "computing %s with %s", key, m2n_forecast_model(f));
     if (!m2n_forecast_compute(f, r->values, report, reporter, error)) {
         m2n_result_unref(r);

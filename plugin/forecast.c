@@ -25,6 +25,7 @@ struct M2nForecast {
     M2nConfig config;
     gint64 init_time;
     guint steps, threads;
+    M2nPrecision precision;
     guint64 max_memory;
     M2nRegridMethod method;
     char *key;
@@ -115,8 +116,8 @@ make_key(const M2nForecast *f)
     for (guint i = 0; f->inputs[i] != NULL; i++)
         g_string_append_printf(text, "%s\n", f->inputs[i]);
     g_string_append(text, f->input_stamp);
-    g_string_append_printf(text, "%" G_GINT64_FORMAT " %u %d", f->init_time, f->steps,
-                           (int)f->method);
+    g_string_append_printf(text, "%" G_GINT64_FORMAT " %u %d %s", f->init_time, f->steps,
+                           (int)f->method, m2n_precision_name(f->precision));
     return g_compute_checksum_for_string(G_CHECKSUM_SHA256, text->str, (gssize)text->len);
 }
 
@@ -127,6 +128,7 @@ m2n_forecast_open(const M2nForecastSpec *spec, GError **error)
 
     g_atomic_ref_count_init(&f->references);
     f->threads = spec->threads;
+    f->precision = spec->precision;
     f->max_memory = spec->max_memory;
     f->method = spec->resampling;
     if (!open_model(f, spec, error) || !set_length(f, spec, error) || !open_inputs(f, spec, error))
@@ -194,6 +196,12 @@ const char *
 m2n_forecast_model(const M2nForecast *f)
 {
     return m2n_source_name(f->model);
+}
+
+const char *
+m2n_forecast_warning(const M2nForecast *f)
+{
+    return m2n_precision_warning(f->precision);
 }
 
 const char *
@@ -318,9 +326,8 @@ m2n_forecast_compute(const M2nForecast *f, float *out, M2nProgressFunc progress,
 {
     const gsize window =
         (gsize)f->config.steps * f->domain->n_variables * f->domain->grid->n_points;
-    /* the weights take what their file does */
     const guint64 own = (m2n_forecast_n_values(f) + 2 * (guint64)window) * sizeof(float) +
-                        m2n_source_size(f->model);
+                        m2n_model_memory(&f->config, f->precision);
     const gboolean allowed = own < f->max_memory;
     g_autofree float *x = allowed ? g_try_new(float, window) : NULL;
     g_autofree float *y = allowed ? g_try_new(float, window) : NULL;
@@ -336,7 +343,7 @@ m2n_forecast_compute(const M2nForecast *f, float *out, M2nProgressFunc progress,
     }
     if (!m2n_forecast_unchanged(f, error) || !read_window(f, x, &part, error))
         return FALSE;
-    g_autoptr(M2nModel) model = m2n_shared_model(f->tensors, error);
+    g_autoptr(M2nModel) model = m2n_shared_model(f->tensors, f->precision, error);
     if (model == NULL)
         return FALSE;
     g_autoptr(M2nSession) session =

@@ -33,8 +33,11 @@ m2n_forecast_window(const M2nForecast *f); /* fields the model starts from, and 
 gint64 m2n_forecast_init_time(const M2nForecast *f);
 long m2n_forecast_centre(const M2nForecast *f);       /* GRIB centre of the input */
 const char *m2n_forecast_model(const M2nForecast *f); /* file name */
+/* What should be known before computing in this precision here, or NULL: m2n_precision_warning(). */
+const char *m2n_forecast_warning(const M2nForecast *f);
 
-/* The name a result is kept under: it changes when model, input, time, length or our version do.
+/* The name a result is kept under: it changes when model, input, time, length, precision or our
+ * version do.
  * Hexadecimal. */
 const char *m2n_forecast_key(const M2nForecast *f);
 /* FALSE: M2N_ERROR_IO: a model or input file has changed since open, or is gone; names it. */

@@ -13,9 +13,10 @@
 #define VERSION 1
 #define MAX_VARIABLES 1000u
 
-enum { MET2NET, MODEL, INPUT, INIT_TIME, LEAD_TIME, VARIABLES, INITIAL_STATE, OUTPUT };
-static const char *const keys[] = {"met2net",   "model",         "input",  "init_time", "lead_time",
-                                   "variables", "initial_state", "output", NULL};
+enum { MET2NET, MODEL, INPUT, INIT_TIME, LEAD_TIME, VARIABLES, INITIAL_STATE, PRECISION, OUTPUT };
+static const char *const keys[] = {"met2net",   "model",     "input",         "init_time",
+                                   "lead_time", "variables", "initial_state", "precision",
+                                   "output",    NULL};
 enum { CRS, RESAMPLING };
 static const char *const output_keys[] = {"crs", "resampling", NULL};
 
@@ -127,6 +128,18 @@ read_time(M2nJsonCursor *j, guint key, M2nForecastSpec *spec, GError **error)
 }
 
 static gboolean
+read_precision(M2nJsonCursor *j, M2nForecastSpec *spec, GError **error)
+{
+    g_autofree char *text = NULL;
+    GError *inner = NULL;
+
+    m2n_cursor_peek(j);
+    const char *at = j->at;
+    return m2n_cursor_string(j, "precision", &text, error) &&
+           (m2n_precision_parse(text, &spec->precision, &inner) || fail_at(j, at, inner, error));
+}
+
+static gboolean
 read_output(M2nJsonCursor *j, guint key, gpointer data, GError **error)
 {
     M2nForecastSpec *spec = data;
@@ -164,6 +177,8 @@ read_member(M2nJsonCursor *j, guint key, gpointer data, GError **error)
         return m2n_cursor_strings(j, "variables", MAX_VARIABLES, &r->spec->variables, error);
     case INITIAL_STATE:
         return m2n_cursor_boolean(j, "initial_state", &r->spec->initial_state, error);
+    case PRECISION:
+        return read_precision(j, r->spec, error);
     case OUTPUT:
         return m2n_cursor_object(j, output_keys, read_output, r->spec, error);
     default:

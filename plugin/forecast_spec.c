@@ -21,11 +21,12 @@ enum {
     RESAMPLING,
     THREADS,
     MAX_MEMORY,
+    PRECISION,
     CACHE
 };
-static const char *const options_known[] = {"MODEL",         "VARIABLE", "INIT_TIME",  "LEAD_TIME",
-                                            "INITIAL_STATE", "T_SRS",    "RESAMPLING", "THREADS",
-                                            "MAX_MEMORY",    "CACHE",    NULL};
+static const char *const options_known[] = {"MODEL",         "VARIABLE",  "INIT_TIME",  "LEAD_TIME",
+                                            "INITIAL_STATE", "T_SRS",     "RESAMPLING", "THREADS",
+                                            "MAX_MEMORY",    "PRECISION", "CACHE",      NULL};
 
 void
 m2n_forecast_spec_free(M2nForecastSpec *spec)
@@ -110,6 +111,8 @@ set_option(M2nForecastSpec *spec, guint option, const char *value, GError **erro
         return set_threads(value, &spec->threads, error);
     case MAX_MEMORY:
         return m2n_size_parse(value, &spec->max_memory, error);
+    case PRECISION:
+        return m2n_precision_parse(value, &spec->precision, error);
     default:
         return set_boolean(value, &spec->disk_cache, error);
     }

@@ -9,11 +9,13 @@
  *     "lead_time": "24h",                the model's window when absent
  *     "variables": ["t2m", "u10"],       all when absent
  *     "initial_state": false,            step 0 is the last input field
+ *     "precision": "float32",            or "bf16", "int8": see engine/nn/precision.h
  *     "output": { "crs": "EPSG:3857", "resampling": "bilinear" } }
  *
  * Unknown and repeated keys are errors that name line and column.  Open options: see
  * met2net_open(). */
 #pragma once
+#include "engine/nn/precision.h"
 #include "grib/regrid.h"
 
 G_BEGIN_DECLS
@@ -29,6 +31,7 @@ typedef struct {
     gboolean initial_state;
     char *crs; /* NULL: the model's */
     M2nRegridMethod resampling;
+    M2nPrecision precision;
     guint threads;      /* 0: one per CPU */
     guint64 max_memory; /* bytes, > 0 */
     gboolean disk_cache;

@@ -282,6 +282,7 @@ met2net_metadata(met2net *f)
         if (hash != NULL)
             add_item(items, "MODEL_SHA256", hash);
         add_item(items, "INPUT", input_names(f));
+        add_item(items, "PRECISION", g_strdup(m2n_precision_name(f->spec->precision)));
         add_item(items, "VERSION", g_strdup(MET2NET_VERSION));
         g_ptr_array_add(items, NULL);
         f->metadata = (char **)g_ptr_array_free(items, FALSE);

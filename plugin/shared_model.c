@@ -12,6 +12,7 @@
 static struct {
     GMutex lock;
     char *stamp;
+    M2nPrecision precision;
     M2nModel *model;
     GHashTable *hashes; /* stamp -> hash */
 } shared;
@@ -36,20 +37,20 @@ lock_shared(void)
 }
 
 M2nModel *
-m2n_shared_model(const M2nSafetensors *tensors, GError **error)
+m2n_shared_model(const M2nSafetensors *tensors, M2nPrecision precision, GError **error)
 {
     const char *stamp = m2n_source_stamp(m2n_safetensors_source(tensors));
     M2nModel *model = NULL;
 
     lock_shared();
-    if (shared.stamp != NULL && strcmp(shared.stamp, stamp) == 0)
+    if (shared.stamp != NULL && strcmp(shared.stamp, stamp) == 0 && shared.precision == precision)
         model = m2n_model_ref(shared.model);
     g_mutex_unlock(&shared.lock);
     if (model != NULL)
         return model;
 
     /* not under the lock: loading takes long, and two that load the same one is only waste */
-    model = m2n_model_load(tensors, error);
+    model = m2n_model_load(tensors, precision, error);
     if (model == NULL)
         return NULL;
     lock_shared();
@@ -57,6 +58,7 @@ m2n_shared_model(const M2nSafetensors *tensors, GError **error)
     g_free(shared.stamp);
     shared.model = m2n_model_ref(model);
     shared.stamp = g_strdup(stamp);
+    shared.precision = precision;
     g_mutex_unlock(&shared.lock);
     return model;
 }

@@ -7,6 +7,7 @@
  * A point at which any of them or the truth has no value is left out of all. */
 #pragma once
 #include "engine/base/progress.h"
+#include "engine/nn/precision.h"
 #include "grib/regrid.h"
 #include "plugin/verify_chart.h"
 #include "plugin/verify_report.h"
@@ -26,9 +27,10 @@ typedef struct {
     gboolean has_climatology;
     gint64 climatology_first, climatology_last; /* else what lies before the span, or all */
     M2nRegridMethod resampling;
-    guint jobs, threads; /* forecasts at once; threads of each: neither changes a number */
-    guint64 max_memory;  /* bytes, all jobs together; 0: the default of met2net_open() */
-    gboolean maps;       /* keep error sums of each point for up to 4 lead times */
+    guint jobs, threads;    /* forecasts at once; threads of each: neither changes a number */
+    M2nPrecision precision; /* of the model */
+    guint64 max_memory;     /* bytes, all jobs together; 0: the default of met2net_open() */
+    gboolean maps;          /* keep error sums of each point for up to 4 lead times */
 } M2nVerifyOptions;
 
 #define M2N_VERIFY_OPTIONS_DEFAULT                                                                 \

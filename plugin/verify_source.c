@@ -90,6 +90,7 @@ open_model(M2nForecastSource *s, const M2nVerifyOptions *o, GError **error)
     s->spec->inputs = g_strdupv((char **)o->data);
     s->spec->lead_time = o->lead_time;
     s->spec->resampling = o->resampling;
+    s->spec->precision = o->precision;
     if (o->max_memory > 0)
         s->spec->max_memory = o->max_memory;
     s->spec->max_memory /= MAX(o->jobs, 1);

@@ -21,6 +21,7 @@ typedef struct {
     const M2nTensorInfo **tensor; /* [p->n] */
     M2nArena *arena;
     gboolean measuring;
+    M2nPrecision precision; /* of the large matrices */
     GError **error;
     gboolean failed; /* then *error is set and nothing more is read */
 } Builder;
@@ -116,17 +117,17 @@ keep_stage(Builder *b, const char *prefix, const char *conv)
 }
 
 /* Matrices of `in` columns below each other, as one packed matrix. */
-static const float *
+static M2nMatrix
 pack_stack(Builder *b, gsize n, char *const *names, gsize out, gsize in)
 {
     g_autofree float *w = work_space(b, n * out * in);
-    float *packed = m2n_arena_floats(b->arena, m2n_panel_packed_floats(n * out, in));
+    float *packed = m2n_arena_floats(b->arena, m2n_matrix_floats(b->precision, n * out, in));
 
     for (gsize i = 0; i < n; i++)
         read_values(b, w != NULL ? w + i * out * in : NULL, names[i]);
     if (w != NULL)
-        m2n_panel_pack(n * out, in, w, packed);
-    return packed;
+        m2n_matrix_pack(b->precision, n * out, in, w, packed);
+    return (M2nMatrix){b->precision, n * out, in, packed, NULL};
 }
 
 /* What is folded into a 1x1 convolution: y = row (W (column x + shift) + bias + after) */
@@ -152,12 +153,13 @@ fold(const Fold *f, gsize out, gsize in, float *w, float *bias)
     }
 }
 
-static M2nLinear
-pack_linear(Builder *b, const char *prefix, gsize out, gsize in, const Fold *f)
+static M2nMatrix
+pack_linear(Builder *b, const char *prefix, M2nPrecision precision, gsize out, gsize in,
+            const Fold *f)
 {
     g_autofree char *weight = join(prefix, "weight"), *bias = join(prefix, "bias");
     g_autofree float *w = work_space(b, out * in);
-    float *packed = m2n_arena_floats(b->arena, m2n_panel_packed_floats(out, in));
+    float *packed = m2n_arena_floats(b->arena, m2n_matrix_floats(precision, out, in));
     float *kept = m2n_arena_floats(b->arena, out);
 
     read_values(b, w, weight);
@@ -165,9 +167,9 @@ pack_linear(Builder *b, const char *prefix, gsize out, gsize in, const Fold *f)
     if (w != NULL) {
         if (f != NULL)
             fold(f, out, in, w, kept);
-        m2n_panel_pack(out, in, w, packed);
+        m2n_matrix_pack(precision, out, in, w, packed);
     }
-    return (M2nLinear){packed, kept};
+    return (M2nMatrix){precision, out, in, packed, kept};
 }
 
 /* scale and shift of BatchNorm `which` of a temporal unit; space [6 D]: they are its first two vectors. */
@@ -199,11 +201,11 @@ build_gated_attention(Builder *b, M2nBlock *block, const char *unit, gsize d)
     read_values(b, layer, scale);
     const Fold first = {.column = norm, .shift = norm != NULL ? norm + d : NULL};
     const Fold second = {.row = layer, .after = first.shift};
-    block->proj_1 = pack_linear(b, proj_1, d, d, &first);
+    block->proj_1 = pack_linear(b, proj_1, b->precision, d, d, &first);
     block->dw5 = keep_linear(b, dw5);
     block->dw7 = keep_linear(b, dw7);
-    block->conv1 = pack_linear(b, conv1, d, d, NULL);
-    block->proj_2 = pack_linear(b, proj_2, d, d, &second);
+    block->conv1 = pack_linear(b, conv1, b->precision, d, d, NULL);
+    block->proj_2 = pack_linear(b, proj_2, b->precision, d, d, &second);
     for (gsize c = 0; norm != NULL && layer != NULL && c < d; c++)
         residual[c] = (float)(1.0 + (double)layer[c] * (double)norm[c]);
     block->residual = residual;
@@ -220,9 +222,9 @@ build_mlp(Builder *b, M2nBlock *block, const char *unit, gsize d)
     read_values(b, layer, scale);
     const Fold first = {.column = norm, .shift = norm != NULL ? norm + d : NULL};
     const Fold second = {.row = layer};
-    block->fc1 = pack_linear(b, fc1, 4 * d, d, &first);
+    block->fc1 = pack_linear(b, fc1, b->precision, 4 * d, d, &first);
     block->dw3 = keep_linear(b, dw3);
-    block->fc2 = pack_linear(b, fc2, d, 4 * d, &second);
+    block->fc2 = pack_linear(b, fc2, b->precision, d, 4 * d, &second);
 }
 
 static void
@@ -273,8 +275,8 @@ build(Builder *b, M2nModel *m)
     const gsize d = m->config.hid_T, ts = (gsize)m->config.steps * m->config.hid_S;
 
     build_coders(b, m);
-    m->conv1 = pack_linear(b, "hid_q.conv1", d, ts, NULL);
-    m->conv2 = pack_linear(b, "hid_q.conv2", ts, d, NULL);
+    m->conv1 = pack_linear(b, "hid_q.conv1", M2N_FLOAT32, d, ts, NULL);
+    m->conv2 = pack_linear(b, "hid_q.conv2", M2N_FLOAT32, ts, d, NULL);
     for (guint i = 0; i < m->config.N_T; i++) {
         g_autofree char *layer = g_strdup_printf("hid_q.layers.%u", i);
         g_autofree char *unit = join(layer, "ff.ff1");
@@ -288,44 +290,69 @@ build(Builder *b, M2nModel *m)
     }
 }
 
-/* (transfer full) */
+/* (transfer full) without numbers yet */
 static M2nModel *
-new_model(const M2nConfig *c, Builder *b, const char *where, GError **error)
+new_empty(const M2nConfig *c, M2nPrecision precision)
 {
-    if (!m2n_isa_check(error))
-        return NULL;
-    g_autoptr(M2nModel) m = g_new0(M2nModel, 1);
-    g_autoptr(M2nArena) measuring = m2n_arena_new(0, NULL);
-    g_autoptr(GError) cause = NULL;
+    M2nModel *m = g_new0(M2nModel, 1);
 
     g_atomic_ref_count_init(&m->refs);
     m->config = *c;
+    m->precision = precision;
     m->encoder = g_new0(M2nStage, c->variables * c->N_S);
     m->decoder = g_new0(M2nStage, c->variables * c->N_S);
     m->readout = g_new0(M2nLinear, c->variables);
     m->block = g_new0(M2nBlock, c->N_T);
-    b->arena = measuring;
-    b->measuring = TRUE;
-    build(b, m);
-    m->arena = m2n_arena_new(m2n_arena_peak(measuring), &cause);
+    return m;
+}
+
+static gsize
+measure(M2nModel *m, const M2nParameters *p)
+{
+    g_autoptr(M2nArena) measuring = m2n_arena_new(0, NULL);
+    Builder b = {.p = p, .arena = measuring, .measuring = TRUE, .precision = m->precision};
+
+    build(&b, m);
+    return m2n_arena_peak(measuring);
+}
+
+gsize
+m2n_model_memory(const M2nConfig *config, M2nPrecision precision)
+{
+    g_autoptr(M2nParameters) p = m2n_parameters_new(config);
+    g_autoptr(M2nModel) m = new_empty(config, precision);
+
+    return measure(m, p);
+}
+
+/* (transfer full) */
+static M2nModel *
+new_model(const M2nConfig *c, M2nPrecision precision, Builder *b, const char *where, GError **error)
+{
+    if (!m2n_isa_check(error))
+        return NULL;
+    g_autoptr(M2nModel) m = new_empty(c, precision);
+    g_autoptr(GError) cause = NULL;
+
+    m->arena = m2n_arena_new(measure(m, b->p), &cause);
     if (m->arena == NULL) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%s: weights: %s", where, cause->message);
         return NULL;
     }
     b->arena = m->arena;
-    b->measuring = FALSE;
+    b->precision = precision;
     b->error = error;
     build(b, m);
     return b->failed ? NULL : g_steal_pointer(&m);
 }
 
 M2nModel *
-m2n_model_new(const M2nConfig *config, const float *weights, GError **error)
+m2n_model_new(const M2nConfig *config, const float *weights, M2nPrecision precision, GError **error)
 {
     g_autoptr(M2nParameters) p = m2n_parameters_new(config);
     Builder b = {.p = p, .weights = weights};
 
-    return new_model(config, &b, "model", error);
+    return new_model(config, precision, &b, "model", error);
 }
 
 void
@@ -355,7 +382,7 @@ m2n_model_config(const M2nModel *m)
 }
 
 M2nModel *
-m2n_model_load(const M2nSafetensors *st, GError **error)
+m2n_model_load(const M2nSafetensors *st, M2nPrecision precision, GError **error)
 {
     M2nConfig c;
 
@@ -366,5 +393,5 @@ m2n_model_load(const M2nSafetensors *st, GError **error)
     Builder b = {.p = p, .st = st, .tensor = tensor};
     if (!m2n_model_match(st, p, tensor, error))
         return NULL;
-    return new_model(&c, &b, m2n_source_name(m2n_safetensors_source(st)), error);
+    return new_model(&c, precision, &b, m2n_source_name(m2n_safetensors_source(st)), error);
 }

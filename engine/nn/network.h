@@ -1,6 +1,6 @@
 /* The weights by role, as the forward pass wants them; inside engine/nn only.
  *
- * Matrices are packed for m2n_panel_gemm().  Folded into their neighbours when the model is made: batch norm
+ * Matrices are packed in the model's precision (product.h).  Folded into their neighbours when the model is made: batch norm
  * into proj_1 and fc1 (which read what it gives), layer scales into proj_2 and fc2.  With z the input of the
  * temporal unit, BatchNorm1(z) = s z + t and layer scale l, the first residual is then
  *     z + l (P + s z + t) = (1 + l s) z + (l P + l t):   `residual` = 1 + l s, the rest is proj_2's. */
@@ -9,6 +9,7 @@
 #include "engine/base/parallel.h"
 #include "engine/nn/model.h"
 #include "engine/nn/parameters.h"
+#include "engine/nn/product.h"
 
 G_BEGIN_DECLS
 
@@ -26,9 +27,9 @@ typedef struct {
 } M2nStage;
 
 typedef struct {
-    const float *qkv, *post; /* packed: [3D][D] in this order, [D][D] */
+    M2nMatrix qkv, post; /* [3D][D] in this order, [D][D]; without bias */
     M2nNorm q, k, v, post_norm, norm_1, norm_2;
-    M2nLinear proj_1, conv1, proj_2, fc1, fc2; /* packed */
+    M2nMatrix proj_1, conv1, proj_2, fc1, fc2;
     M2nLinear dw5, dw7, dw3;
     const float *residual;
 } M2nBlock;
@@ -36,12 +37,13 @@ typedef struct {
 struct M2nModel {
     gatomicrefcount refs;
     M2nConfig config;
-    M2nArena *arena;    /* owns all numbers */
-    M2nStage *encoder;  /* [V][N_S] */
-    M2nStage *decoder;  /* [V][N_S], in the order they run */
-    M2nLinear *readout; /* [V] */
-    M2nLinear conv1, conv2;
-    M2nBlock *block; /* [N_T] */
+    M2nPrecision precision;
+    M2nArena *arena;        /* owns all numbers */
+    M2nStage *encoder;      /* [V][N_S] */
+    M2nStage *decoder;      /* [V][N_S], in the order they run */
+    M2nLinear *readout;     /* [V] */
+    M2nMatrix conv1, conv2; /* first and last: float32 always */
+    M2nBlock *block;        /* [N_T] */
 };
 
 G_END_DECLS

@@ -127,21 +127,15 @@ pass_gate(gsize begin, gsize end, guint thread, gpointer data)
     const M2nTranslator *t = data;
     const M2nBlock *b = &t->model->block[t->layer];
     const gsize size = t->d * M2N_PANEL, wide = t->wide_channels * M2N_PANEL;
-    float *in = t->scratch[thread].panel[0];
 
     for (gsize item = begin; item < end; item++) {
         const M2nPanels p = m2n_translator_item(t, item);
-        const float *const scale[] = {t->scale[M2N_NORM_X] + p.row * t->d};
+        const M2nOperand x = {m2n_translator_x(t, p.first), 2 * size,
+                              t->scale[M2N_NORM_X] + p.row * t->d,
+                              t->shift[M2N_NORM_X] + p.row * t->d};
         float *gate = m2n_translator_wide(t, p.first) + 2 * size;
 
-        for (gsize k = 0; k < p.n; k++) {
-            const float *const x[] = {m2n_translator_x(t, p.first + k)};
-
-            m2n_panel_combine(t->d, 1, x, scale, t->shift[M2N_NORM_X] + p.row * t->d,
-                              in + k * size);
-        }
-        m2n_translator_product(&t->scratch[thread], t->d, t->d, b->proj_1.weight, b->proj_1.bias,
-                               p.n, in, size, gate, wide, NULL, 0);
+        m2n_product(&b->proj_1, &t->scratch[thread].product, p.n, x, gate, wide, NULL, 0);
         for (gsize k = 0; k < p.n; k++)
             m2n_gelu(gate + k * wide, gate + k * wide, size);
     }
@@ -161,12 +155,12 @@ pass_hidden(gsize begin, gsize end, guint thread, gpointer data)
         const M2nPanels p = m2n_translator_item(t, item);
         float *wide = m2n_translator_wide(t, p.first), *z = m2n_translator_z(t, p.first);
 
-        m2n_translator_product(s, t->d, t->d, b->conv1.weight, b->conv1.bias, p.n, wide + 3 * size,
-                               stride, gated, size, z, p.n * 2 * size); /* z and x */
+        m2n_product(&b->conv1, &s->product, p.n, (M2nOperand){wide + 3 * size, stride, NULL, NULL},
+                    gated, size, z, p.n * 2 * size); /* z and x */
         for (gsize k = 0; k < p.n; k++)
             m2n_panel_multiply(t->d, wide + k * stride + 2 * size, gated + k * size);
-        m2n_translator_product(s, t->d, t->d, b->proj_2.weight, b->proj_2.bias, p.n, gated, size,
-                               projected, size, NULL, 0);
+        m2n_product(&b->proj_2, &s->product, p.n, (M2nOperand){gated, size, NULL, NULL}, projected,
+                    size, NULL, 0);
         for (gsize k = 0; k < p.n; k++) {
             const float *const terms[] = {projected + k * size, m2n_translator_x(t, p.first + k)};
             const float *const scale[] = {NULL, t->residual[0] + p.row * t->d};
@@ -174,8 +168,8 @@ pass_hidden(gsize begin, gsize end, guint thread, gpointer data)
             m2n_panel_combine(t->d, 2, terms, scale, t->residual[1] + p.row * t->d,
                               z + 2 * k * size);
         }
-        m2n_translator_product(s, 4 * t->d, t->d, b->fc1.weight, b->fc1.bias, p.n, z, 2 * size,
-                               wide, stride, NULL, 0);
+        m2n_product(&b->fc1, &s->product, p.n, (M2nOperand){z, 2 * size, NULL, NULL}, wide, stride,
+                    NULL, 0);
     }
 }
 
@@ -192,9 +186,11 @@ pass_output(gsize begin, gsize end, guint thread, gpointer data)
         const M2nPanels p = m2n_translator_item(t, item);
         float *z = m2n_translator_z(t, p.first);
 
-        m2n_translator_product(&t->scratch[thread], t->d, 4 * t->d, b->fc2.weight, b->fc2.bias, p.n,
-                               m2n_translator_wide(t, p.first), t->wide_channels * M2N_PANEL, out,
-                               size, z, p.n * 2 * size);
+        const M2nOperand hidden = {m2n_translator_wide(t, p.first), t->wide_channels * M2N_PANEL,
+                                   NULL, NULL};
+
+        m2n_product(&b->fc2, &t->scratch[thread].product, p.n, hidden, out, size, z,
+                    p.n * 2 * size);
         for (gsize k = 0; k < p.n; k++) {
             const float *const terms[] = {out + k * size, z + 2 * k * size,
                                           m2n_translator_x(t, p.first + k)};

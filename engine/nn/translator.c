@@ -43,8 +43,7 @@ lay_out_scratch(M2nTranslator *t, M2nArena *arena, M2nTranslatorScratch *s)
             s->plane[i] += RIM * t->pitch + RIM_COLUMNS;
         }
     }
-    s->pair =
-        m2n_arena_floats(arena, m2n_panel_pair_scratch(MAX(4 * t->d, t->ts), MAX(4 * t->d, t->ts)));
+    m2n_product_lay_out(&s->product, arena, t->model->precision, MAX(4 * t->d, t->ts), s->panel[0]);
     s->heads =
         m2n_arena_floats(arena, 2 * t->model->config.variables * t->d / M2N_HEADS * M2N_PANEL);
     s->image = m2n_arena_floats(arena, t->height * (t->pitch - 2 * RIM_COLUMNS));
@@ -102,13 +101,12 @@ m2n_translator_finish_norm(M2nTranslator *t, guint moments_slot, M2nNormSlot slo
     }
 }
 
-/* One panel of z or x with its norm applied. */
-static void
-normalised(const M2nTranslator *t, M2nNormSlot slot, const float *x, gsize row, float *y)
+/* z or x of a row's panels, with its norm to be applied. */
+static M2nOperand
+normalised(const M2nTranslator *t, M2nNormSlot slot, const float *x, gsize row)
 {
-    const float *const in[] = {x}, *const scale[] = {t->scale[slot] + row * t->d};
-
-    m2n_panel_combine(t->d, 1, in, scale, t->shift[slot] + row * t->d, y);
+    return (M2nOperand){x, 2 * t->d * M2N_PANEL, t->scale[slot] + row * t->d,
+                        t->shift[slot] + row * t->d};
 }
 
 /* ---- passes: item = row * panels + panel ---------------------------------------------------- */
@@ -121,10 +119,11 @@ pass_begin(gsize begin, gsize end, guint thread, gpointer data)
     for (gsize item = begin; item < end; item++) {
         const M2nPanels p = m2n_translator_item(t, item);
 
-        m2n_translator_product(&t->scratch[thread], t->d, t->ts, t->model->conv1.weight,
-                               t->model->conv1.bias, p.n, t->latent + p.first * t->ts * M2N_PANEL,
-                               t->ts * M2N_PANEL, m2n_translator_z(t, p.first),
-                               2 * t->d * M2N_PANEL, NULL, 0);
+        const M2nOperand x = {t->latent + p.first * t->ts * M2N_PANEL, t->ts * M2N_PANEL, NULL,
+                              NULL};
+
+        m2n_product(&t->model->conv1, &t->scratch[thread].product, p.n, x,
+                    m2n_translator_z(t, p.first), 2 * t->d * M2N_PANEL, NULL, 0);
     }
 }
 
@@ -132,17 +131,13 @@ static void
 pass_end(gsize begin, gsize end, guint thread, gpointer data)
 {
     const M2nTranslator *t = data;
-    float *in = t->scratch[thread].panel[0];
 
     for (gsize item = begin; item < end; item++) {
         const M2nPanels p = m2n_translator_item(t, item);
 
-        for (gsize k = 0; k < p.n; k++)
-            normalised(t, M2N_NORM_Z, m2n_translator_z(t, p.first + k), p.row,
-                       in + k * t->d * M2N_PANEL);
-        m2n_translator_product(&t->scratch[thread], t->ts, t->d, t->model->conv2.weight,
-                               t->model->conv2.bias, p.n, in, t->d * M2N_PANEL,
-                               t->latent + p.first * t->ts * M2N_PANEL, t->ts * M2N_PANEL, NULL, 0);
+        m2n_product(&t->model->conv2, &t->scratch[thread].product, p.n,
+                    normalised(t, M2N_NORM_Z, m2n_translator_z(t, p.first), p.row),
+                    t->latent + p.first * t->ts * M2N_PANEL, t->ts * M2N_PANEL, NULL, 0);
     }
 }
 
@@ -151,16 +146,13 @@ pass_project(gsize begin, gsize end, guint thread, gpointer data)
 {
     const M2nTranslator *t = data;
     const gsize size = t->d * M2N_PANEL;
-    float *in = t->scratch[thread].panel[0];
 
     for (gsize item = begin; item < end; item++) {
         const M2nPanels p = m2n_translator_item(t, item);
 
-        for (gsize k = 0; k < p.n; k++)
-            normalised(t, M2N_NORM_Z, m2n_translator_z(t, p.first + k), p.row, in + k * size);
-        m2n_translator_product(&t->scratch[thread], 3 * t->d, t->d, t->model->block[t->layer].qkv,
-                               NULL, p.n, in, size, m2n_translator_wide(t, p.first),
-                               t->wide_channels * M2N_PANEL, NULL, 0);
+        m2n_product(&t->model->block[t->layer].qkv, &t->scratch[thread].product, p.n,
+                    normalised(t, M2N_NORM_Z, m2n_translator_z(t, p.first), p.row),
+                    m2n_translator_wide(t, p.first), t->wide_channels * M2N_PANEL, NULL, 0);
         for (gsize i = p.first; i < p.first + p.n; i++)
             for (gsize s = 0; s < 3; s++)
                 m2n_panel_moments(t->d, m2n_translator_lanes(t, i % t->panels),
@@ -264,9 +256,9 @@ pass_mix(gsize begin, gsize end, guint thread, gpointer data)
             }
             m2n_panel_combine(t->d, v, values, scale, t->mix_shift + row * t->d, in + k * size);
         }
-        m2n_translator_product(&t->scratch[thread], t->d, t->d, t->model->block[t->layer].post,
-                               NULL, p.n, in, size, m2n_translator_x(t, p.first), 2 * size, NULL,
-                               0);
+        m2n_product(&t->model->block[t->layer].post, &t->scratch[thread].product, p.n,
+                    (M2nOperand){in, size, NULL, NULL}, m2n_translator_x(t, p.first), 2 * size,
+                    NULL, 0);
         for (gsize i = p.first; i < p.first + p.n; i++)
             m2n_panel_moments(t->d, m2n_translator_lanes(t, i % t->panels), m2n_translator_x(t, i),
                               &t->moments[i]);

@@ -20,8 +20,8 @@ typedef enum {
 } M2nNormSlot;
 
 typedef struct {
-    float *panel[2]; /* [2][D][32] */
-    float *pair;     /* what m2n_panel_gemm_pair() needs */
+    float *panel[2]; /* [2][D][32]; the first is also `product`'s */
+    M2nProductScratch product;
     float *heads;    /* [2][V][D/8][32] */
     float *plane[2]; /* one channel with its zero rim */
     float *image;    /* [h][round32(w)] */
@@ -105,19 +105,6 @@ m2n_translator_item(const M2nTranslator *t, gsize item)
 
     return i < pairs ? (M2nPanels){row, row * t->panels + 2 * i, 2}
                      : (M2nPanels){row, row * t->panels + pairs + i, 1};
-}
-
-/* y = W x + bias for n panels, x_stride and y_stride floats apart. */
-static inline void
-m2n_translator_product(const M2nTranslatorScratch *s, gsize out, gsize in, const float *w,
-                       const float *bias, gsize n, const float *x, gsize x_stride, float *y,
-                       gsize y_stride, const float *next, gsize next_floats)
-{
-    if (n == 2)
-        m2n_panel_gemm_pair(out, in, w, bias, (const float *[]){x, x + x_stride},
-                            (float *[]){y, y + y_stride}, s->pair, next, next_floats);
-    else
-        m2n_panel_gemm(out, in, w, bias, x, y, next, next_floats);
 }
 
 /* Where this thread's next item probably lies, given where item i does: items are taken in turn.  NULL past

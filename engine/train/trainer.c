@@ -182,7 +182,7 @@ validate(M2nTrainer *t, M2nTrainFunc func, gpointer user_data, double *mse, GErr
     *mse = NAN;
     if (t->source->n_windows[M2N_SPAN_VALIDATION] == 0)
         return TRUE;
-    model = m2n_model_new(&t->settings.config, weights(t), error);
+    model = m2n_model_new(&t->settings.config, weights(t), M2N_FLOAT32, error);
     if (!m2n_group_agree(t->group, model != NULL, error) ||
         !m2n_score(model, t->source, M2N_SPAN_VALIDATION, VALIDATION_BATCH, t->threads, t->group,
                    each, report_validation, &listener, error))

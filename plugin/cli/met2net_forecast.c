@@ -12,6 +12,7 @@
 #include "engine/base/error.h"
 #include "plugin/batch.h"
 #include "plugin/batch_inputs.h"
+#include "plugin/cli/precision_option.h"
 #include "plugin/cli/screen.h"
 #include "plugin/forecast_file.h"
 #include "plugin/quantity.h"
@@ -23,8 +24,8 @@ static volatile sig_atomic_t interrupted;
 /* What the command line says, before it is understood. */
 typedef struct {
     char *model, *output, *folder, *format, *lead_time, *variables, *steps, *crs, *bounds,
-        *resolution, *resampling, *max_memory, *grib_order, **init_times, **creation_options,
-        **names;
+        *resolution, *resampling, *precision, *max_memory, *grib_order, **init_times,
+        **creation_options, **names;
     gint jobs, threads;
     gboolean together, initial_state, ccsds, sidecar, overwrite, dry_run, quiet;
 } Arguments;
@@ -221,11 +222,14 @@ set_sizes(const Arguments *a, M2nBatchOptions *o, GError **error)
     }
     o->jobs = (guint)a->jobs;
     o->threads = (guint)a->threads;
+    o->precision = a->precision;
     o->model = a->model;
     o->together = a->together;
     o->initial_state = a->initial_state;
     o->overwrite = a->overwrite;
     if (a->lead_time != NULL && !m2n_duration_parse(a->lead_time, &o->lead_time, error))
+        return FALSE;
+    if (!m2n_precision_option(a->precision, a->quiet, &(M2nPrecision){0}, error))
         return FALSE;
     return a->max_memory == NULL || m2n_size_parse(a->max_memory, &o->max_memory, error);
 }
@@ -339,6 +343,8 @@ main(int argc, char **argv)
          "X[,Y]"},
         {"resampling", 0, 0, G_OPTION_ARG_STRING, &a.resampling,
          "bilinear, nearest or conservative [bilinear]", "NAME"},
+        {"precision", 'p', 0, G_OPTION_ARG_STRING, &a.precision,
+         "float32, bf16 (half the memory of weights) or int8 (half the time) [float32]", "NAME"},
         {"jobs", 'j', 0, G_OPTION_ARG_INT, &a.jobs, "Forecasts at once [1]", "N"},
         {"threads", 0, 0, G_OPTION_ARG_INT, &a.threads, "Threads of each forecast [1]", "N"},
         {"max-memory", 0, 0, G_OPTION_ARG_STRING, &a.max_memory,

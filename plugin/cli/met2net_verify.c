@@ -9,6 +9,7 @@
 
 #include "engine/base/error.h"
 #include "plugin/batch_inputs.h"
+#include "plugin/cli/precision_option.h"
 #include "plugin/cli/screen.h"
 #include "plugin/quantity.h"
 #include "plugin/verify.h"
@@ -16,8 +17,8 @@
 static volatile sig_atomic_t interrupted;
 
 typedef struct {
-    char *model, *span, *every, *lead_time, *climatology, *variables, *max_memory, *csv, *json,
-        *chart, *maps, **forecasts, **names;
+    char *model, *span, *every, *lead_time, *climatology, *variables, *max_memory, *precision, *csv,
+        *json, *chart, *maps, **forecasts, **names;
     gint jobs, threads, rows;
     gboolean plain, protocol, quiet;
 } Arguments;
@@ -91,7 +92,8 @@ understand(const Arguments *a, M2nVerifyOptions *o, GError **error)
                        error)) &&
            (a->every == NULL || m2n_duration_parse(a->every, &o->every, error)) &&
            (a->lead_time == NULL || m2n_duration_parse(a->lead_time, &o->lead_time, error)) &&
-           (a->max_memory == NULL || m2n_size_parse(a->max_memory, &o->max_memory, error));
+           (a->max_memory == NULL || m2n_size_parse(a->max_memory, &o->max_memory, error)) &&
+           m2n_precision_option(a->precision, a->quiet, &o->precision, error);
 }
 
 /* `text` is freed. */
@@ -222,6 +224,8 @@ main(int argc, char **argv)
         {"threads", 0, 0, G_OPTION_ARG_INT, &a.threads, "Threads of each forecast [1]", "N"},
         {"max-memory", 0, 0, G_OPTION_ARG_STRING, &a.max_memory,
          "For all jobs together: 2GB [3/4 of the machine's]", "SIZE"},
+        {"precision", 'p', 0, G_OPTION_ARG_STRING, &a.precision, "float32, bf16 or int8 [float32]",
+         "NAME"},
         {"quiet", 'q', 0, G_OPTION_ARG_NONE, &a.quiet, "No progress", NULL},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &a.names, NULL, "DATA..."},
         G_OPTION_ENTRY_NULL,

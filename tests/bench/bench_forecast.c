@@ -1,4 +1,4 @@
-/* bench_forecast CONFIG|MODEL.safetensors [--threads N] [--runs N] [--batch N]: seconds of one forecast, with
+/* bench_forecast CONFIG|MODEL.safetensors [--threads N] [--runs N] [--batch N] [--precision P]: seconds of one forecast, with
  * made-up weights or those of a model file.
  *
  * Prints one line a run: "CONFIG threads N cpu SECONDS run SECONDS", processor time (of all threads; the one to
@@ -46,20 +46,20 @@ wait_for_line(void)
 }
 
 static M2nModel *
-made_up_model(const M2nConfig *c, GError **error)
+made_up_model(const M2nConfig *c, M2nPrecision precision, GError **error)
 {
     g_autofree float *weights = m2n_made_up_weights(c, 0);
 
-    return m2n_model_new(c, weights, error);
+    return m2n_model_new(c, weights, precision, error);
 }
 
 static M2nModel *
-load_model(const char *path, GError **error)
+load_model(const char *path, M2nPrecision precision, GError **error)
 {
     g_autoptr(M2nSource) source = m2n_source_open_file(path, error);
     g_autoptr(M2nSafetensors) st = source != NULL ? m2n_safetensors_open(source, error) : NULL;
 
-    return st != NULL ? m2n_model_load(st, error) : NULL;
+    return st != NULL ? m2n_model_load(st, precision, error) : NULL;
 }
 
 int
@@ -67,12 +67,16 @@ main(int argc, char **argv)
 {
     gint threads = 2, runs = 7, batch = 1;
     gboolean from_stdin = FALSE;
+    g_autofree char *precision_name = NULL;
+    M2nPrecision precision = M2N_FLOAT32;
     const M2nConfig *c = NULL;
     g_autoptr(GError) error = NULL;
     const GOptionEntry entries[] = {
         {"threads", 't', 0, G_OPTION_ARG_INT, &threads, "Threads [2]", "N"},
         {"runs", 'r', 0, G_OPTION_ARG_INT, &runs, "Runs after the first [7]", "N"},
         {"batch", 'b', 0, G_OPTION_ARG_INT, &batch, "Batch [1]", "N"},
+        {"precision", 'p', 0, G_OPTION_ARG_STRING, &precision_name,
+         "float32, bf16 or int8 [float32]", "P"},
         {"stdin", 0, 0, G_OPTION_ARG_NONE, &from_stdin, "Wait for a line before each run", NULL},
         G_OPTION_ENTRY_NULL,
     };
@@ -80,7 +84,8 @@ main(int argc, char **argv)
 
     g_option_context_add_main_entries(context, entries, NULL);
     if (!g_option_context_parse(context, &argc, &argv, &error) || argc != 2 || threads < 1 ||
-        batch < 1) {
+        batch < 1 ||
+        (precision_name != NULL && !m2n_precision_parse(precision_name, &precision, &error))) {
         g_printerr("bench_forecast: %s\n", error != NULL ? error->message : "see --help");
         return 2;
     }
@@ -88,7 +93,8 @@ main(int argc, char **argv)
         if (strcmp(argv[1], configs[i].name) == 0)
             c = &configs[i].c;
     const gint64 start = g_get_monotonic_time();
-    g_autoptr(M2nModel) m = c != NULL ? made_up_model(c, &error) : load_model(argv[1], &error);
+    g_autoptr(M2nModel) m =
+        c != NULL ? made_up_model(c, precision, &error) : load_model(argv[1], precision, &error);
     g_autoptr(M2nSession) s =
         m != NULL ? m2n_session_new(m, (guint)batch, (guint)threads, 0, &error) : NULL;
     if (s == NULL) {

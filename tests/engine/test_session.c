@@ -17,11 +17,17 @@ static const M2nConfig small = {.steps = 3,
 enum { ITEM = 3 * 3 * 8 * 12 };
 
 static M2nModel *
-made_up_model(void)
+made_up_model_in(M2nPrecision precision)
 {
     g_autofree float *weights = m2n_made_up_weights(&small, 0);
 
-    return m2n_model_new(&small, weights, NULL);
+    return m2n_model_new(&small, weights, precision, NULL);
+}
+
+static M2nModel *
+made_up_model(void)
+{
+    return made_up_model_in(M2N_FLOAT32);
 }
 
 static void
@@ -38,9 +44,9 @@ forecast(M2nModel *m, guint batch, guint threads, const float *x, float *y)
 }
 
 static void
-test_threads_give_same_bits(void)
+test_threads_give_same_bits(gconstpointer data)
 {
-    g_autoptr(M2nModel) m = made_up_model();
+    g_autoptr(M2nModel) m = made_up_model_in(GPOINTER_TO_UINT(data));
     g_autofree float *x = m2n_made_up_fields(&small, 2, "x", 0);
     g_autofree float *one = g_new(float, 2 * ITEM), *many = g_new(float, 2 * ITEM);
 
@@ -53,9 +59,9 @@ test_threads_give_same_bits(void)
 
 /* Items of a batch do not see each other: NaN in the second leaves the first alone. */
 static void
-test_nan_stays_in_its_item(void)
+test_nan_stays_in_its_item(gconstpointer data)
 {
-    g_autoptr(M2nModel) m = made_up_model();
+    g_autoptr(M2nModel) m = made_up_model_in(GPOINTER_TO_UINT(data));
     g_autofree float *x = m2n_made_up_fields(&small, 2, "x", 0);
     g_autofree float *alone = g_new(float, ITEM), *both = g_new(float, 2 * ITEM);
 
@@ -66,6 +72,47 @@ test_nan_stays_in_its_item(void)
     m2n_assert_close(both, alone, ITEM, 1e-6, 1e-6);
     for (gsize i = ITEM; i < 2 * ITEM; i++)
         g_assert_true(isnan(both[i]));
+}
+
+static double
+root_mean_square(const float *a, const float *b, gsize n)
+{
+    double sum = 0.0;
+
+    for (gsize i = 0; i < n; i++)
+        sum += ((double)a[i] - (double)b[i]) * ((double)a[i] - (double)b[i]);
+    return sqrt(sum / (double)n);
+}
+
+/* A forecast in fewer bits differs from the one in float32, by no more than roundings make: 2^-9 of a weight in
+ * BF16, half of 1/127 of the largest value in 8 bits.  A wrong scale or a swapped channel is off by as much as
+ * the field itself. */
+static void
+test_precision_is_close(gconstpointer data)
+{
+    const M2nPrecision precision = GPOINTER_TO_UINT(data);
+    const double most = precision == M2N_INT8 ? 3e-2 : 8e-3;
+    g_autoptr(M2nModel) exact = made_up_model(), rounded = made_up_model_in(precision);
+    g_autofree float *x = m2n_made_up_fields(&small, 2, "x", 0), *zero = g_new0(float, 2 * ITEM);
+    g_autofree float *want = g_new(float, 2 * ITEM), *got = g_new(float, 2 * ITEM);
+
+    forecast(exact, 2, 1, x, want);
+    forecast(rounded, 2, 1, x, got);
+    const double size = root_mean_square(want, zero, 2 * ITEM);
+    const double difference = root_mean_square(got, want, 2 * ITEM);
+    g_test_message("difference %.2e of %.2e", difference, size);
+    g_assert_cmpfloat(difference, <, most * size);
+    g_assert_cmpfloat(difference, >, 1e-5 * size);
+}
+
+static void
+test_precision_saves_memory(void)
+{
+    const M2nConfig c = M2N_CONFIG_DEFAULT;
+    const gsize all = m2n_model_memory(&c, M2N_FLOAT32);
+
+    g_assert_cmpuint(m2n_model_memory(&c, M2N_BF16), <, all * 6 / 10);
+    g_assert_cmpuint(m2n_model_memory(&c, M2N_INT8), <, all * 6 / 10);
 }
 
 static void
@@ -142,12 +189,26 @@ test_sessions_at_once(void)
         g_thread_join(t[i]);
 }
 
+static void
+add(const char *what, guint precision, GTestDataFunc run)
+{
+    g_autofree char *path =
+        g_strdup_printf("/engine/session/%s/%s", m2n_precision_name((M2nPrecision)precision), what);
+
+    g_test_add_data_func(path, GUINT_TO_POINTER(precision), run);
+}
+
 int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
-    g_test_add_func("/engine/session/threads-give-same-bits", test_threads_give_same_bits);
-    g_test_add_func("/engine/session/nan-stays-in-its-item", test_nan_stays_in_its_item);
+    for (guint p = 0; p < M2N_N_PRECISIONS; p++) {
+        add("threads-give-same-bits", p, test_threads_give_same_bits);
+        add("nan-stays-in-its-item", p, test_nan_stays_in_its_item);
+        if (p != M2N_FLOAT32)
+            add("is-close", p, test_precision_is_close);
+    }
+    g_test_add_func("/engine/session/precision-saves-memory", test_precision_saves_memory);
     g_test_add_func("/engine/session/memory", test_memory);
     g_test_add_func("/engine/session/cancel", test_cancel);
     g_test_add_func("/engine/session/sessions-at-once", test_sessions_at_once);

@@ -15,12 +15,14 @@ sys.path[:0] = [str(ROOT / "tests/plugin"), str(ROOT / "tests/lib")]
 TYPES = {"BOOL": 1, "U8": 1, "I8": 1, "F8_E5M2": 1, "F8_E4M3": 1, "I16": 2, "U16": 2, "F16": 2, "BF16": 2,
          "I32": 4, "U32": 4, "F32": 4, "I64": 8, "U64": 8, "F64": 8}
 FORECAST = {"met2net": 1, "model": "model.safetensors", "input": ["analysis.grib2"], "init_time": "latest",
-            "lead_time": "3h", "variables": ["t2m", "v10"], "initial_state": True,
+            "lead_time": "3h", "variables": ["t2m", "v10"], "initial_state": True, "precision": "int8",
             "output": {"crs": "EPSG:3857", "resampling": "nearest"}}
 OPTIONS = [
     "VARIABLE=t2m,u10\nINIT_TIME=2024-01-01T06:00:00Z\nLEAD_TIME=2h\nINITIAL_STATE=YES",
     "T_SRS=EPSG:3857\nRESAMPLING=nearest\nTHREADS=1\nMAX_MEMORY=64MB\nCACHE=NO",
     "T_SRS=+proj=laea +lat_0=52 +lon_0=10 +ellps=GRS80\nLEAD_TIME=PT6H\nINIT_TIME=latest",
+    "PRECISION=int8\nLEAD_TIME=2h",
+    "PRECISION=BF16\nPRECISION=float32\nVARIABLE=t2m",
     "LEAD_TIME=1d12h\nRESAMPLING=conservative\nTHREADS=ALL_CPUS\nMAX_MEMORY=1.5G",
     'T_SRS=GEOGCS["WGS 84",DATUM["WGS_1984",SPHEROID["WGS 84",6378137,298.257223563]],'
     'PRIMEM["Greenwich",0],UNIT["degree",0.0174532925199433]]',

@@ -158,6 +158,8 @@ class BadInput(fixture.Case):
                                 ("RESAMPLING=cubicc", "no way of resampling"),
                                 ("THREADS=0", 'option THREADS: "0"'),
                                 ("THREADS=many", 'option THREADS: "many"'),
+                                ("PRECISION=int4", 'option PRECISION: "int4": expected float32, bf16 or int8'),
+                                ("PRECISION=", 'option PRECISION: "": expected float32, bf16 or int8'),
                                 ("MAX_MEMORY=lots", 'option MAX_MEMORY: "lots" is not a size'),
                                 ("CACHE=maybe", 'option CACHE: "maybe": expected YES or NO'),
                                 ("MODEL=none.safetensors", "none.safetensors: No such file")):

@@ -268,7 +268,7 @@ numpy.save("zip.npy", gdal.Open("/vsizip/" + os.path.abspath("f.zip") + "/in/for
         for key in ("DCAP_RASTER", "DCAP_MULTIDIM_RASTER", "DCAP_VIRTUALIO"):
             self.assertEqual(meta[key], "YES")
         self.assertEqual(meta["DMD_CONNECTION_PREFIX"], "MET2NET:")
-        for option in ("MODEL", "VARIABLE", "INIT_TIME", "LEAD_TIME", "T_SRS", "THREADS", "MAX_MEMORY"):
+        for option in ("MODEL", "VARIABLE", "INIT_TIME", "LEAD_TIME", "T_SRS", "THREADS", "PRECISION", "MAX_MEMORY"):
             self.assertIn(f"name='{option}'", meta["DMD_OPENOPTIONLIST"])
         self.assertNotIn("DCAP_CREATECOPY", meta)
 

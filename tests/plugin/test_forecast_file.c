@@ -56,7 +56,8 @@ test_all_keys(Place *p, gconstpointer data)
         parse(p,
               "\xef\xbb\xbf{ \"met2net\" : 1, \"model\":\"m\",\"input\": [ \"\\u00e4 b\", \"m\"],\n"
               "\"init_time\": \"2024-01-28T00:00:00Z\", \"lead_time\": \"P5D\",\r\n"
-              "\t\"variables\": [\"t2m\", \"u\\u005f10\"], \"initial_state\": true,"
+              "\t\"variables\": [\"t2m\", \"u\\u005f10\"], \"initial_state\": "
+              "true,\"precision\":\"int8\","
               "\"output\": {\"resampling\": \"nearest\", \"crs\": \"EPSG:3857\"} } \n",
               &error);
     (void)data;
@@ -71,6 +72,7 @@ test_all_keys(Place *p, gconstpointer data)
     g_assert_cmpstr(spec->variables[1], ==, "u_10");
     g_assert_true(spec->initial_state);
     g_assert_cmpint(spec->resampling, ==, M2N_REGRID_NEAREST);
+    g_assert_cmpint(spec->precision, ==, M2N_INT8);
     g_assert_cmpstr(spec->crs, ==, "EPSG:3857");
 }
 
@@ -102,6 +104,8 @@ test_mistakes_have_a_place(Place *p, gconstpointer data)
         {"{\"variables\":[\"a\",]}", ":1:19: variables: expected a string"},
         {"{\"output\":{\"output\":{}}}", ":1:12: unknown key \"output\""},
         {"{\"lead_time\":\"24\"}", ":1:14: \"24\" is not a length of time"},
+        {"{\"precision\":\"int4\"}", ":1:14: \"int4\": expected float32, bf16 or int8"},
+        {"{\"precision\":8}", ":1:14: precision: expected a string"},
         {"{/**/\"met2net\":1}", ":1:2: key: expected a string"},
         {"{'met2net':1}", ":1:2: key: expected a string"},
     };

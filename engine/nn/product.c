@@ -1,0 +1,92 @@
+#include "engine/nn/product.h"
+
+#include "engine/ops/panel_bf16.h"
+#include "engine/ops/panel_int8.h"
+#include "engine/ops/panel_quantise.h"
+
+gsize
+m2n_matrix_floats(M2nPrecision precision, gsize out, gsize in)
+{
+    switch (precision) {
+    case M2N_INT8:
+        return m2n_panel_int8_packed_floats(out, in);
+    case M2N_BF16:
+        return m2n_panel_bf16_packed_floats(out, in);
+    default:
+        return m2n_panel_packed_floats(out, in);
+    }
+}
+
+void
+m2n_matrix_pack(M2nPrecision precision, gsize out, gsize in, const float *w, float *packed)
+{
+    switch (precision) {
+    case M2N_INT8:
+        m2n_panel_int8_pack(out, in, w, packed);
+        break;
+    case M2N_BF16:
+        m2n_panel_bf16_pack(out, in, w, packed);
+        break;
+    default:
+        m2n_panel_pack(out, in, w, packed);
+    }
+}
+
+void
+m2n_product_lay_out(M2nProductScratch *s, M2nArena *arena, M2nPrecision precision, gsize most,
+                    float *panel)
+{
+    *s = (M2nProductScratch){.panel = panel};
+    s->pair = m2n_arena_floats(arena, m2n_panel_pair_scratch(most, most));
+    if (precision == M2N_INT8) {
+        s->q = (gpointer)m2n_arena_floats(arena, most * M2N_PANEL / sizeof(float));
+        s->step = m2n_arena_floats(arena, M2N_PANEL);
+    } else if (precision == M2N_BF16) {
+        s->wide = m2n_arena_floats(arena, m2n_panel_bf16_space());
+    }
+}
+
+static void
+product_int8(const M2nMatrix *m, const M2nProductScratch *s, gsize n, const M2nOperand *x, float *y,
+             gsize y_stride, const float *next, gsize next_floats)
+{
+    for (gsize k = 0; k < n; k++) {
+        m2n_panel_quantise(m->in, x->x + k * x->stride, x->scale, x->shift, s->q, s->step);
+        m2n_panel_int8_gemm(m->out, m->in, m->packed, m->bias, s->q, s->step, y + k * y_stride,
+                            k == 0 ? next : NULL, next_floats);
+    }
+}
+
+/* x with its norm applied. */
+static M2nOperand
+scaled(const M2nMatrix *m, const M2nProductScratch *s, gsize n, M2nOperand x)
+{
+    const gsize size = m->in * M2N_PANEL;
+
+    if (x.scale == NULL)
+        return x;
+    for (gsize k = 0; k < n; k++)
+        m2n_panel_combine(m->in, 1, (const float *[]){x.x + k * x.stride}, &x.scale, x.shift,
+                          s->panel + k * size);
+    return (M2nOperand){s->panel, size, NULL, NULL};
+}
+
+void
+m2n_product(const M2nMatrix *m, const M2nProductScratch *s, gsize n, M2nOperand x, float *y,
+            gsize y_stride, const float *next, gsize next_floats)
+{
+    if (m->precision == M2N_INT8) {
+        product_int8(m, s, n, &x, y, y_stride, next, next_floats);
+        return;
+    }
+    x = scaled(m, s, n, x);
+    const float *const from[] = {x.x, x.x + x.stride};
+    float *const to[] = {y, y + y_stride};
+    if (m->precision == M2N_BF16)
+        m2n_panel_bf16_gemm(m->out, m->in, m->packed, m->bias, n, from, to, s->wide);
+    else if (n == 2)
+        m2n_panel_gemm_pair(m->out, m->in, m->packed, m->bias, from, to, s->pair, next,
+                            next_floats);
+    else
+        m2n_panel_gemm(m->out, m->in, m->packed, m->bias, x.x, y, next, next_floats);
+}

@@ -1,0 +1,47 @@
+/* One matrix product of the translator, in the precision of its weights; inside engine/nn only.
+ *
+ *   y = W (scale x + shift) + bias          for one or two panels (engine/ops/panel_gemm.h)
+ *
+ * The norm that rides along and the rounding of x to 8 bits are passes over one panel in L1. */
+#pragma once
+#include "engine/base/arena.h"
+#include "engine/nn/precision.h"
+#include "engine/ops/panel.h"
+
+G_BEGIN_DECLS
+
+typedef struct {
+    M2nPrecision precision;
+    gsize out, in;
+    const float *packed; /* as the kernel of the precision wants it */
+    const float *bias;   /* [out] or NULL */
+} M2nMatrix;
+
+gsize m2n_matrix_floats(M2nPrecision precision, gsize out, gsize in); /* of `packed` */
+void m2n_matrix_pack(M2nPrecision precision, gsize out, gsize in, const float *w, float *packed);
+
+/* A thread's space. */
+typedef struct {
+    float *panel; /* [2][in][32]: x scaled; of the widest matrix that is given a scale */
+    float *pair;  /* what m2n_panel_gemm_pair() needs */
+    guint8 *q;    /* [in][32]: x in 8 bits */
+    float *step;  /* [32] */
+    float *wide;  /* weights of a few rows in float32 */
+} M2nProductScratch;
+
+/* For matrices of up to `most` rows and columns; `panel` is the caller's.  Pointers are NULL when the arena
+ * measures. */
+void m2n_product_lay_out(M2nProductScratch *s, M2nArena *arena, M2nPrecision precision, gsize most,
+                         float *panel);
+
+typedef struct {
+    const float *x;
+    gsize stride;               /* floats to the second panel */
+    const float *scale, *shift; /* [in], or both NULL: x as it is */
+} M2nOperand;
+
+/* n panels, 1 or 2; next, next_floats: a hint, see m2n_panel_gemm(). */
+void m2n_product(const M2nMatrix *m, const M2nProductScratch *s, gsize n, M2nOperand x, float *y,
+                 gsize y_stride, const float *next, gsize next_floats);
+
+G_END_DECLS
