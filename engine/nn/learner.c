@@ -105,7 +105,6 @@ lay_out_worker(const M2nLearner *l, M2nArena *a, M2nWorker *w)
         w->activated[i] = m2n_arena_floats(a, c->hid_S * plane);
     }
     w->gradient = m2n_arena_floats(a, largest_part(l));
-    w->scale = m2n_arena_floats(a, 2 * MAX(c->hid_S, c->hid_T));
     w->gemm = m2n_arena_floats(a, m2n_gemm_scratch());
     w->op = m2n_arena_floats(a, op_scratch(l));
 }

@@ -4,9 +4,9 @@
 #include "engine/nn/learner_private.h"
 #include "engine/ops/activation.h"
 #include "engine/ops/activation_backward.h"
-#include "engine/ops/attention.h"
 #include "engine/ops/attention_backward.h"
 #include "engine/ops/norm_backward.h"
+#include "engine/ops/pointwise.h"
 
 static float *
 gradient(const M2nLearner *l, const M2nWorker *w, gsize offset)
@@ -15,10 +15,10 @@ gradient(const M2nLearner *l, const M2nWorker *w, gsize offset)
 }
 
 static void
-apply(const M2nLearner *l, const M2nWorker *w, float *y, const float *conv, gsize gamma, gsize beta,
+apply(const M2nLearner *l, float *y, const float *conv, gsize gamma, gsize beta,
       const M2nRowNorm *norm, gsize row)
 {
-    m2n_apply_norm(w, l->config.hid_T, l->hw, 1, y, conv, l->weights + gamma, l->weights + beta,
+    m2n_apply_norm(l->config.hid_T, l->hw, 1, y, conv, l->weights + gamma, l->weights + beta,
                    norm->mean + row, norm->rstd + row);
 }
 
@@ -28,29 +28,16 @@ static void
 rows_normed(gsize begin, gsize end, guint thread, gpointer data)
 {
     const M2nLearner *l = data;
-    const M2nWorker *w = &l->worker[thread];
     const M2nBlockAt *b = &l->places.block[l->layer];
     const M2nTrace *t = l->t;
     const gsize n = l->config.hid_T * l->hw;
 
-    for (gsize r = begin; r < end; r++) {
-        apply(l, w, l->q + r * n, t->q + r * n, b->q.gamma, b->q.beta, &t->norm_q, r);
-        apply(l, w, l->k + r * n, t->k + r * n, b->k.gamma, b->k.beta, &t->norm_k, r);
-        apply(l, w, l->v + r * n, t->v + r * n, b->v.gamma, b->v.beta, &t->norm_v, r);
-    }
-}
-
-static void
-items_attend(gsize begin, gsize end, guint thread, gpointer data)
-{
-    const M2nLearner *l = data;
-    const gsize v = l->config.variables, item = v * l->config.hid_T * l->hw;
-    const M2nAttention shape = {v, l->config.hid_T, l->hw};
-
     (void)thread;
-    for (gsize b = begin; b < end; b++)
-        m2n_attention(&shape, l->mixed + b * item, l->attention + b * M2N_HEADS * v * v,
-                      l->q + b * item, l->k + b * item, l->v + b * item);
+    for (gsize r = begin; r < end; r++) {
+        apply(l, l->q + r * n, t->q + r * n, b->q.gamma, b->q.beta, &t->norm_q, r);
+        apply(l, l->k + r * n, t->k + r * n, b->k.gamma, b->k.beta, &t->norm_k, r);
+        apply(l, l->v + r * n, t->v + r * n, b->v.gamma, b->v.beta, &t->norm_v, r);
+    }
 }
 
 /* x = norm_1(z + SiLU(norm(post))) again, as the gradients of the temporal unit need it */
@@ -58,27 +45,20 @@ static void
 rows_x(gsize begin, gsize end, guint thread, gpointer data)
 {
     const M2nLearner *l = data;
-    const M2nWorker *w = &l->worker[thread];
     const M2nBlockAt *b = &l->places.block[l->layer];
     const gsize n = l->config.hid_T * l->hw;
 
+    (void)thread;
     for (gsize r = begin; r < end; r++) {
-        float *x = l->x + r * n;
-        const float *z = l->z + r * n;
-
-        apply(l, w, x, l->t->post + r * n, b->post.gamma, b->post.beta, &l->t->norm_post, r);
-        m2n_silu(x, x, n);
-#pragma omp simd
-        for (gsize i = 0; i < n; i++)
-            x[i] += z[i];
-        apply(l, w, x, x, b->norm_1[0], b->norm_1[1], &l->t->norm_1, r);
+        m2n_learner_post(l, r, l->x + r * n, l->t->post + r * n, l->z + r * n);
+        apply(l, l->x + r * n, l->x + r * n, b->norm_1[0], b->norm_1[1], &l->t->norm_1, r);
     }
 }
 
 void
 m2n_learner_block_middle(M2nLearner *l)
 {
-    m2n_parallel_for(l->pool, l->rows, rows_x, l);
+    m2n_learner_rows(l, rows_x);
 }
 
 /* ---- backward ------------------------------------------------------------------------------- */
@@ -91,33 +71,36 @@ rows_post(gsize begin, gsize end, guint thread, gpointer data)
     const M2nWorker *w = &l->worker[thread];
     const M2nBlockAt *b = &l->places.block[l->layer];
     const M2nTrace *t = l->t;
-    const gsize d = l->config.hid_T, n = d * l->hw;
-    const M2nGroupNorm norm = {d, l->hw, 1};
-    float *normed = w->row[0], *sum = w->row[1], *ds = w->row[2], *dpost = w->row[3];
+    const float *gamma_1 = l->weights + b->norm_1[0], *gamma = l->weights + b->post.gamma;
+    const gsize d = l->config.hid_T, hw = l->hw, n = d * hw;
+    float *sum = w->row[0], *ds = w->row[1], *normed = w->row[2];
 
     for (gsize r = begin; r < end; r++) {
-        const float *z = l->z + r * n, *post = t->post + r * n;
-        float *dz = l->dz + r * n;
+        const float *post = t->post + r * n, rstd_1 = t->norm_1.rstd[r],
+                    rstd = t->norm_post.rstd[r];
+        float *dz = l->dz + r * n, k[2];
 
-        apply(l, w, normed, post, b->post.gamma, b->post.beta, &t->norm_post, r);
-        m2n_silu(sum, normed, n);
-#pragma omp simd
-        for (gsize i = 0; i < n; i++)
-            sum[i] += z[i];
-        memset(ds, 0, n * sizeof *ds);
-        m2n_group_norm_backward(&norm, ds, dz, sum, l->weights + b->norm_1[0], t->norm_1.mean + r,
-                                t->norm_1.rstd + r, gradient(l, w, b->norm_1[0]),
-                                gradient(l, w, b->norm_1[1]));
-        memcpy(dz, ds, n * sizeof *dz);
-        m2n_silu_backward(ds, ds, normed, n);
-        memset(dpost, 0, n * sizeof *dpost);
-        m2n_group_norm_backward(&norm, dpost, ds, post, l->weights + b->post.gamma,
-                                t->norm_post.mean + r, t->norm_post.rstd + r,
-                                gradient(l, w, b->post.gamma), gradient(l, w, b->post.beta));
+        m2n_learner_post(l, r, sum, post, l->z + r * n);
+        m2n_group_norm_coefficients(d, hw, dz, sum, gamma_1, t->norm_1.mean[r], rstd_1, &k[0],
+                                    &k[1], gradient(l, w, b->norm_1[0]),
+                                    gradient(l, w, b->norm_1[1]));
+        for (gsize c = 0; c < d; c++) {
+            const gsize p = c * hw;
+
+            m2n_blend(dz + p, dz + p, sum + p, hw, rstd_1 * gamma_1[c], k[0], k[1]);
+            m2n_norm_channel(normed, post + p, hw, gamma[c], l->weights[b->post.beta + c],
+                             t->norm_post.mean[r], rstd);
+            m2n_silu_backward(ds + p, dz + p, normed, hw);
+        }
+        m2n_group_norm_coefficients(d, hw, ds, post, gamma, t->norm_post.mean[r], rstd, &k[0],
+                                    &k[1], gradient(l, w, b->post.gamma),
+                                    gradient(l, w, b->post.beta));
+        for (gsize c = 0; c < d; c++)
+            m2n_blend(ds + c * hw, ds + c * hw, post + c * hw, hw, rstd * gamma[c], k[0], k[1]);
         if (l->learn)
-            m2n_linear_weight(w, gradient(l, w, b->post.weight), NULL, dpost, l->mixed + r * n, d,
-                              d, l->hw);
-        m2n_linear_input(w, l->dy + r * n, dpost, d, d, l->hw, l->weights + b->post.weight, FALSE);
+            m2n_linear_weight(w, gradient(l, w, b->post.weight), NULL, ds, l->mixed + r * n, d, d,
+                              hw);
+        m2n_linear_input(w, l->dy + r * n, ds, d, d, hw, l->weights + b->post.weight, FALSE);
     }
 }
 
@@ -148,7 +131,6 @@ project_backward(const M2nLearner *l, const M2nWorker *w, const M2nProjectionAt 
     const M2nGroupNorm norm = {d, l->hw, 1};
     float *dconv = w->row[0];
 
-    memset(dconv, 0, n * sizeof *dconv);
     m2n_group_norm_backward(&norm, dconv, dnormed + r * n, conv + r * n, l->weights + at->gamma,
                             row_norm->mean + r, row_norm->rstd + r, gradient(l, w, at->gamma),
                             gradient(l, w, at->beta));
@@ -177,12 +159,12 @@ m2n_learner_attention_backward(M2nLearner *l)
 {
     const gsize all = l->rows * l->config.hid_T * l->hw * sizeof(float);
 
-    m2n_parallel_for(l->pool, l->rows, rows_normed, l);
-    m2n_parallel_for(l->pool, l->batch, items_attend, l);
-    m2n_parallel_for(l->pool, l->rows, rows_post, l);
+    m2n_learner_rows(l, rows_normed);
+    m2n_learner_attend(l);
+    m2n_learner_rows(l, rows_post);
     memset(l->x, 0, all);
     memset(l->dt, 0, all);
     memset(l->mixed, 0, all);
     m2n_parallel_for(l->pool, (gsize)l->batch * M2N_HEADS, heads_backward, l);
-    m2n_parallel_for(l->pool, l->rows, rows_project, l);
+    m2n_learner_rows(l, rows_project);
 }

@@ -65,7 +65,7 @@ run_end(M2nLearner *l, const M2nLinearAt *at, gsize bias_size, M2nTask task)
 {
     if (l->learn)
         m2n_learner_begin_part(l, at->weight, at->bias + bias_size);
-    m2n_parallel_for(l->pool, l->rows, task, l);
+    m2n_learner_rows(l, task);
     if (l->learn)
         end_part(l, at->weight, at->bias + bias_size);
 }

@@ -75,10 +75,9 @@ norm_silu_backward(const M2nLearner *l, const M2nWorker *w, const M2nStageAt *at
     const M2nGroupNorm norm = {l->config.hid_S, hw, GROUPS};
     const gsize n = l->config.hid_S * hw;
 
-    m2n_apply_norm(w, l->config.hid_S, hw, GROUPS, normed, conv, l->query + at->gamma,
+    m2n_apply_norm(l->config.hid_S, hw, GROUPS, normed, conv, l->query + at->gamma,
                    l->query + at->beta, mean, rstd);
     m2n_silu_backward(da, da, normed, n);
-    memset(dconv, 0, n * sizeof *dconv);
     m2n_group_norm_backward(&norm, dconv, da, conv, l->query + at->gamma, mean, rstd,
                             m2n_worker_gradient(l, w, at->gamma),
                             m2n_worker_gradient(l, w, at->beta));

@@ -8,6 +8,7 @@
 #include "engine/ops/depthwise.h"
 #include "engine/ops/group_norm.h"
 #include "engine/ops/norm_backward.h"
+#include "engine/ops/pointwise.h"
 
 static gsize
 channels(const M2nLearner *l)
@@ -49,27 +50,50 @@ rows_project(gsize begin, gsize end, guint thread, gpointer data)
 }
 
 static void
-items_attend(gsize begin, gsize end, guint thread, gpointer data)
+heads_attend(gsize begin, gsize end, guint thread, gpointer data)
 {
     const M2nLearner *l = data;
     const gsize v = l->config.variables, item = v * l->config.hid_T * l->hw;
     const M2nAttention shape = {v, l->config.hid_T, l->hw};
 
     (void)thread;
-    for (gsize b = begin; b < end; b++)
-        m2n_attention(&shape, l->mixed + b * item, l->attention + b * M2N_HEADS * v * v,
-                      l->q + b * item, l->k + b * item, l->v + b * item);
+    for (gsize i = begin; i < end; i++) {
+        const gsize b = i / M2N_HEADS, at = b * item;
+
+        m2n_attention(&shape, i % M2N_HEADS, l->mixed + at, l->attention + b * M2N_HEADS * v * v,
+                      l->q + at, l->k + at, l->v + at);
+    }
 }
 
-/* Sums of each channel of one row, for the batch norm that follows. */
-static void
-channel_moments(M2nLearner *l, gsize row, const float *x)
+void
+m2n_learner_attend(M2nLearner *l)
 {
-    const gsize d = l->config.hid_T;
+    m2n_parallel_for(l->pool, (gsize)l->batch * M2N_HEADS, heads_attend, l);
+}
 
-    for (gsize c = 0; c < d; c++)
-        m2n_moments(x + c * l->hw, l->hw, 0.0f, &l->row_sum[row * d + c],
-                    &l->row_product[row * d + c]);
+/* Sums of channel c of one row, for the batch norm that follows. */
+static void
+channel_moments(M2nLearner *l, gsize row, gsize c, const float *x)
+{
+    const gsize at = row * l->config.hid_T + c;
+
+    m2n_moments(x, l->hw, 0.0f, &l->row_sum[at], &l->row_product[at]);
+}
+
+void
+m2n_learner_post(const M2nLearner *l, gsize r, float *sum, const float *post, const float *z)
+{
+    const M2nBlockAt *b = &l->places.block[l->layer];
+    const M2nRowNorm *norm = &l->t->norm_post;
+
+    for (gsize c = 0; c < l->config.hid_T; c++) {
+        const gsize p = c * l->hw;
+
+        m2n_norm_channel(sum + p, post + p, l->hw, l->weights[b->post.gamma + c],
+                         l->weights[b->post.beta + c], norm->mean[r], norm->rstd[r]);
+        m2n_silu(sum + p, sum + p, l->hw);
+        m2n_add_scaled(sum + p, sum + p, z + p, l->hw, 1.0f);
+    }
 }
 
 /* x = norm_1(z + SiLU(norm(post))) */
@@ -79,21 +103,24 @@ rows_post(gsize begin, gsize end, guint thread, gpointer data)
     M2nLearner *l = data;
     const M2nWorker *w = &l->worker[thread];
     const M2nBlockAt *b = &l->places.block[l->layer];
-    const gsize d = l->config.hid_T, n = d * l->hw;
-    const M2nGroupNorm shape = {d, l->hw, 1};
+    const float *weights = l->weights;
+    const M2nTrace *t = l->t;
+    const gsize d = l->config.hid_T, hw = l->hw, n = d * hw;
+    const M2nGroupNorm shape = {d, hw, 1};
 
     for (gsize r = begin; r < end; r++) {
-        float *x = l->x + r * n;
+        float *x = l->x + r * n, *post = t->post + r * n;
         const float *z = l->z + r * n;
 
-        project(l, w, &b->post, l->mixed + r * n, l->t->post + r * n, x, &l->t->norm_post, r);
-        m2n_silu(x, x, n);
-#pragma omp simd
-        for (gsize i = 0; i < n; i++)
-            x[i] += z[i];
-        m2n_group_norm(&shape, x, x, l->weights + b->norm_1[0], l->weights + b->norm_1[1],
-                       l->t->norm_1.mean + r, l->t->norm_1.rstd + r);
-        channel_moments(l, r, x);
+        m2n_linear(w, post, l->mixed + r * n, d, d, hw, weights + b->post.weight, NULL);
+        m2n_group_norm_statistics(&shape, post, t->norm_post.mean + r, t->norm_post.rstd + r);
+        m2n_learner_post(l, r, x, post, z);
+        m2n_group_norm_statistics(&shape, x, t->norm_1.mean + r, t->norm_1.rstd + r);
+        for (gsize c = 0; c < d; c++) {
+            m2n_norm_channel(x + c * hw, x + c * hw, hw, weights[b->norm_1[0] + c],
+                             weights[b->norm_1[1] + c], t->norm_1.mean[r], t->norm_1.rstd[r]);
+            channel_moments(l, r, c, x + c * hw);
+        }
     }
 }
 
@@ -121,17 +148,34 @@ finish_statistics(M2nLearner *l, guint which, gboolean again)
     m2n_learner_fold(l, which);
 }
 
-/* y = x + factor scale[c] branch */
-static void
-add_residual(const M2nLearner *l, float *y, const float *x, const float *branch, const float *scale,
-             float factor)
-{
-    for (gsize c = 0; c < l->config.hid_T; c++) {
-        const float s = factor * scale[c];
+typedef struct {
+    const M2nLearner *l;
+    gsize r;
+    float *hidden;
+} Row;
 
-#pragma omp simd
-        for (gsize p = c * l->hw; p < (c + 1) * l->hw; p++)
-            y[p] = x[p] + s * branch[p];
+/* g = gelu(proj_1), dw5 and dw7 of it, for some groups of channels */
+static void
+gate_channels(const M2nWorker *w, gsize begin, gsize end, gconstpointer data)
+{
+    const Row *row = data;
+    const M2nLearner *l = row->l;
+    const M2nBlockAt *b = &l->places.block[l->layer];
+    const float *weights = l->weights;
+    const gsize d = l->config.hid_T;
+
+    (void)w;
+    for (gsize c = begin * M2N_CHAIN; c < MIN(end * M2N_CHAIN, d); c += M2N_CHAIN) {
+        const gsize some = MIN(M2N_CHAIN, d - c), at = (row->r * d + c) * l->hw;
+        const M2nDepthwise five = {some, l->height, l->width, 5, 1},
+                           seven = {some, l->height, l->width, 7, 3};
+        float *g = row->hidden + c * l->hw;
+
+        m2n_gelu(g, l->t->proj_1 + at, some * l->hw);
+        m2n_depthwise(&five, l->t->dw5 + at, g, weights + b->dw5.weight + 25 * c,
+                      weights + b->dw5.bias + c);
+        m2n_depthwise(&seven, l->t->dw7 + at, l->t->dw5 + at, weights + b->dw7.weight + 49 * c,
+                      weights + b->dw7.bias + c);
     }
 }
 
@@ -144,34 +188,51 @@ rows_gate(gsize begin, gsize end, guint thread, gpointer data)
     const M2nBlockAt *b = &l->places.block[l->layer];
     const M2nTrace *t = l->t;
     const float *weights = l->weights;
-    const gsize d = l->config.hid_T, n = d * l->hw;
-    const M2nDepthwise five = {d, l->height, l->width, 5, 1},
-                       seven = {d, l->height, l->width, 7, 3};
+    const gsize d = l->config.hid_T, hw = l->hw, n = d * hw;
     float *y = w->row[0], *g = w->row[1], *out = w->row[2];
 
     for (gsize r = begin; r < end; r++) {
         const gsize at = r * n;
-        float *conv1 = t->conv1 + at;
+        const float keep = m2n_learner_keep(l, 0, r);
+        const Row row = {l, r, g};
 
-        m2n_batch_norm_apply(d, l->hw, y, l->x + at, l->scale, l->shift);
-        m2n_linear(w, t->proj_1 + at, y, d, d, l->hw, weights + b->proj_1.weight,
+        m2n_batch_norm_apply(d, hw, y, l->x + at, l->scale, l->shift);
+        m2n_linear(w, t->proj_1 + at, y, d, d, hw, weights + b->proj_1.weight,
                    weights + b->proj_1.bias);
-        m2n_gelu(g, t->proj_1 + at, n);
-        m2n_depthwise(&five, t->dw5 + at, g, weights + b->dw5.weight, weights + b->dw5.bias);
-        m2n_depthwise(&seven, t->dw7 + at, t->dw5 + at, weights + b->dw7.weight,
-                      weights + b->dw7.bias);
-        m2n_linear(w, conv1, t->dw7 + at, d, d, l->hw, weights + b->conv1.weight,
+        m2n_share(w, (d + M2N_CHAIN - 1) / M2N_CHAIN, gate_channels, &row);
+        m2n_linear(w, t->conv1 + at, t->dw7 + at, d, d, hw, weights + b->conv1.weight,
                    weights + b->conv1.bias);
-#pragma omp simd
-        for (gsize i = 0; i < n; i++)
-            g[i] *= conv1[i];
-        m2n_linear(w, out, g, d, d, l->hw, weights + b->proj_2.weight, weights + b->proj_2.bias);
-#pragma omp simd
-        for (gsize i = 0; i < n; i++)
-            out[i] += y[i];
-        add_residual(l, t->middle + at, l->x + at, out, weights + b->layer_scale[0],
-                     m2n_learner_keep(l, 0, r));
-        channel_moments(l, r, t->middle + at);
+        m2n_multiply(g, g, t->conv1 + at, n);
+        m2n_linear(w, out, g, d, d, hw, weights + b->proj_2.weight, weights + b->proj_2.bias);
+        for (gsize c = 0; c < d; c++) {
+            const gsize p = c * hw;
+            float *middle = t->middle + at + p;
+
+            m2n_add_scaled(out + p, out + p, y + p, hw, 1.0f);
+            m2n_add_scaled(middle, l->x + at + p, out + p, hw,
+                           keep * weights[b->layer_scale[0] + c]);
+            channel_moments(l, r, c, middle);
+        }
+    }
+}
+
+/* gelu(dw3(wide)) of some groups of channels */
+static void
+mlp_channels(const M2nWorker *w, gsize begin, gsize end, gconstpointer data)
+{
+    const Row *row = data;
+    const M2nLearner *l = row->l;
+    const M2nBlockAt *b = &l->places.block[l->layer];
+    const gsize d = 4 * l->config.hid_T;
+
+    (void)w;
+    for (gsize c = begin * M2N_CHAIN; c < MIN(end * M2N_CHAIN, d); c += M2N_CHAIN) {
+        const M2nDepthwise three = {MIN(M2N_CHAIN, d - c), l->height, l->width, 3, 1};
+        float *hidden = row->hidden + c * l->hw;
+
+        m2n_depthwise(&three, hidden, l->t->wide + (row->r * d + c) * l->hw,
+                      l->weights + b->dw3.weight + 9 * c, l->weights + b->dw3.bias + c);
+        m2n_gelu(hidden, hidden, three.channels * l->hw);
     }
 }
 
@@ -184,26 +245,27 @@ rows_mlp(gsize begin, gsize end, guint thread, gpointer data)
     const M2nBlockAt *b = &l->places.block[l->layer];
     const M2nTrace *t = l->t;
     const float *weights = l->weights;
-    const gsize d = l->config.hid_T, n = d * l->hw;
-    const M2nDepthwise three = {4 * d, l->height, l->width, 3, 1};
-    const M2nGroupNorm norm = {d, l->hw, 1};
+    const gsize d = l->config.hid_T, hw = l->hw, n = d * hw;
+    const M2nGroupNorm norm = {d, hw, 1};
     float *y = w->row[0], *wide = w->wide[0];
 
     for (gsize r = begin; r < end; r++) {
         const float *middle = t->middle + r * n, *x = l->x + r * n;
+        const float keep = m2n_learner_keep(l, 1, r);
+        const Row row = {l, r, wide};
         float *sum = t->sum + r * n;
 
-        m2n_batch_norm_apply(d, l->hw, y, middle, l->scale, l->shift);
-        m2n_linear(w, t->wide + 4 * r * n, y, 4 * d, d, l->hw, weights + b->fc1.weight,
+        m2n_batch_norm_apply(d, hw, y, middle, l->scale, l->shift);
+        m2n_linear(w, t->wide + 4 * r * n, y, 4 * d, d, hw, weights + b->fc1.weight,
                    weights + b->fc1.bias);
-        m2n_depthwise(&three, wide, t->wide + 4 * r * n, weights + b->dw3.weight,
-                      weights + b->dw3.bias);
-        m2n_gelu(wide, wide, 4 * n);
-        m2n_linear(w, y, wide, d, 4 * d, l->hw, weights + b->fc2.weight, weights + b->fc2.bias);
-        add_residual(l, sum, middle, y, weights + b->layer_scale[1], m2n_learner_keep(l, 1, r));
-#pragma omp simd
-        for (gsize i = 0; i < n; i++)
-            sum[i] += 2.0f * x[i];
+        m2n_share(w, (4 * d + M2N_CHAIN - 1) / M2N_CHAIN, mlp_channels, &row);
+        m2n_linear(w, y, wide, d, 4 * d, hw, weights + b->fc2.weight, weights + b->fc2.bias);
+        for (gsize c = 0; c < d; c++) {
+            const gsize p = c * hw;
+
+            m2n_add_scaled(sum + p, middle + p, y + p, hw, keep * weights[b->layer_scale[1] + c]);
+            m2n_add_scaled(sum + p, sum + p, x + p, hw, 2.0f);
+        }
         m2n_group_norm(&norm, l->z + r * n, sum, weights + b->norm_2[0], weights + b->norm_2[1],
                        t->norm_2.mean + r, t->norm_2.rstd + r);
     }
@@ -213,13 +275,13 @@ void
 m2n_learner_block(M2nLearner *l, gboolean again)
 {
     l->t = &l->trace[l->layer];
-    m2n_parallel_for(l->pool, l->rows, rows_project, l);
-    m2n_parallel_for(l->pool, l->batch, items_attend, l);
-    m2n_parallel_for(l->pool, l->rows, rows_post, l);
+    m2n_learner_rows(l, rows_project);
+    m2n_learner_attend(l);
+    m2n_learner_rows(l, rows_post);
     finish_statistics(l, 0, again);
-    m2n_parallel_for(l->pool, l->rows, rows_gate, l);
+    m2n_learner_rows(l, rows_gate);
     finish_statistics(l, 1, again);
-    m2n_parallel_for(l->pool, l->rows, rows_mlp, l);
+    m2n_learner_rows(l, rows_mlp);
 }
 
 /* ---- the whole ------------------------------------------------------------------------------ */
@@ -267,7 +329,7 @@ void
 m2n_learner_block_input(M2nLearner *l, const float *latent)
 {
     l->latent = latent;
-    m2n_parallel_for(l->pool, l->rows, l->layer == 0 ? rows_in : rows_again, l);
+    m2n_learner_rows(l, l->layer == 0 ? rows_in : rows_again);
 }
 
 void
@@ -278,8 +340,8 @@ m2n_learner_translate(M2nLearner *l, float *weights, const guint8 *keep, const f
     l->keep = keep;
     l->latent = latent;
     l->out = out;
-    m2n_parallel_for(l->pool, l->rows, rows_in, l);
+    m2n_learner_rows(l, rows_in);
     for (l->layer = 0; l->layer < l->config.N_T; l->layer++)
         m2n_learner_block(l, FALSE);
-    m2n_parallel_for(l->pool, l->rows, rows_out, l);
+    m2n_learner_rows(l, rows_out);
 }

@@ -6,6 +6,77 @@
 #include "engine/ops/batch_norm.h"
 #include "engine/ops/gemm.h"
 #include "engine/ops/norm_backward.h"
+#include "engine/ops/pointwise.h"
+
+/* ---- threads -------------------------------------------------------------------------------- */
+
+void
+m2n_learner_rows(M2nLearner *l, M2nTask task)
+{
+    const gsize whole = l->rows / l->threads * l->threads;
+    M2nWorker *first = &l->worker[0];
+
+    m2n_parallel_for(l->pool, whole, task, l);
+    if (whole == l->rows)
+        return;
+    first->pool = l->threads > 1 ? l->pool : NULL;
+    first->team = l->worker;
+    task(whole, l->rows, 0, l);
+    first->pool = NULL;
+}
+
+typedef struct {
+    const M2nWorker *team;
+    M2nShare task;
+    gconstpointer data;
+} Share;
+
+static void
+share(gsize begin, gsize end, guint thread, gpointer data)
+{
+    const Share *s = data;
+
+    s->task(&s->team[thread], begin, end, s->data);
+}
+
+void
+m2n_share(const M2nWorker *w, gsize n, M2nShare task, gconstpointer data)
+{
+    Share s = {w->team, task, data};
+
+    if (w->pool == NULL)
+        task(w, 0, n, data);
+    else
+        m2n_parallel_for(w->pool, n, share, &s);
+}
+
+/* ---- matrix products ------------------------------------------------------------------------ */
+
+typedef struct {
+    gboolean ta, tb, add;
+    gsize m, n, k, lda, ldb;
+    const float *a, *b;
+    float *c; /* [m][n] */
+} Product;
+
+#define COLUMNS 32u /* as wide as a panel of m2n_gemm */
+
+/* columns begin * COLUMNS ... */
+static void
+multiply(const M2nWorker *w, gsize begin, gsize end, gconstpointer data)
+{
+    const Product *p = data;
+    const gsize j = begin * COLUMNS, n = MIN(end * COLUMNS, p->n) - j;
+
+    m2n_gemm(p->ta, p->tb, p->m, n, p->k, p->a, p->lda, p->b + (p->tb ? j * p->ldb : j), p->ldb,
+             p->add, p->c + j, p->n, w->gemm);
+}
+
+static void
+product(const M2nWorker *w, const Product *p)
+{
+    m2n_share(w, (p->n + COLUMNS - 1) / COLUMNS, multiply, p);
+}
 
 void
 m2n_linear(const M2nWorker *w, float *y, const float *x, gsize out, gsize in, gsize n,
@@ -18,21 +89,21 @@ m2n_linear(const M2nWorker *w, float *y, const float *x, gsize out, gsize in, gs
         for (gsize i = o * n; i < (o + 1) * n; i++)
             y[i] = b;
     }
-    m2n_gemm(FALSE, FALSE, out, n, in, weight, in, x, n, bias != NULL, y, n, w->gemm);
+    product(w, &(Product){FALSE, FALSE, bias != NULL, out, n, in, in, n, weight, x, y});
 }
 
 void
 m2n_linear_input(const M2nWorker *w, float *dx, const float *dy, gsize out, gsize in, gsize n,
                  const float *weight, gboolean add)
 {
-    m2n_gemm(TRUE, FALSE, in, n, out, weight, in, dy, n, add, dx, n, w->gemm);
+    product(w, &(Product){TRUE, FALSE, add, in, n, out, in, n, weight, dy, dx});
 }
 
 void
 m2n_linear_weight(const M2nWorker *w, float *dweight, float *dbias, const float *dy, const float *x,
                   gsize out, gsize in, gsize n)
 {
-    m2n_gemm(FALSE, TRUE, out, in, n, dy, n, x, n, TRUE, dweight, in, w->gemm);
+    product(w, &(Product){FALSE, TRUE, TRUE, out, in, n, n, n, dy, x, dweight});
     for (gsize o = 0; dbias != NULL && o < out; o++) {
         double sum, square;
 
@@ -41,20 +112,26 @@ m2n_linear_weight(const M2nWorker *w, float *dweight, float *dbias, const float 
     }
 }
 
+/* ---- norms ---------------------------------------------------------------------------------- */
+
 void
-m2n_apply_norm(const M2nWorker *w, gsize channels, gsize hw, gsize groups, float *y, const float *x,
-               const float *gamma, const float *beta, const float *mean, const float *rstd)
+m2n_norm_channel(float *y, const float *x, gsize hw, float gamma, float beta, float mean,
+                 float rstd)
+{
+    const double s = (double)gamma * (double)rstd;
+
+    m2n_scale_shift(y, x, hw, (float)s, (float)((double)beta - (double)mean * s));
+}
+
+void
+m2n_apply_norm(gsize channels, gsize hw, gsize groups, float *y, const float *x, const float *gamma,
+               const float *beta, const float *mean, const float *rstd)
 {
     const gsize per_group = channels / groups;
-    float *scale = w->scale, *shift = w->scale + channels;
 
-    for (gsize c = 0; c < channels; c++) {
-        const double s = (double)gamma[c] * (double)rstd[c / per_group];
-
-        scale[c] = (float)s;
-        shift[c] = (float)((double)beta[c] - (double)mean[c / per_group] * s);
-    }
-    m2n_batch_norm_apply(channels, hw, y, x, scale, shift);
+    for (gsize c = 0; c < channels; c++)
+        m2n_norm_channel(y + c * hw, x + c * hw, hw, gamma[c], beta[c], mean[c / per_group],
+                         rstd[c / per_group]);
 }
 
 float

@@ -5,6 +5,8 @@
 
 G_BEGIN_DECLS
 
+/* Channels that go through a chain of depthwise convolutions and activations together: they stay in L1 and L2. */
+#define M2N_CHAIN 8u
 #define M2N_MAX_STAGES 16 /* as m2n_config_check() */
 
 /* ---- where weights lie: offsets into the array of all of them, the same for both branches and for the
@@ -64,15 +66,16 @@ typedef struct {
 } M2nTrace;
 
 /* One thread's own memory. */
-typedef struct {
-    float *row[5];   /* [D][P] */
-    float *wide[2];  /* [4D][P] */
-    float *image[3]; /* [S][H][W] */
-    float *plane[2]; /* [H][W] */
+typedef struct M2nWorker {
+    M2nPool *pool;                /* threads that wait to help with the row at work, or NULL */
+    const struct M2nWorker *team; /* theirs, by number */
+    float *row[5];                /* [D][P] */
+    float *wide[2];               /* [4D][P] */
+    float *image[3];              /* [S][H][W] */
+    float *plane[2];              /* [H][W] */
     /* [S][h_i][w_i] per stage: its convolution, and what norm and SiLU make of it */
     float *conv[M2N_MAX_STAGES], *activated[M2N_MAX_STAGES];
     float *gradient;  /* of the part at work: all coders, one block, or one 1x1 convolution */
-    float *scale;     /* [2][max(S, D)] */
     float *gemm, *op; /* scratch of the ops */
 } M2nWorker;
 
@@ -127,6 +130,10 @@ void m2n_learner_translate(M2nLearner *l, float *weights, const guint8 *keep, co
                            float *out);
 /* l->z becomes the input of block l->layer. */
 void m2n_learner_block_input(M2nLearner *l, const float *latent);
+/* l->mixed and l->attention from the normed l->q, l->k, l->v */
+void m2n_learner_attend(M2nLearner *l);
+/* sum = z + SiLU(norm(post)) of row r */
+void m2n_learner_post(const M2nLearner *l, gsize r, float *sum, const float *post, const float *z);
 /* Block l->layer from its input l->z, which becomes its output.  `again`: its trace has the batch statistics
  * of the first time, and the running ones stay. */
 void m2n_learner_block(M2nLearner *l, gboolean again);
@@ -157,9 +164,16 @@ void m2n_linear_input(const M2nWorker *w, float *dx, const float *dy, gsize out,
 void m2n_linear_weight(const M2nWorker *w, float *dweight, float *dbias, const float *dy,
                        const float *x, gsize out, gsize in, gsize n);
 /* y = gamma (x - mean) rstd + beta, one image; mean, rstd [groups] */
-void m2n_apply_norm(const M2nWorker *w, gsize channels, gsize hw, gsize groups, float *y,
-                    const float *x, const float *gamma, const float *beta, const float *mean,
-                    const float *rstd);
+void m2n_apply_norm(gsize channels, gsize hw, gsize groups, float *y, const float *x,
+                    const float *gamma, const float *beta, const float *mean, const float *rstd);
+/* All rows: as many to each thread, and those left over by all threads together. */
+void m2n_learner_rows(M2nLearner *l, M2nTask task);
+/* task(of a thread, part of 0 .. n, data): all of it here, or shared among the team */
+typedef void (*M2nShare)(const M2nWorker *w, gsize begin, gsize end, gconstpointer data);
+void m2n_share(const M2nWorker *w, gsize n, M2nShare task, gconstpointer data);
+/* One group's norm, channel by channel: y = gamma (x - mean) rstd + beta of channel c. */
+void m2n_norm_channel(float *y, const float *x, gsize hw, float gamma, float beta, float mean,
+                      float rstd);
 /* Factor of a residual: 1, or 1/(1 - p), or 0 for a dropped row. */
 float m2n_learner_keep(const M2nLearner *l, guint which, gsize row);
 /* Scale and shift of batch norm `which` of the trace at work, into l->scale and l->shift. */

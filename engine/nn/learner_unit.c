@@ -11,24 +11,12 @@
 #include "engine/ops/depthwise.h"
 #include "engine/ops/depthwise_backward.h"
 #include "engine/ops/norm_backward.h"
+#include "engine/ops/pointwise.h"
 
 static float *
 gradient(const M2nLearner *l, const M2nWorker *w, gsize offset)
 {
     return l->learn ? m2n_worker_gradient(l, w, offset) : NULL;
-}
-
-/* y[c][p] = s[c] factor x[c][p] */
-static void
-scale_channels(const M2nLearner *l, float *y, const float *x, const float *s, float factor)
-{
-    for (gsize c = 0; c < l->config.hid_T; c++) {
-        const float f = s[c] * factor;
-
-#pragma omp simd
-        for (gsize p = c * l->hw; p < (c + 1) * l->hw; p++)
-            y[p] = f * x[p];
-    }
 }
 
 /* The sums of one row that its batch norm's gradient needs: dy in l->dy, x its input. */
@@ -62,40 +50,95 @@ finish_sums(M2nLearner *l, guint which)
 
 /* ---- MLP ------------------------------------------------------------------------------------ */
 
+/* One row on its way back; which arrays are in use is said where they are. */
+typedef struct {
+    const M2nLearner *l;
+    gsize at; /* of the row in [R][D][P] */
+    float keep;
+    float *f3, *df;                /* MLP */
+    float *g, *product, *dout, *y; /* gate */
+    float *dg, *dproduct, *spare;  /* its convolutions */
+} Row;
+
+/* l->dt is the gradient of the sum and of middle: dm = scale keep dt of all channels */
+static void
+scale_channels(const M2nLearner *l, float *dm, const float *dt, gsize scale, float keep)
+{
+    for (gsize c = 0; c < l->config.hid_T; c++)
+        m2n_scale_shift(dm + c * l->hw, dt + c * l->hw, l->hw, keep * l->weights[scale + c], 0.0f);
+}
+
+/* f3 = dw3(f1), df = gelu(f3) */
+static void
+mlp_hidden(const M2nWorker *w, gsize begin, gsize end, gconstpointer data)
+{
+    const Row *row = data;
+    const M2nLearner *l = row->l;
+    const M2nBlockAt *b = &l->places.block[l->layer];
+    const gsize d = 4 * l->config.hid_T, hw = l->hw;
+
+    (void)w;
+    for (gsize c = begin * M2N_CHAIN; c < MIN(end * M2N_CHAIN, d); c += M2N_CHAIN) {
+        const M2nDepthwise three = {MIN(M2N_CHAIN, d - c), l->height, l->width, 3, 1};
+
+        m2n_depthwise(&three, row->f3 + c * hw, l->t->wide + 4 * row->at + c * hw,
+                      l->weights + b->dw3.weight + 9 * c, l->weights + b->dw3.bias + c);
+        if (l->learn)
+            m2n_gelu(row->df + c * hw, row->f3 + c * hw, three.channels * hw);
+    }
+}
+
+/* df: gradient of gelu(f3) -> of f3; then f3 becomes that of f1 */
+static void
+mlp_convolution(const M2nWorker *w, gsize begin, gsize end, gconstpointer data)
+{
+    const Row *row = data;
+    const M2nLearner *l = row->l;
+    const M2nBlockAt *b = &l->places.block[l->layer];
+    const gsize d = 4 * l->config.hid_T, hw = l->hw;
+
+    for (gsize c = begin * M2N_CHAIN; c < MIN(end * M2N_CHAIN, d); c += M2N_CHAIN) {
+        const M2nDepthwise three = {MIN(M2N_CHAIN, d - c), l->height, l->width, 3, 1};
+        const gsize n = three.channels * hw;
+        float *f3 = row->f3 + c * hw, *df = row->df + c * hw;
+
+        m2n_gelu_backward(df, df, f3, n);
+        if (l->learn)
+            m2n_depthwise_backward_weight(&three, gradient(l, w, b->dw3.weight + 9 * c),
+                                          gradient(l, w, b->dw3.bias + c), df,
+                                          l->t->wide + 4 * row->at + c * hw, w->op);
+        memset(f3, 0, n * sizeof *f3);
+        m2n_depthwise_backward_input(&three, f3, df, l->weights + b->dw3.weight + 9 * c, w->op);
+    }
+}
+
 /* dt (gradient of the sum) -> l->dy (gradient of the batch norm's output), one kept row.  Weight
  * gradients of fc2 are those without layer scale: finish_scale() multiplies them. */
 static void
 mlp_row(M2nLearner *l, const M2nWorker *w, gsize r, float keep)
 {
     const M2nBlockAt *b = &l->places.block[l->layer];
-    const float *weights = l->weights, *f1 = l->t->wide + 4 * r * l->config.hid_T * l->hw;
-    const gsize d = l->config.hid_T, n = d * l->hw;
-    const M2nDepthwise three = {4 * d, l->height, l->width, 3, 1};
-    float *f3 = w->wide[0], *df = w->wide[1], *dm = w->row[0], *y = w->row[1];
+    const float *weights = l->weights;
+    const gsize d = l->config.hid_T, hw = l->hw, n = d * hw, at = r * n;
+    const gsize chains = (4 * d + M2N_CHAIN - 1) / M2N_CHAIN;
+    const Row row = {.l = l, .at = at, .f3 = w->wide[0], .df = w->wide[1]};
+    float *dm = w->row[0], *y = w->row[1];
 
-    m2n_depthwise(&three, f3, f1, weights + b->dw3.weight, weights + b->dw3.bias);
+    m2n_share(w, chains, mlp_hidden, &row);
     if (l->learn) {
-        m2n_gelu(df, f3, 4 * n);
-#pragma omp simd
-        for (gsize i = 0; i < n; i++)
-            dm[i] = keep * l->dt[r * n + i];
-        m2n_linear_weight(w, gradient(l, w, b->fc2.weight), gradient(l, w, b->fc2.bias), dm, df, d,
-                          4 * d, l->hw);
+        m2n_scale_shift(dm, l->dt + at, n, keep, 0.0f);
+        m2n_linear_weight(w, gradient(l, w, b->fc2.weight), gradient(l, w, b->fc2.bias), dm, row.df,
+                          d, 4 * d, hw);
     }
-    scale_channels(l, dm, l->dt + r * n, weights + b->layer_scale[1], keep);
-    m2n_linear_input(w, df, dm, d, 4 * d, l->hw, weights + b->fc2.weight, FALSE);
-    m2n_gelu_backward(df, df, f3, 4 * n);
-    if (l->learn)
-        m2n_depthwise_backward_weight(&three, gradient(l, w, b->dw3.weight),
-                                      gradient(l, w, b->dw3.bias), df, f1, w->op);
-    memset(f3, 0, 4 * n * sizeof *f3);
-    m2n_depthwise_backward_input(&three, f3, df, weights + b->dw3.weight, w->op);
+    scale_channels(l, dm, l->dt + at, b->layer_scale[1], keep);
+    m2n_linear_input(w, row.df, dm, d, 4 * d, hw, weights + b->fc2.weight, FALSE);
+    m2n_share(w, chains, mlp_convolution, &row);
     if (l->learn) {
-        m2n_batch_norm_apply(d, l->hw, y, l->t->middle + r * n, l->scale, l->shift);
-        m2n_linear_weight(w, gradient(l, w, b->fc1.weight), gradient(l, w, b->fc1.bias), f3, y,
-                          4 * d, d, l->hw);
+        m2n_batch_norm_apply(d, hw, y, l->t->middle + at, l->scale, l->shift);
+        m2n_linear_weight(w, gradient(l, w, b->fc1.weight), gradient(l, w, b->fc1.bias), row.f3, y,
+                          4 * d, d, hw);
     }
-    m2n_linear_input(w, l->dy + r * n, f3, 4 * d, d, l->hw, weights + b->fc1.weight, FALSE);
+    m2n_linear_input(w, l->dy + at, row.f3, 4 * d, d, hw, weights + b->fc1.weight, FALSE);
 }
 
 static void
@@ -104,72 +147,99 @@ rows_mlp(gsize begin, gsize end, guint thread, gpointer data)
     M2nLearner *l = data;
     const M2nWorker *w = &l->worker[thread];
     const M2nBlockAt *b = &l->places.block[l->layer];
-    const gsize d = l->config.hid_T, n = d * l->hw;
-    const M2nGroupNorm norm = {d, l->hw, 1};
+    const M2nTrace *t = l->t;
+    const float *gamma = l->weights + b->norm_2[0];
+    const gsize d = l->config.hid_T, hw = l->hw, n = d * hw;
 
     for (gsize r = begin; r < end; r++) {
-        const float keep = m2n_learner_keep(l, 1, r);
-        float *dt = l->dt + r * n, *dz = l->dz + r * n;
+        const float keep = m2n_learner_keep(l, 1, r), rstd = t->norm_2.rstd[r];
+        const float *sum = t->sum + r * n;
+        float *dt = l->dt + r * n, *dz = l->dz + r * n, k[2];
 
-        memset(dt, 0, n * sizeof *dt);
-        m2n_group_norm_backward(&norm, dt, dz, l->t->sum + r * n, l->weights + b->norm_2[0],
-                                l->t->norm_2.mean + r, l->t->norm_2.rstd + r,
-                                gradient(l, w, b->norm_2[0]), gradient(l, w, b->norm_2[1]));
-#pragma omp simd
-        for (gsize i = 0; i < n; i++)
-            dz[i] = 2.0f * dt[i];
+        m2n_group_norm_coefficients(d, hw, dz, sum, gamma, t->norm_2.mean[r], rstd, &k[0], &k[1],
+                                    gradient(l, w, b->norm_2[0]), gradient(l, w, b->norm_2[1]));
+        for (gsize c = 0; c < d; c++) {
+            const gsize p = c * hw;
+
+            m2n_blend(dt + p, dz + p, sum + p, hw, rstd * gamma[c], k[0], k[1]);
+            m2n_scale_shift(dz + p, dt + p, hw, 2.0f, 0.0f);
+        }
         if (keep > 0.0f)
             mlp_row(l, w, r, keep);
         else
             memset(l->dy + r * n, 0, n * sizeof(float));
-        row_sums(l, r, l->t->middle + r * n, l->t->mean[1]);
+        row_sums(l, r, t->middle + r * n, t->mean[1]);
     }
 }
 
 /* ---- gate ----------------------------------------------------------------------------------- */
 
-/* Gradient of layer scale 1 that comes through the batch norm's output itself: sum of dG y. */
+/* g = gelu(proj_1); to learn from, its product with conv1, the gradient of the residual's branch without
+ * layer scale (dout), y = BatchNorm(x), and what layer scale 1 gets through y itself: sum of dout y. */
 static void
-add_scale_gradient(const M2nLearner *l, float *dscale, const float *dg, const float *y)
+gate_hidden(const M2nWorker *w, gsize begin, gsize end, gconstpointer data)
 {
-    for (gsize c = 0; c < l->config.hid_T; c++) {
+    const Row *row = data;
+    const M2nLearner *l = row->l;
+    const gsize hw = l->hw, scale = l->places.block[l->layer].layer_scale[0];
+
+    for (gsize c = begin; c < end; c++) {
+        const gsize p = c * hw, at = row->at + p;
         double sum, product;
 
-        m2n_norm_backward_variants[m2n_isa()].sums(dg + c * l->hw, y + c * l->hw, l->hw, 0.0f, &sum,
+        m2n_gelu(row->g + p, l->t->proj_1 + at, hw);
+        if (!l->learn)
+            continue;
+        m2n_multiply(row->product + p, l->t->conv1 + at, row->g + p, hw);
+        m2n_scale_shift(row->dout + p, l->dt + at, hw, row->keep, 0.0f);
+        m2n_scale_shift(row->y + p, l->x + at, hw, l->scale[c], l->shift[c]);
+        m2n_norm_backward_variants[m2n_isa()].sums(row->dout + p, row->y + p, hw, 0.0f, &sum,
                                                    &product);
-        dscale[c] += (float)product;
+        *gradient(l, w, scale + c) += (float)product;
     }
 }
 
-/* dproduct -> d(gelu output): through the product and both depthwise convolutions */
+/* dproduct: gradient of conv1 g -> of conv1; dg: what of g's comes through the product */
 static void
-gate_convolutions(const M2nLearner *l, const M2nWorker *w, gsize at, float *dproduct,
-                  const float *g, float *dg, float *spare)
+gate_product(const M2nWorker *w, gsize begin, gsize end, gconstpointer data)
 {
-    const M2nBlockAt *b = &l->places.block[l->layer];
-    const float *weights = l->weights, *conv1 = l->t->conv1 + at;
-    const gsize d = l->config.hid_T, n = d * l->hw;
-    const M2nDepthwise five = {d, l->height, l->width, 5, 1},
-                       seven = {d, l->height, l->width, 7, 3};
+    const Row *row = data;
+    const M2nLearner *l = row->l;
+    const gsize p = begin * l->hw, n = (end - begin) * l->hw;
 
-#pragma omp simd
-    for (gsize i = 0; i < n; i++) {
-        dg[i] = dproduct[i] * conv1[i];
-        dproduct[i] *= g[i]; /* d(conv1) from here on */
+    (void)w;
+    m2n_multiply(row->dg + p, row->dproduct + p, l->t->conv1 + row->at + p, n);
+    m2n_multiply(row->dproduct + p, row->dproduct + p, row->g + p, n);
+}
+
+/* spare: gradient of dw7's output.  dg becomes that of proj_1, through both depthwise convolutions. */
+static void
+gate_convolutions(const M2nWorker *w, gsize begin, gsize end, gconstpointer data)
+{
+    const Row *row = data;
+    const M2nLearner *l = row->l;
+    const M2nBlockAt *b = &l->places.block[l->layer];
+    const gsize d = l->config.hid_T, hw = l->hw;
+
+    for (gsize c = begin * M2N_CHAIN; c < MIN(end * M2N_CHAIN, d); c += M2N_CHAIN) {
+        const gsize some = MIN(M2N_CHAIN, d - c), p = c * hw, at = row->at + p;
+        const M2nDepthwise five = {some, l->height, l->width, 5, 1},
+                           seven = {some, l->height, l->width, 7, 3};
+        const float *d7 = row->spare + p;
+        float *d5 = row->dproduct + p, *dg = row->dg + p; /* dproduct has served */
+
+        memset(d5, 0, some * hw * sizeof *d5);
+        m2n_depthwise_backward_input(&seven, d5, d7, l->weights + b->dw7.weight + 49 * c, w->op);
+        m2n_depthwise_backward_input(&five, dg, d5, l->weights + b->dw5.weight + 25 * c, w->op);
+        if (l->learn) {
+            m2n_depthwise_backward_weight(&seven, gradient(l, w, b->dw7.weight + 49 * c),
+                                          gradient(l, w, b->dw7.bias + c), d7, l->t->dw5 + at,
+                                          w->op);
+            m2n_depthwise_backward_weight(&five, gradient(l, w, b->dw5.weight + 25 * c),
+                                          gradient(l, w, b->dw5.bias + c), d5, row->g + p, w->op);
+        }
+        m2n_gelu_backward(dg, dg, l->t->proj_1 + at, some * hw);
     }
-    if (l->learn)
-        m2n_linear_weight(w, gradient(l, w, b->conv1.weight), gradient(l, w, b->conv1.bias),
-                          dproduct, l->t->dw7 + at, d, d, l->hw);
-    m2n_linear_input(w, spare, dproduct, d, d, l->hw, weights + b->conv1.weight, FALSE);
-    if (l->learn)
-        m2n_depthwise_backward_weight(&seven, gradient(l, w, b->dw7.weight),
-                                      gradient(l, w, b->dw7.bias), spare, l->t->dw5 + at, w->op);
-    memset(dproduct, 0, n * sizeof *dproduct);
-    m2n_depthwise_backward_input(&seven, dproduct, spare, weights + b->dw7.weight, w->op);
-    if (l->learn)
-        m2n_depthwise_backward_weight(&five, gradient(l, w, b->dw5.weight),
-                                      gradient(l, w, b->dw5.bias), dproduct, g, w->op);
-    m2n_depthwise_backward_input(&five, dg, dproduct, weights + b->dw5.weight, w->op);
 }
 
 /* l->dt (gradient of middle) -> l->dy (gradient of the batch norm's output), one kept row */
@@ -177,33 +247,36 @@ static void
 gate_row(M2nLearner *l, const M2nWorker *w, gsize r, float keep)
 {
     const M2nBlockAt *b = &l->places.block[l->layer];
-    const gsize d = l->config.hid_T, n = d * l->hw, at = r * n;
-    const float *weights = l->weights, *proj_1 = l->t->proj_1 + at;
-    float *dout = w->row[0], *g = w->row[1], *product = w->row[2], *dg = w->row[3], *y = w->row[4],
-          *dy = l->dy + at;
+    const gsize d = l->config.hid_T, hw = l->hw, at = r * d * hw;
+    const float *weights = l->weights;
+    const Row row = {.l = l,
+                     .at = at,
+                     .keep = keep,
+                     .dout = w->row[0],
+                     .spare = w->row[0],
+                     .g = w->row[1],
+                     .product = w->row[2],
+                     .dproduct = w->row[2],
+                     .dg = w->row[3],
+                     .y = w->row[4]};
+    float *dy = l->dy + at;
 
-    m2n_gelu(g, proj_1, n);
-    if (l->learn) {
-        const float *conv1 = l->t->conv1 + at;
-
-#pragma omp simd
-        for (gsize i = 0; i < n; i++) {
-            product[i] = conv1[i] * g[i];
-            dout[i] = keep * l->dt[at + i];
-        }
-        m2n_batch_norm_apply(d, l->hw, y, l->x + at, l->scale, l->shift);
-        m2n_linear_weight(w, gradient(l, w, b->proj_2.weight), gradient(l, w, b->proj_2.bias), dout,
-                          product, d, d, l->hw);
-        add_scale_gradient(l, gradient(l, w, b->layer_scale[0]), dout, y);
-    }
-    scale_channels(l, dy, l->dt + at, weights + b->layer_scale[0], keep);
-    m2n_linear_input(w, product, dy, d, d, l->hw, weights + b->proj_2.weight, FALSE);
-    gate_convolutions(l, w, at, product, g, dg, dout);
-    m2n_gelu_backward(dg, dg, proj_1, n);
+    m2n_share(w, d, gate_hidden, &row);
     if (l->learn)
-        m2n_linear_weight(w, gradient(l, w, b->proj_1.weight), gradient(l, w, b->proj_1.bias), dg,
-                          y, d, d, l->hw);
-    m2n_linear_input(w, dy, dg, d, d, l->hw, weights + b->proj_1.weight, TRUE);
+        m2n_linear_weight(w, gradient(l, w, b->proj_2.weight), gradient(l, w, b->proj_2.bias),
+                          row.dout, row.product, d, d, hw);
+    scale_channels(l, dy, l->dt + at, b->layer_scale[0], keep);
+    m2n_linear_input(w, row.dproduct, dy, d, d, hw, weights + b->proj_2.weight, FALSE);
+    m2n_share(w, d, gate_product, &row);
+    if (l->learn)
+        m2n_linear_weight(w, gradient(l, w, b->conv1.weight), gradient(l, w, b->conv1.bias),
+                          row.dproduct, l->t->dw7 + at, d, d, hw);
+    m2n_linear_input(w, row.spare, row.dproduct, d, d, hw, weights + b->conv1.weight, FALSE);
+    m2n_share(w, (d + M2N_CHAIN - 1) / M2N_CHAIN, gate_convolutions, &row);
+    if (l->learn)
+        m2n_linear_weight(w, gradient(l, w, b->proj_1.weight), gradient(l, w, b->proj_1.bias),
+                          row.dg, row.y, d, d, hw);
+    m2n_linear_input(w, dy, row.dg, d, d, hw, weights + b->proj_1.weight, TRUE);
 }
 
 static void
@@ -220,9 +293,7 @@ rows_gate(gsize begin, gsize end, guint thread, gpointer data)
         /* the other batch norm's gradient completes that of middle */
         m2n_norm_combine(d, l->hw, dt, l->dy + r * n, l->t->middle + r * n, l->coefficient[0],
                          l->coefficient[1], l->coefficient[2]);
-#pragma omp simd
-        for (gsize i = 0; i < n; i++)
-            dz[i] += dt[i];
+        m2n_add_scaled(dz, dz, dt, n, 1.0f);
         if (keep > 0.0f)
             gate_row(l, w, r, keep);
         else
@@ -284,12 +355,12 @@ void
 m2n_learner_unit_backward(M2nLearner *l)
 {
     m2n_learner_fold(l, 1);
-    m2n_parallel_for(l->pool, l->rows, rows_mlp, l);
+    m2n_learner_rows(l, rows_mlp);
     finish_sums(l, 1);
     m2n_learner_fold(l, 0);
-    m2n_parallel_for(l->pool, l->rows, rows_gate, l);
+    m2n_learner_rows(l, rows_gate);
     finish_sums(l, 0);
-    m2n_parallel_for(l->pool, l->rows, rows_last, l);
+    m2n_learner_rows(l, rows_last);
     if (l->learn)
         m2n_parallel_for(l->pool, l->threads, workers_finish, l);
 }

@@ -5,6 +5,7 @@
 
 #include "engine/ops/dispatch.h"
 #include "engine/ops/lanes.h"
+#include "engine/ops/pointwise.h"
 
 /* ---- the dot product of the scores --------------------------------------------------------- */
 
@@ -90,30 +91,28 @@ m2n_softmax(double *score, gsize n)
 static void
 mix(float *y, const float *weight, const float *v, gsize variables, gsize stride, gsize n)
 {
-    for (gsize i = 0; i < n; i++)
-        y[i] = weight[0] * v[i];
+    m2n_scale_shift(y, v, n, weight[0], 0.0f);
     for (gsize j = 1; j < variables; j++)
-        for (gsize i = 0; i < n; i++)
-            y[i] += weight[j] * v[j * stride + i];
+        m2n_add_scaled(y, y, v + j * stride, n, weight[j]);
 }
 
 void
-m2n_attention(const M2nAttention *s, float *y, float *weight, const float *q, const float *k,
-              const float *v)
+m2n_attention(const M2nAttention *s, gsize head, float *y, float *weight, const float *q,
+              const float *k, const float *v)
 {
     const gsize row = s->channels * s->hw, n = row / M2N_ATTENTION_HEADS, vars = s->variables;
+    const gsize at = head * n;
     const double scale = 1.0 / sqrt((double)n);
 
-    for (gsize h = 0; h < M2N_ATTENTION_HEADS; h++)
-        for (gsize i = 0; i < vars; i++) {
-            float *w = weight + (h * vars + i) * vars;
-            double score[M2N_ATTENTION_MAX_VARIABLES];
+    for (gsize i = 0; i < vars; i++) {
+        float *w = weight + (head * vars + i) * vars;
+        double score[M2N_ATTENTION_MAX_VARIABLES];
 
-            for (gsize j = 0; j < vars; j++)
-                score[j] = scale * m2n_attention_dot(q + i * row + h * n, k + j * row + h * n, n);
-            m2n_softmax(score, vars);
-            for (gsize j = 0; j < vars; j++)
-                w[j] = (float)score[j];
-            mix(y + i * row + h * n, w, v + h * n, vars, row, n);
-        }
+        for (gsize j = 0; j < vars; j++)
+            score[j] = scale * m2n_attention_dot(q + i * row + at, k + j * row + at, n);
+        m2n_softmax(score, vars);
+        for (gsize j = 0; j < vars; j++)
+            w[j] = (float)score[j];
+        mix(y + i * row + at, w, v + at, vars, row, n);
+    }
 }

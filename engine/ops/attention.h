@@ -20,7 +20,8 @@ typedef struct {
     gsize variables, channels, hw; /* at most MAX_VARIABLES; divisible by the heads */
 } M2nAttention;
 
-void m2n_attention(const M2nAttention *shape, float *y, float *weight, const float *q,
+/* One head: its part of y and of weight. */
+void m2n_attention(const M2nAttention *shape, gsize head, float *y, float *weight, const float *q,
                    const float *k, const float *v);
 
 /* sum_i a[i] b[i] as the scores sum it. */

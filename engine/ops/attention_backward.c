@@ -3,24 +3,12 @@
 
 #include <math.h>
 
-#include "engine/ops/norm_backward.h"
-
-/* sum of a[i] b[i], through the kernel that normalisations use */
-static double
-dot(const float *a, const float *b, gsize n)
-{
-    double sum, product;
-
-    m2n_norm_backward_variants[m2n_isa()].sums(a, b, n, 0.0f, &sum, &product);
-    return product;
-}
+#include "engine/ops/pointwise.h"
 
 static void
 add_scaled(float *y, float scale, const float *x, gsize n)
 {
-#pragma omp simd
-    for (gsize i = 0; i < n; i++)
-        y[i] += scale * x[i];
+    m2n_add_scaled(y, y, x, n, scale);
 }
 
 void
@@ -37,7 +25,7 @@ m2n_attention_backward(const M2nAttention *s, gsize head, float *dq, float *dk, 
         double dweight[M2N_ATTENTION_MAX_VARIABLES], mean = 0.0;
 
         for (gsize j = 0; j < vars; j++) {
-            dweight[j] = dot(dy + i * row + at, v + j * row + at, n);
+            dweight[j] = m2n_attention_dot(dy + i * row + at, v + j * row + at, n);
             mean += (double)w[j] * dweight[j];
             add_scaled(dv + j * row + at, w[j], dy + i * row + at, n);
         }

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "engine/ops/group_norm.h"
+#include "engine/ops/pointwise.h"
 
 static double
 channel_sum(gsize rows, gsize channels, gsize hw, const float *x, double mean, gboolean square)
@@ -62,11 +63,6 @@ void
 m2n_batch_norm_apply(gsize channels, gsize hw, float *y, const float *x, const float *scale,
                      const float *shift)
 {
-    for (gsize c = 0; c < channels; c++) {
-        const float a = scale[c], b = shift[c]; /* y may be scale or shift as far as C knows */
-
-#pragma omp simd
-        for (gsize p = c * hw; p < (c + 1) * hw; p++)
-            y[p] = a * x[p] + b;
-    }
+    for (gsize c = 0; c < channels; c++)
+        m2n_scale_shift(y + c * hw, x + c * hw, hw, scale[c], shift[c]);
 }

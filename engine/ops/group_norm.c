@@ -21,6 +21,20 @@ deviation_sum(const float *x, gsize n, double mean, gboolean square)
 }
 
 static void
+statistics_ref(const M2nGroupNorm *s, const float *x, float *mean, float *rstd)
+{
+    const gsize n = s->channels / s->groups * s->hw;
+
+    for (gsize g = 0; g < s->groups; g++) {
+        const double m = deviation_sum(x + g * n, n, 0.0, FALSE) / (double)n;
+        const double variance = deviation_sum(x + g * n, n, m, TRUE) / (double)n;
+
+        mean[g] = (float)m;
+        rstd[g] = (float)(1.0 / sqrt(variance + M2N_NORM_EPSILON));
+    }
+}
+
+static void
 forward_ref(const M2nGroupNorm *s, float *y, const float *x, const float *gamma, const float *beta,
             float *mean, float *rstd)
 {
@@ -82,6 +96,33 @@ scale_body(float *y, const float *x, gsize n, float mean, float scale, float bet
         y[i] = (x[i] - mean) * scale + beta;
 }
 
+/* Mean and 1 / standard deviation of n values. */
+M2N_BODY void
+moments_body(const float *x, gsize n, double *mean, double *rstd)
+{
+    const float pivot = x[0];
+    const double m = (double)pivot + deviation_body(x, n, pivot, FALSE) / (double)n;
+    const double miss = m - (double)(float)m;
+    const double variance = deviation_body(x, n, (float)m, TRUE) / (double)n - miss * miss;
+
+    *mean = m;
+    *rstd = 1.0 / sqrt(variance + M2N_NORM_EPSILON);
+}
+
+M2N_BODY void
+statistics_body(const M2nGroupNorm *s, const float *x, float *mean, float *rstd)
+{
+    const gsize n = s->channels / s->groups * s->hw;
+
+    for (gsize g = 0; g < s->groups; g++) {
+        double m, r;
+
+        moments_body(x + g * n, n, &m, &r);
+        mean[g] = (float)m;
+        rstd[g] = (float)r;
+    }
+}
+
 M2N_BODY void
 forward_body(const M2nGroupNorm *s, float *y, const float *x, const float *gamma, const float *beta,
              float *mean, float *rstd)
@@ -89,14 +130,9 @@ forward_body(const M2nGroupNorm *s, float *y, const float *x, const float *gamma
     const gsize per_group = s->channels / s->groups, n = per_group * s->hw;
 
     for (gsize g = 0; g < s->groups; g++) {
-        const float *in = x + g * n;
-        const double count = (double)n;
-        const float pivot = in[0];
-        const double m = (double)pivot + deviation_body(in, n, pivot, FALSE) / count;
-        const double miss = m - (double)(float)m;
-        const double variance = deviation_body(in, n, (float)m, TRUE) / count - miss * miss;
-        const double r = 1.0 / sqrt(variance + M2N_NORM_EPSILON);
+        double m, r;
 
+        moments_body(x + g * n, n, &m, &r);
         for (gsize c = g * per_group; c < (g + 1) * per_group; c++)
             scale_body(y + c * s->hw, x + c * s->hw, s->hw, (float)m, (float)(r * (double)gamma[c]),
                        beta[c]);
@@ -105,6 +141,18 @@ forward_body(const M2nGroupNorm *s, float *y, const float *x, const float *gamma
         if (rstd != NULL)
             rstd[g] = (float)r;
     }
+}
+
+M2N_AVX2 static void
+statistics_avx2(const M2nGroupNorm *s, const float *x, float *mean, float *rstd)
+{
+    statistics_body(s, x, mean, rstd);
+}
+
+M2N_AVX512 static void
+statistics_avx512(const M2nGroupNorm *s, const float *x, float *mean, float *rstd)
+{
+    statistics_body(s, x, mean, rstd);
 }
 
 M2N_AVX2 static void
@@ -125,10 +173,10 @@ forward_avx512(const M2nGroupNorm *s, float *y, const float *x, const float *gam
 /* ---- table and dispatch -------------------------------------------------------------- */
 
 const M2nGroupNormVariant m2n_group_norm_variants[M2N_N_ISA] = {
-    {M2N_ISA_SCALAR, forward_ref},
+    {M2N_ISA_SCALAR, forward_ref, statistics_ref},
 #if M2N_HAVE_X86
-    {M2N_ISA_AVX2, forward_avx2},
-    {M2N_ISA_AVX512, forward_avx512},
+    {M2N_ISA_AVX2, forward_avx2, statistics_avx2},
+    {M2N_ISA_AVX512, forward_avx512, statistics_avx512},
 #endif
 };
 
@@ -138,4 +186,11 @@ m2n_group_norm(const M2nGroupNorm *s, float *y, const float *x, const float *gam
 {
     g_assert(s->groups > 0 && s->channels % s->groups == 0);
     M2N_DISPATCH(m2n_group_norm_variants, forward)(s, y, x, gamma, beta, mean, rstd);
+}
+
+void
+m2n_group_norm_statistics(const M2nGroupNorm *s, const float *x, float *mean, float *rstd)
+{
+    g_assert(s->groups > 0 && s->channels % s->groups == 0);
+    M2N_DISPATCH(m2n_group_norm_variants, statistics)(s, x, mean, rstd);
 }

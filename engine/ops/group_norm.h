@@ -21,6 +21,8 @@ typedef struct {
     gsize channels, hw, groups; /* groups divides channels */
 } M2nGroupNorm;
 
+/* mean and rstd [groups] alone */
+void m2n_group_norm_statistics(const M2nGroupNorm *shape, const float *x, float *mean, float *rstd);
 void m2n_group_norm(const M2nGroupNorm *shape, float *y, const float *x, const float *gamma,
                     const float *beta, float *mean, float *rstd);
 
@@ -29,6 +31,7 @@ typedef struct {
     M2nIsa isa;
     void (*forward)(const M2nGroupNorm *shape, float *y, const float *x, const float *gamma,
                     const float *beta, float *mean, float *rstd);
+    void (*statistics)(const M2nGroupNorm *shape, const float *x, float *mean, float *rstd);
 } M2nGroupNormVariant;
 
 extern const M2nGroupNormVariant m2n_group_norm_variants[M2N_N_ISA];

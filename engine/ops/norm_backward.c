@@ -5,6 +5,7 @@
 
 #include "engine/ops/dispatch.h"
 #include "engine/ops/lanes.h"
+#include "engine/ops/pointwise.h"
 
 /* ---- reference ----------------------------------------------------------------------- */
 
@@ -106,19 +107,19 @@ const M2nNormBackwardVariant m2n_norm_backward_variants[M2N_N_ISA] = {
 #endif
 };
 
-static void
-group_backward(const M2nGroupNorm *s, gsize group, float *dx, const float *dy, const float *x,
-               const float *gamma, float mean, float rstd, float *dgamma, float *dbeta)
+void
+m2n_group_norm_coefficients(gsize channels, gsize hw, const float *dy, const float *x,
+                            const float *gamma, float mean, float rstd, float *b, float *d,
+                            float *dgamma, float *dbeta)
 {
-    const gsize per_group = s->channels / s->groups, first = group * per_group;
-    const double n = (double)(per_group * s->hw), r = (double)rstd;
+    const double n = (double)(channels * hw), r = (double)rstd;
     double mean_g = 0.0, mean_gh = 0.0;
 
-    for (gsize c = first; c < first + per_group; c++) {
+    for (gsize c = 0; c < channels; c++) {
         double sum_dy, sum_dyx;
 
         M2N_DISPATCH(m2n_norm_backward_variants, sums)
-        (dy + c * s->hw, x + c * s->hw, s->hw, mean, &sum_dy, &sum_dyx);
+        (dy + c * hw, x + c * hw, hw, mean, &sum_dy, &sum_dyx);
         if (dgamma != NULL) {
             dgamma[c] += (float)(sum_dyx * r);
             dbeta[c] += (float)sum_dy;
@@ -126,11 +127,8 @@ group_backward(const M2nGroupNorm *s, gsize group, float *dx, const float *dy, c
         mean_g += (double)gamma[c] * sum_dy / n;
         mean_gh += (double)gamma[c] * sum_dyx * r / n;
     }
-    const double b = -r * r * mean_gh, d = -r * mean_g - b * (double)mean;
-    for (gsize c = first; c < first + per_group; c++)
-        M2N_DISPATCH(m2n_norm_backward_variants, combine)
-    (dx + c * s->hw, dy + c * s->hw, x + c * s->hw, s->hw, (float)(r * (double)gamma[c]), (float)b,
-     (float)d);
+    *b = (float)(-r * r * mean_gh);
+    *d = (float)(-r * mean_g + r * r * mean_gh * (double)mean);
 }
 
 void
@@ -138,8 +136,19 @@ m2n_group_norm_backward(const M2nGroupNorm *s, float *dx, const float *dy, const
                         const float *gamma, const float *mean, const float *rstd, float *dgamma,
                         float *dbeta)
 {
-    for (gsize g = 0; g < s->groups; g++)
-        group_backward(s, g, dx, dy, x, gamma, mean[g], rstd[g], dgamma, dbeta);
+    const gsize channels = s->channels / s->groups;
+
+    for (gsize g = 0; g < s->groups; g++) {
+        const gsize first = g * channels, at = first * s->hw;
+        float b, d;
+
+        m2n_group_norm_coefficients(channels, s->hw, dy + at, x + at, gamma + first, mean[g],
+                                    rstd[g], &b, &d, dgamma != NULL ? dgamma + first : NULL,
+                                    dgamma != NULL ? dbeta + first : NULL);
+        for (gsize c = first; c < first + channels; c++)
+            m2n_blend(dx + c * s->hw, dy + c * s->hw, x + c * s->hw, s->hw, rstd[g] * gamma[c], b,
+                      d);
+    }
 }
 
 void

@@ -1,18 +1,19 @@
 /* Gradients of group and batch normalisation.  Both are sums over channels, a little algebra, and
  *
- *   dx[c][p] += a[c] dy[c][p] + b[c] x[c][p] + d[c]
+ *   dx[c][p] = a[c] dy[c][p] + b[c] x[c][p] + d[c]
  *
  * Group normalisation (one image, group g of n = channels/groups * hw values, h = (x - mean) rstd):
  *   dgamma[c] += sum_p dy h            dbeta[c] += sum_p dy
- *   dx += rstd (gamma dy - mean_g(gamma dy) - h mean_g(gamma dy h))
+ *   dx = rstd (gamma dy - mean_g(gamma dy) - h mean_g(gamma dy h))
  * Batch normalisation: the same per channel, the mean over all rows and positions.
  *
- * m2n_group_norm_backward      all of it for one image; dgamma and dbeta may be NULL together
+ * m2n_group_norm_backward      all of it for one image: dx is written; dgamma and dbeta may be NULL together
+ * m2n_group_norm_coefficients  the b and d of channels of one group, a being rstd gamma: dx = a dy + b x + d
  * m2n_batch_norm_sums          sum_dy[c] += sum_p dy, sum_dyx[c] += sum_p dy (x - mean[c]), one image
  * m2n_batch_norm_coefficients  a, b, d [channels] from the sums over `rows` images; dgamma, dbeta as above
  * m2n_norm_combine             dx += a dy + b x + d, one image
  *
- * x, dy, dx  [channels][hw]; dx overlaps neither
+ * x, dy, dx  [channels][hw]; dx may be dy in group norm, else overlaps neither
  * numerics   sums leave float32 lanes for double every 1024 values; 2e-6 of the largest term
  * source     Ioffe and Szegedy 2015, arXiv:1502.03167; Wu and He 2018, arXiv:1803.08494 */
 #pragma once
@@ -23,6 +24,10 @@ G_BEGIN_DECLS
 void m2n_group_norm_backward(const M2nGroupNorm *shape, float *dx, const float *dy, const float *x,
                              const float *gamma, const float *mean, const float *rstd,
                              float *dgamma, float *dbeta);
+
+void m2n_group_norm_coefficients(gsize channels, gsize hw, const float *dy, const float *x,
+                                 const float *gamma, float mean, float rstd, float *b, float *d,
+                                 float *dgamma, float *dbeta);
 
 void m2n_batch_norm_sums(gsize channels, gsize hw, const float *dy, const float *x,
                          const float *mean, double *sum_dy, double *sum_dyx);

@@ -46,7 +46,8 @@ test_formula(void)
         m2n_fill_random(q, n);
         m2n_fill_random(k, n);
         m2n_fill_random(v, n);
-        m2n_attention(shape, y, weight, q, k, v);
+        for (gsize h = 0; h < M2N_ATTENTION_HEADS; h++)
+            m2n_attention(shape, h, y, weight, q, k, v);
         plain_attention(shape, exact, q, k, v);
         for (gsize i = 0; i < n; i++)
             want[i] = (float)exact[i];

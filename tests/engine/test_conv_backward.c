@@ -151,7 +151,8 @@ attention_loss(gpointer p)
 {
     Attention *d = p;
 
-    m2n_attention(&attention_shape, d->y, d->weight, d->q, d->k, d->v);
+    for (gsize h = 0; h < M2N_ATTENTION_HEADS; h++)
+        m2n_attention(&attention_shape, h, d->y, d->weight, d->q, d->k, d->v);
     return m2n_dot(d->y, d->g, N);
 }
 

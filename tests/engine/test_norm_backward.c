@@ -63,13 +63,9 @@ test_group(gconstpointer groups)
     m2n_check_gradient(group_loss, &d, d.x, dx, N, 2e-3, 2e-3);
     m2n_check_gradient(group_loss, &d, d.gamma, dgamma, C, 1e-4, 1e-4);
     m2n_check_gradient(group_loss, &d, d.beta, dbeta, C, 1e-4, 1e-4);
-    /* without parameter gradients the same dx is added once more */
-    float twice[N];
-    memcpy(twice, dx, sizeof dx);
-    m2n_group_norm_backward(&d.shape, twice, d.g, d.x, d.gamma, d.mean, d.rstd, NULL, NULL);
-    for (gsize i = 0; i < N; i++)
-        dx[i] *= 2;
-    m2n_assert_close(twice, dx, N, 1e-6, 1e-6);
+    /* without parameter gradients the same dx, over dy */
+    m2n_group_norm_backward(&d.shape, d.g, d.g, d.x, d.gamma, d.mean, d.rstd, NULL, NULL);
+    m2n_assert_close(d.g, dx, N, 0, 0);
 }
 
 enum { ROWS = 3, BC = 4, BN = ROWS * BC * HW };
