@@ -1,9 +1,9 @@
 #!/bin/bash
 # Trains on real ERA5 (Gulf, January 2024: 22 days to train, 4 to validate, 5 to test), three seeds each of
-#   field   the published way, and an average of the weights: 30 epochs
-#   change  --target change with smaller batches and more drop path besides: 12 epochs
-# and compares mean test RMSE with what the PyTorch implementation reached on the same split, the published way:
-# u10 1.749, v10 2.093, t2m 1.721 after 30 epochs, 1.83, 1.85, 1.98 after 12.
+#   change  what helps where data are few: --target change, an average of the weights, smaller batches and more drop
+#           path, 12 epochs; its mean test RMSE must be at most 1.03 times what the PyTorch implementation reached the
+#           published way in 30 epochs on the same split: u10 1.749, v10 2.093, t2m 1.721
+#   field   the published way, 30 epochs: for comparison
 #
 # usage: tests/train/long_gulf.sh [FOLDER]     results, logs and models stay in FOLDER
 # M2N_SEEDS and M2N_WAYS choose: M2N_SEEDS=1 M2N_WAYS=change.  M2N_THREADS: of each run.
@@ -22,7 +22,7 @@ cd "$out"
     --train 2024-01-01/2024-01-22 --validation 2024-01-23/2024-01-26 --test 2024-01-27/2024-01-31
 
 declare -A options=(
-    [field]="--target field --epochs 30 --average-weights 0.997"
+    [field]="--target field --epochs 30"
     [change]="--target change --epochs 12 --average-weights 0.99 --batch 8 --drop-path 0.2"
 )
 
@@ -36,18 +36,16 @@ run() { # way seed
     mv "$name.part" "$name.txt"
     echo "$name: $(grep ^model "$name.txt"), $(cat "$name.time")"
 }
-for way in ${M2N_WAYS:-field change}; do
+for way in ${M2N_WAYS:-change field}; do
     for seed in ${M2N_SEEDS:-1 2 3}; do run "$way" "$seed"; done
 done
 
 awk '/^model/ { split(substr(FILENAME, 3), f, "-"); n[f[1]]++
                 for (v = 1; v <= 3; v++) sum[f[1], v] += $(v + 1) }
-     END { split("1.749 2.093 1.721", mark); split("1.83 1.85 1.98", early); bad = 0
+     END { split("1.749 2.093 1.721", mark); bad = 0
            for (t in n) { printf "%-8s mean of %d:", t, n[t]
                for (v = 1; v <= 3; v++) { m = sum[t, v] / n[t]; printf " %.3f", m
-                   if (m > (t == "field" ? 1.03 * mark[v] : early[v])) bad = 1 }
+                   if (t == "change" && m > 1.03 * mark[v]) bad = 1 }
                print "" }
-           printf "limits: field  %.3f %.3f %.3f (1.03 times PyTorch after as many epochs)\n", \
-               1.03 * mark[1], 1.03 * mark[2], 1.03 * mark[3]
-           printf "        change %.3f %.3f %.3f (PyTorch the published way after as many)\n", early[1], early[2], early[3]
+           printf "limits of change: %.3f %.3f %.3f\n", 1.03 * mark[1], 1.03 * mark[2], 1.03 * mark[3]
            exit bad }' ./*-?.txt
