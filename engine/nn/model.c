@@ -98,19 +98,19 @@ work_space(Builder *b, gsize n)
 }
 
 static M2nStage
-keep_stage(Builder *b, const char *prefix, const char *conv)
+keep_stage(Builder *b, const char *prefix, const char *conv, gsize stride)
 {
     g_autofree char *conv_name = join(prefix, conv), *norm_name = join(prefix, "norm");
     g_autofree char *weight = join(conv_name, "weight");
     const M2nParameter *p = m2n_parameters_find(b->p, weight);
     g_autofree float *w = work_space(b, p->elements);
     float *packed = m2n_arena_floats(
-        b->arena, m2n_fused_conv_packed_floats((gsize)p->shape[0], (gsize)p->shape[1]));
+        b->arena, m2n_fused_conv_packed_floats((gsize)p->shape[0], (gsize)p->shape[1], stride));
     M2nStage s = {.weight = packed};
 
     read_values(b, w, weight);
     if (w != NULL)
-        m2n_fused_conv_pack((gsize)p->shape[0], (gsize)p->shape[1], w, packed);
+        m2n_fused_conv_pack((gsize)p->shape[0], (gsize)p->shape[1], stride, w, packed);
     s.bias = keep(b, conv_name, "bias");
     s.norm = keep_norm(b, norm_name);
     return s;
@@ -262,8 +262,8 @@ build_coders(Builder *b, M2nModel *m)
             g_autofree char *enc = g_strdup_printf("enc_q_list.%u.enc.%u.conv", v, i);
             g_autofree char *dec = g_strdup_printf("%s.dec.%u.conv", decoder, i);
 
-            m->encoder[v * c->N_S + i] = keep_stage(b, enc, "conv");
-            m->decoder[v * c->N_S + i] = keep_stage(b, dec, up ? "conv.0" : "conv");
+            m->encoder[v * c->N_S + i] = keep_stage(b, enc, "conv", m2n_config_stride(i));
+            m->decoder[v * c->N_S + i] = keep_stage(b, dec, up ? "conv.0" : "conv", 1);
         }
         m->readout[v] = keep_linear(b, readout);
     }

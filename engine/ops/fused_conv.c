@@ -3,11 +3,27 @@
 
 #include <string.h>
 
+#include "engine/ops/winograd.h"
+
 #define COLUMNS 32u
 #define LEFT 16u /* of a line: its first pixel stays aligned, the zero column is before it */
 #define MAX_ROWS 8u
 #define MAX_BAND 16u
+#define WINOGRAD_IN 16u
 #define BAND_FLOATS (64u * 1024u) /* of copied lines: an eighth of L2 */
+
+static const M2nFusedConvVariant *
+variant(void)
+{
+    return &m2n_fused_conv_variants[m2n_isa()];
+}
+
+/* Whether a stage goes through winograd.h: with few input channels its additions cost more than they save. */
+static gboolean
+by_winograd(gsize in, gsize stride)
+{
+    return stride == 1 && in >= WINOGRAD_IN && m2n_isa() == M2N_ISA_AVX512;
+}
 
 /* ---- sizes --------------------------------------------------------------------------------- */
 
@@ -17,17 +33,24 @@ round_up(gsize n, gsize to)
     return (n + to - 1) / to * to;
 }
 
-/* Floats of one line; stride 2 keeps even and odd columns apart. */
+/* Stride 2 and Winograd keep even and odd columns of a line apart. */
 static gsize
-half_line(const M2nFusedConv *s)
+parts(const M2nFusedConv *s)
 {
-    return LEFT + round_up(s->width / s->stride, COLUMNS) + LEFT;
+    return s->stride == 2 || by_winograd(s->in, s->stride) ? 2 : 1;
+}
+
+/* Floats of a part of a line. */
+static gsize
+part_floats(const M2nFusedConv *s)
+{
+    return LEFT + round_up((s->width + parts(s) - 1) / parts(s), COLUMNS) + LEFT;
 }
 
 static gsize
 line_floats(const M2nFusedConv *s)
 {
-    return half_line(s) * s->stride;
+    return part_floats(s) * parts(s);
 }
 
 /* Output rows before the shuffle. */
@@ -48,25 +71,29 @@ m2n_fused_conv_bands(const M2nFusedConv *s)
 gsize
 m2n_fused_conv_scratch(const M2nFusedConv *s)
 {
-    return s->in * (band_rows(s) * s->stride + 2) * line_floats(s) + round_up(s->width, 16);
-}
+    const gsize products = by_winograd(s->in, s->stride)
+                               ? M2N_WINOGRAD * (m2n_winograd_pitch(s->in) + MAX_ROWS * M2N_PANEL)
+                               : 0;
 
-static const M2nFusedConvVariant *
-variant(void)
-{
-    return &m2n_fused_conv_variants[m2n_isa()];
+    return s->in * (band_rows(s) * s->stride + 3) * line_floats(s) + round_up(s->width, 16) +
+           products;
 }
 
 gsize
-m2n_fused_conv_packed_floats(gsize out, gsize in)
+m2n_fused_conv_packed_floats(gsize out, gsize in, gsize stride)
 {
+    if (by_winograd(in, stride))
+        return round_up(out, m2n_chain_variants[m2n_isa()].rows) * in * M2N_WINOGRAD;
     return round_up(out, variant()->rows) * in * 9;
 }
 
 void
-m2n_fused_conv_pack(gsize out, gsize in, const float *w, float *packed)
+m2n_fused_conv_pack(gsize out, gsize in, gsize stride, const float *w, float *packed)
 {
-    m2n_panel_pack_rows(variant()->rows, out, in * 9, w, packed);
+    if (by_winograd(in, stride))
+        m2n_winograd_pack(m2n_chain_variants[m2n_isa()].rows, out, in, w, packed);
+    else
+        m2n_panel_pack_rows(variant()->rows, out, in * 9, w, packed);
 }
 
 /* ---- lines ----------------------------------------------------------------------------------- */
@@ -82,31 +109,44 @@ typedef struct {
 static void
 copy_line(const Lines *l, gsize c, gsize row, float *line)
 {
-    const gsize width = l->s->width, half = half_line(l->s);
+    const gsize width = l->s->width, part = part_floats(l->s);
     const float *x = l->x + (c * l->s->height + row) * width;
 
-    if (l->s->stride == 1) {
+    if (parts(l->s) == 1) {
         line[LEFT - 1] = 0.0f;
         if (l->scale != NULL)
             l->v->activate(width, x, l->scale[c], l->shift[c], line + LEFT);
         else
             memcpy(line + LEFT, x, width * sizeof(float));
-        memset(line + LEFT + width, 0, (half - LEFT - width) * sizeof(float));
+        memset(line + LEFT + width, 0, (part - LEFT - width) * sizeof(float));
         return;
     }
     if (l->scale != NULL) {
         l->v->activate(width, x, l->scale[c], l->shift[c], l->row);
         x = l->row;
     }
-    line[half + LEFT] = 0.0f; /* odd column -1 */
-    l->v->split(width / 2, x, line + LEFT, line + half + LEFT + 1);
+    const gsize even = LEFT + width / 2,
+                odd = LEFT + 1 + width / 2; /* columns after the last pair */
+    memset(line + even, 0, (part - even) * sizeof(float));
+    memset(line + part + odd, 0, (part - odd) * sizeof(float));
+    line[part + LEFT] = 0.0f; /* odd column -1 */
+    l->v->split(width / 2, x, line + LEFT, line + part + LEFT + 1);
+    if (width % 2 == 1)
+        line[even] = x[width - 1];
+}
+
+/* Of the input, for so many rows of the output: Winograd works on pairs of them. */
+static gsize
+lines_for(const M2nFusedConv *s, gsize rows)
+{
+    return (by_winograd(s->in, s->stride) ? round_up(rows, 2) : rows * s->stride) + 2;
 }
 
 /* Lines for output rows i0 .. i0 + rows - 1. */
 static void
 copy_lines(const Lines *l, gsize i0, gsize rows)
 {
-    const gsize n = line_floats(l->s), lines = rows * l->s->stride + 2;
+    const gsize n = line_floats(l->s), lines = lines_for(l->s, rows);
 
     for (gsize c = 0; c < l->s->in; c++)
         for (gsize k = 0; k < lines; k++) {
@@ -136,29 +176,94 @@ store_shuffled(const M2nFusedConv *s, const M2nFusedConvVariant *v, const float 
     }
 }
 
+/* A tile [rows][32] of output channels o .. at row i, columns j .. */
+static void
+store(const M2nFusedConv *s, const M2nFusedConvVariant *v, const float *tile, gsize o, gsize rows,
+      gsize i, gsize j, float *y)
+{
+    const gsize height = s->height / s->stride, width = s->width / s->stride;
+
+    if (s->shuffle)
+        store_shuffled(s, v, tile, o, rows, i, j, y);
+    else
+        for (gsize r = 0; r < rows; r++)
+            memcpy(y + ((o + r) * height + i) * width + j, tile + r * COLUMNS,
+                   MIN(COLUMNS, width - j) * sizeof(float));
+}
+
 /* All output channels of 32 columns from column j of row i; x: the lines' row i, column j. */
 static void
 tiles(const M2nFusedConv *s, const M2nFusedConvVariant *v, const float *x, gsize lines,
       const float *packed, const float *bias, gsize i, gsize j, float *y)
 {
-    const gsize half = half_line(s), shift[2][3] = {{0, 1, 2}, {half + 1, 1, half + 2}};
+    const gsize part = part_floats(s), shift[2][3] = {{0, 1, 2}, {part + 1, 1, part + 2}};
     const gsize height = s->height / s->stride, width = s->width / s->stride;
-    const gsize n = line_floats(s), columns = MIN(COLUMNS, width - j);
+    const gsize n = line_floats(s);
 
     for (gsize o = 0; o < s->out; o += v->rows) {
         const gsize rows = MIN(v->rows, s->out - o);
-        const gboolean whole = rows == v->rows && columns == COLUMNS && !s->shuffle;
-        float *out = y + (o * height + i) * width + j, start[MAX_ROWS] = {0};
+        const gboolean whole = rows == v->rows && j + COLUMNS <= width && !s->shuffle;
+        float start[MAX_ROWS] = {0};
         float tile[MAX_ROWS * COLUMNS] __attribute__((aligned(64)));
 
         memcpy(start, bias + o, rows * sizeof(float));
         v->tile(s->in, packed + o * s->in * 9, start, x, lines * n, n, shift[s->stride - 1],
-                whole ? out : tile, whole ? height * width : COLUMNS);
-        if (s->shuffle)
-            store_shuffled(s, v, tile, o, rows, i, j, y);
-        else if (!whole)
-            for (gsize r = 0; r < rows; r++)
-                memcpy(out + r * height * width, tile + r * COLUMNS, columns * sizeof(float));
+                whole ? y + (o * height + i) * width + j : tile, whole ? height * width : COLUMNS);
+        if (!whole)
+            store(s, v, tile, o, rows, i, j, y);
+    }
+}
+
+/* ---- the same by Winograd: two segments, of 2 rows and 32 columns each, at a time --------------------- */
+
+typedef struct {
+    gsize i, j; /* first row and column */
+} Segment;
+
+/* Products and outputs of `n` segments, 1 or 2, whose inputs are in v[16][in][32]; i0: row of the band. */
+static void
+winograd_outputs(const M2nFusedConv *s, const Segment *segment, gsize n, gsize last_row,
+                 const float *packed, const float *bias, const float *v, float *m, float *y)
+{
+    const M2nChainVariant *c = &m2n_chain_variants[m2n_isa()];
+    const M2nWinogradVariant *w = &m2n_winograd_variants[m2n_isa()];
+
+    for (gsize o = 0; o < s->out; o += c->rows, packed += M2N_WINOGRAD * s->in * c->rows) {
+        const gsize rows = MIN(c->rows, s->out - o);
+        float tile[2 * MAX_ROWS * COLUMNS] __attribute__((aligned(64))), start[MAX_ROWS] = {0};
+
+        memcpy(start, bias + o, rows * sizeof(float));
+        for (gsize p = 0; p < M2N_WINOGRAD; p++)
+            c->chain(s->in, &(M2nChain){.w = {packed + p * s->in * c->rows},
+                                        .x = {v + p * m2n_winograd_pitch(s->in)},
+                                        .end = {.to = m + p * c->rows * M2N_PANEL}});
+        for (gsize k = 0; k < n; k++) {
+            w->output(c->rows, m + k * M2N_WINOGRAD, start, tile);
+            for (gsize a = 0; a < 2 && segment[k].i + a < last_row; a++)
+                store(s, variant(), tile + a * c->rows * COLUMNS, o, rows, segment[k].i + a,
+                      segment[k].j, y);
+        }
+    }
+}
+
+/* Rows i0 .. i0 + rows - 1 from their lines. */
+static void
+winograd_band(const M2nFusedConv *s, const float *x, gsize i0, gsize rows, const float *packed,
+              const float *bias, float *space, float *y)
+{
+    const gsize across = (s->width + COLUMNS - 1) / COLUMNS, n = (rows + 1) / 2 * across;
+    const gsize line = line_floats(s), channel = lines_for(s, rows) * line;
+    float *m = space + M2N_WINOGRAD * m2n_winograd_pitch(s->in);
+    Segment segment[2];
+
+    for (gsize k = 0; k < n; k++) {
+        const gsize i = k / across * 2, j = k % across * COLUMNS;
+
+        segment[k % 2] = (Segment){i0 + i, j};
+        m2n_winograd_variants[m2n_isa()].input(s->in, x + i * line + LEFT + j / 2, channel, line,
+                                               part_floats(s), space + k % 2 * M2N_WINOGRAD);
+        if (k % 2 == 1 || k + 1 == n)
+            winograd_outputs(s, segment, k % 2 + 1, i0 + rows, packed, bias, space, m, y);
     }
 }
 
@@ -182,18 +287,27 @@ m2n_fused_conv(const M2nFusedConv *s, float *y, const float *x, const float *sca
                float *scratch)
 {
     const M2nFusedConvVariant *v = variant();
-    const gsize height = s->height / s->stride, width = s->width / s->stride;
+    const gsize height = s->height / s->stride;
+    const gsize across = (s->width / s->stride + COLUMNS - 1) / COLUMNS;
     const gsize band = band_rows(s), bands = m2n_fused_conv_bands(s), n = line_floats(s);
-    const Lines l = {s, v, x, scale, shift, scratch + round_up(s->width, 16), scratch};
+    const gsize products =
+        m2n_fused_conv_scratch(s) - round_up(s->width, 16) - s->in * (band * s->stride + 3) * n;
+    const Lines l = {
+        s, v, x, scale, shift, scratch + products + round_up(s->width, 16), scratch + products};
 
     for (gsize b = 0; b < bands; b++) {
         const gsize i0 = b * band, rows = MIN(band, height - i0);
 
         copy_lines(&l, i0, rows);
-        for (gsize i = 0; i < rows; i++)
-            for (gsize j = 0; j < width; j += COLUMNS)
-                tiles(s, v, l.lines + i * s->stride * n + LEFT - 1 + j, rows * s->stride + 2,
-                      packed, bias, i0 + i, j, y);
+        if (by_winograd(s->in, s->stride))
+            winograd_band(s, l.lines, i0, rows, packed, bias, scratch, y);
+        else
+            for (gsize k = 0; k < rows * across; k++) {
+                const gsize i = k / across, j = k % across * COLUMNS;
+
+                tiles(s, v, l.lines + i * s->stride * n + LEFT - 1 + j, lines_for(s, rows), packed,
+                      bias, i0 + i, j, y);
+            }
         take_moments(s, y, i0, rows, m + b, bands);
     }
 }

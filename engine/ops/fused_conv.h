@@ -11,7 +11,7 @@
  * packed      m2n_fused_conv_pack() of w[out][in][3][3]; the order depends on the instruction set in use
  * m           [groups][bands], each group's channels being neighbours; see m2n_moments_finish()
  * scratch     m2n_fused_conv_scratch() floats, 64-byte aligned
- * numerics    as conv3x3 and activation */
+ * numerics    as conv3x3 and activation; with winograd.h a NaN reaches the 4 x 4 positions of its blocks */
 #pragma once
 #include "engine/base/cpu.h"
 #include "engine/ops/panel.h"
@@ -25,8 +25,8 @@ typedef struct {
     gboolean shuffle;             /* out divisible by 4, stride 1 */
 } M2nFusedConv;
 
-gsize m2n_fused_conv_packed_floats(gsize out, gsize in);
-void m2n_fused_conv_pack(gsize out, gsize in, const float *w, float *packed);
+gsize m2n_fused_conv_packed_floats(gsize out, gsize in, gsize stride);
+void m2n_fused_conv_pack(gsize out, gsize in, gsize stride, const float *w, float *packed);
 gsize m2n_fused_conv_scratch(const M2nFusedConv *s);
 gsize m2n_fused_conv_bands(const M2nFusedConv *s);
 void m2n_fused_conv(const M2nFusedConv *s, float *y, const float *x, const float *scale,

@@ -5,6 +5,7 @@
 #include "engine/ops/conv3x3.h"
 #include "engine/ops/fused_conv.h"
 #include "engine/ops/pixel_shuffle.h"
+#include "engine/ops/winograd.h"
 #include "tests/lib/m2n_test.h"
 #include "tests/lib/m2n_variants.h"
 
@@ -16,7 +17,8 @@ static const M2nFusedConv shapes[] = {
     {1, 4, 3, 31, 1, 2, FALSE},    {1, 8, 16, 32, 1, 2, FALSE},   {3, 6, 5, 33, 1, 1, FALSE},
     {32, 32, 40, 64, 1, 2, FALSE}, {9, 10, 1, 1, 1, 2, FALSE},    {4, 8, 2, 2, 2, 2, FALSE},
     {5, 12, 34, 66, 2, 2, FALSE},  {32, 8, 36, 128, 2, 1, FALSE}, {2, 16, 3, 7, 1, 2, TRUE},
-    {8, 32, 20, 33, 1, 2, TRUE},   {6, 24, 17, 64, 1, 2, TRUE},
+    {8, 32, 20, 33, 1, 2, TRUE},   {6, 24, 17, 64, 1, 2, TRUE},   {16, 24, 17, 66, 1, 2, TRUE},
+    {32, 128, 5, 31, 1, 2, TRUE},  {17, 12, 19, 97, 1, 2, FALSE}, {16, 4, 1, 1, 1, 2, FALSE},
 };
 
 /* The same with the plain ops and their references. */
@@ -44,7 +46,7 @@ check(const M2nFusedConv *s, gboolean normed)
     const gsize ny = s->out * s->height * s->width / s->stride / s->stride;
     g_autofree float *x = g_new(float, nx), *w = g_new(float, nw), *bias = g_new(float, s->out);
     g_autofree float *scale = g_new(float, s->in), *shift = g_new(float, s->in);
-    g_autofree float *packed = g_new(float, m2n_fused_conv_packed_floats(s->out, s->in));
+    g_autofree float *packed = g_new(float, m2n_fused_conv_packed_floats(s->out, s->in, s->stride));
     g_autofree float *want = g_new(float, ny), *got = g_new(float, ny);
     g_autofree M2nMoments *m = g_new0(M2nMoments, s->groups * m2n_fused_conv_bands(s));
     g_autoptr(Aligned) scratch =
@@ -55,7 +57,7 @@ check(const M2nFusedConv *s, gboolean normed)
     m2n_fill_random(bias, s->out);
     m2n_fill_random(scale, s->in);
     m2n_fill_random(shift, s->in);
-    m2n_fused_conv_pack(s->out, s->in, w, packed);
+    m2n_fused_conv_pack(s->out, s->in, s->stride, w, packed);
     plain(s, want, x, normed ? scale : NULL, normed ? shift : NULL, w, bias);
     m2n_fused_conv(s, got, x, normed ? scale : NULL, normed ? shift : NULL, packed, bias, m,
                    scratch);
@@ -109,11 +111,67 @@ test_loops_match_reference(gconstpointer data)
     }
 }
 
+/* One segment, its second half of lanes untouched. */
+static void
+test_winograd_matches_reference(gconstpointer data)
+{
+    enum { IN = 3, ROWS = 8, LINE = 40, ODD = 20 };
+    const M2nWinogradVariant *v = data, *ref = &m2n_winograd_variants[0];
+    const gsize n = M2N_WINOGRAD * m2n_winograd_pitch(IN);
+    float x[IN * 4 * LINE], m[M2N_WINOGRAD * ROWS * M2N_PANEL], bias[ROWS];
+    float y[2][2 * ROWS * M2N_WINOGRAD_COLUMNS];
+    g_autofree float *a = g_new0(float, n), *b = g_new0(float, n);
+
+    m2n_skip_unless_it_runs(v);
+    m2n_fill_random(x, G_N_ELEMENTS(x));
+    m2n_fill_random(m, G_N_ELEMENTS(m));
+    m2n_fill_random(bias, ROWS);
+    ref->input(IN, x, 4 * LINE, LINE, ODD, a);
+    v->input(IN, x, 4 * LINE, LINE, ODD, b);
+    m2n_assert_close(b, a, n, 1e-6, 0);
+    ref->output(ROWS, m, bias, y[0]);
+    v->output(ROWS, m, bias, y[1]);
+    m2n_assert_close(y[1], y[0], G_N_ELEMENTS(y[0]), 1e-5, 0);
+}
+
+/* One input channel and one filter through transforms and products, against the nine products by hand. */
+static void
+test_winograd_is_a_convolution(void)
+{
+    enum { LINE = 40, ODD = 20 };
+    const M2nWinogradVariant *ref = &m2n_winograd_variants[0];
+    const gsize pitch = m2n_winograd_pitch(1);
+    float x[4][34], lines[4 * LINE] = {0}, w[9], u[M2N_WINOGRAD], bias = 0.5f;
+    float v[M2N_WINOGRAD * 2 * M2N_PANEL], m[M2N_WINOGRAD * M2N_PANEL], y[2][32];
+
+    m2n_fill_random(x[0], 4 * 34);
+    m2n_fill_random(w, 9);
+    m2n_winograd_pack(1, 1, 1, w, u);
+    for (gsize a = 0; a < 4; a++)
+        for (gsize j = 0; j < 34; j++) /* column j - 1 */
+            lines[a * LINE + (j % 2 == 0 ? ODD : 0) + j / 2] = x[a][j];
+    ref->input(1, lines, 0, LINE, ODD, v);
+    for (gsize i = 0; i < M2N_WINOGRAD * M2N_WINOGRAD; i++)
+        m[i / 16 * M2N_PANEL + i % 16] = u[i / 16] * v[i / 16 * pitch + i % 16];
+    ref->output(1, m, &bias, y[0]);
+    for (gsize i = 0; i < 2; i++)
+        for (gsize j = 0; j < 32; j++) {
+            double want = 0.5;
+
+            for (gsize k = 0; k < 9; k++)
+                want += (double)w[k] * (double)x[i + k / 3][j + k % 3];
+            g_assert_cmpfloat_with_epsilon((double)y[i][j], want, 1e-4);
+        }
+}
+
 int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/engine/fused_conv/matches-plain-ops", test_matches_plain_ops);
+    g_test_add_func("/engine/winograd/is-a-convolution", test_winograd_is_a_convolution);
+    m2n_test_add_variants("winograd", "matches-reference", m2n_winograd_variants, input,
+                          test_winograd_matches_reference);
     m2n_test_add_variants("fused_conv", "loops-match-reference", m2n_fused_conv_variants, activate,
                           test_loops_match_reference);
     return g_test_run();
