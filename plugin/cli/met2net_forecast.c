@@ -31,6 +31,23 @@ typedef struct {
 } Arguments;
 
 static void
+arguments_clear(Arguments *a)
+{
+    char **const texts[] = {&a->model,     &a->output,     &a->folder,     &a->format,
+                            &a->lead_time, &a->variables,  &a->steps,      &a->crs,
+                            &a->bounds,    &a->resolution, &a->resampling, &a->max_memory,
+                            &a->grib_order};
+
+    for (guint i = 0; i < G_N_ELEMENTS(texts); i++)
+        g_clear_pointer(texts[i], g_free);
+    g_strfreev(a->init_times);
+    g_strfreev(a->creation_options);
+    g_strfreev(a->names);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Arguments, arguments_clear)
+
+static void
 on_signal(int sig)
 {
     (void)sig;
@@ -314,7 +331,7 @@ static const char description[] =
 int
 main(int argc, char **argv)
 {
-    Arguments a = {.jobs = 1, .threads = 1};
+    g_auto(Arguments) a = {.jobs = 1, .threads = 1};
     g_autoptr(GError) error = NULL;
     const GOptionEntry entries[] = {
         {"model", 'm', 0, G_OPTION_ARG_FILENAME, &a.model, "Model (not needed with forecast files)",

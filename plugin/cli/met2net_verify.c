@@ -24,6 +24,21 @@ typedef struct {
 } Arguments;
 
 static void
+arguments_clear(Arguments *a)
+{
+    char **const texts[] = {&a->model,       &a->span,      &a->every,      &a->lead_time,
+                            &a->climatology, &a->variables, &a->max_memory, &a->csv,
+                            &a->json,        &a->chart,     &a->maps};
+
+    for (guint i = 0; i < G_N_ELEMENTS(texts); i++)
+        g_clear_pointer(texts[i], g_free);
+    g_strfreev(a->forecasts);
+    g_strfreev(a->names);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Arguments, arguments_clear)
+
+static void
 on_signal(int sig)
 {
     (void)sig;
@@ -193,7 +208,7 @@ static const char description[] =
 int
 main(int argc, char **argv)
 {
-    Arguments a = {.jobs = (gint)MIN(g_get_num_processors(), 64), .threads = 1, .rows = 24};
+    g_auto(Arguments) a = {.jobs = (gint)MIN(g_get_num_processors(), 64), .threads = 1, .rows = 24};
     g_autoptr(GError) error = NULL;
     const GOptionEntry entries[] = {
         {"model", 'm', 0, G_OPTION_ARG_FILENAME, &a.model, "Model to run over the data", "FILE"},

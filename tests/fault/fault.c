@@ -2,12 +2,14 @@
  *
  *   M2N_FAULT=kind:n    the n-th call of that kind fails;  kind:n+  that one and all after it
  *   M2N_FAULT_ROOT=dir  calls on files count only below this folder
+ *   M2N_FAULT_HIT=file  made when the fault happens
  *   M2N_FAULT_MIN=bytes what a big allocation is (default 262144)
- *   M2N_FAULT_LOG=file  at exit, one line per kind: name, calls, failed calls
+ *   M2N_FAULT_LOG=file  at exit, a line per call that counts: kind, number, a hash of the call stack
  *
  * Programs are not told apart from libraries: a failed read of our file inside GDAL or eccodes
  * counts as much as our own. */
 #define _GNU_SOURCE
+#include <execinfo.h>
 #include <fcntl.h>
 #include <glib.h>
 #include <limits.h>
@@ -26,11 +28,20 @@ static const char *const names[N_KINDS] = {
     "alloc", "big",         "open",        "read",  "short-read", "eintr-read",
     "write", "short-write", "eintr-write", "fsync", "rename",     "close",
     "mmap",  "thread",      "lock",        "stat",  "mkdir"};
-static atomic_ulong calls[N_KINDS], failed[N_KINDS];
+static atomic_ulong calls[N_KINDS];
 static Kind chosen = N_KINDS;
 static unsigned long chosen_from, chosen_to;
 static int counting; /* for the log: then every kind is counted */
+
+#define MOST_CALLS (1u << 19) /* in the log */
+#define DEPTH 64
+static struct {
+    unsigned long number, stack;
+    Kind kind;
+} logged[MOST_CALLS];
+static atomic_uint n_logged;
 static size_t alloc_min = 262144;
+static const char *hit;
 static char root[PATH_MAX];
 static size_t root_length;
 
@@ -44,6 +55,7 @@ read_environment(void)
     if (folder != NULL && realpath(folder, root) != NULL)
         root_length = strlen(root);
     counting = getenv("M2N_FAULT_LOG") != NULL;
+    hit = getenv("M2N_FAULT_HIT");
     if (min != NULL)
         alloc_min = strtoul(min, NULL, 10);
     for (int i = 0; colon != NULL && i < N_KINDS; i++)
@@ -60,17 +72,41 @@ __attribute__((destructor)) static void
 write_log(void)
 {
     const char *path = getenv("M2N_FAULT_LOG");
-    char text[N_KINDS * 64];
-    size_t n = 0;
+    const unsigned n = n_logged < MOST_CALLS ? n_logged : MOST_CALLS;
+    char line[96];
 
     if (path == NULL)
         return;
-    for (int i = 0; i < N_KINDS; i++)
-        n += (size_t)snprintf(text + n, sizeof text - n, "%s %lu %lu\n", names[i], calls[i],
-                              failed[i]);
+    counting = 0;
     const long fd = syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-    syscall(SYS_write, fd, text, n);
+    for (unsigned i = 0; i < n; i++) {
+        const int length = snprintf(line, sizeof line, "%s %lu %lx\n", names[logged[i].kind],
+                                    logged[i].number, logged[i].stack);
+        syscall(SYS_write, fd, line, length);
+    }
     syscall(SYS_close, fd);
+}
+
+static void
+log_call(Kind kind, unsigned long number)
+{
+    static _Thread_local int inside; /* the unwinder may ask for memory */
+    void *frames[DEPTH];
+    unsigned long hash = 14695981039346656037u; /* FNV-1a over the return addresses */
+
+    if (inside)
+        return;
+    inside = 1;
+    const int depth = backtrace(frames, DEPTH);
+    for (int i = 2; i < depth; i++)
+        hash = (hash ^ (unsigned long)frames[i]) * 1099511628211u;
+    const unsigned at = atomic_fetch_add(&n_logged, 1);
+    if (at < MOST_CALLS) {
+        logged[at].kind = kind;
+        logged[at].number = number;
+        logged[at].stack = hash;
+    }
+    inside = 0;
 }
 
 int
@@ -78,9 +114,12 @@ fault_fails(Kind kind)
 {
     const unsigned long n = atomic_fetch_add(&calls[kind], 1) + 1;
 
+    if (counting)
+        log_call(kind, n);
     if (kind != chosen || n < chosen_from || n > chosen_to)
         return 0;
-    atomic_fetch_add(&failed[kind], 1);
+    if (hit != NULL)
+        syscall(SYS_close, syscall(SYS_openat, AT_FDCWD, hit, O_WRONLY | O_CREAT, 0600));
     return 1;
 }
 

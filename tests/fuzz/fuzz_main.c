@@ -109,7 +109,7 @@ truncate_case(GByteArray *a)
 
 /* Head of this case, tail of another seed: where sections of two files meet. */
 static void
-splice(GByteArray *a)
+splice_cases(GByteArray *a)
 {
     const Seed *other = &g_array_index(seeds, Seed, next_random(seeds->len));
     const size_t from = next_random(other->size + 1);
@@ -178,8 +178,8 @@ replace_word(GByteArray *a)
 static GByteArray *
 make_case(guint64 number)
 {
-    static void (*const mutations[])(GByteArray *) = {flip_bits, set_number,       truncate_case,
-                                                      splice,    repeat_or_remove, replace_word};
+    static void (*const mutations[])(GByteArray *) = {flip_bits,    set_number,       truncate_case,
+                                                      splice_cases, repeat_or_remove, replace_word};
     GByteArray *a = g_byte_array_new();
 
     state = seed_number * 0x100000001B3u + number;
