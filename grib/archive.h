@@ -29,6 +29,10 @@ typedef struct {
 M2nArchive *m2n_archive_open_with(M2nSource *const *sources, guint n_sources,
                                   const M2nArchiveOptions *options, GError **error);
 
+/* What m2n_archive_read_window() may allocate beside its result, in bytes; 0, as at first: no bound.  It then
+ * decodes on fewer threads, and is M2N_ERROR_MEMORY where one message alone takes more. */
+void m2n_archive_set_memory(M2nArchive *a, guint64 bytes);
+
 /* When the run began whose messages these are: the reference time of the first. */
 gint64 m2n_archive_reference_time(const M2nArchive *a);
 /* (transfer full) Every variable and level in there once, in the order of the messages; statistics are 0. */

@@ -43,6 +43,7 @@ struct M2nArchive {
     GPtrArray *problems; /* of char*: one line per message left out */
     GArray *weights;     /* of M2nArchiveWeights */
     guint threads;
+    guint64 max_memory; /* 0: no bound */
     char *name; /* "a.grib2" or "a.grib2 and 3 more" */
 };
 

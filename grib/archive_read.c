@@ -13,6 +13,8 @@ typedef M2nArchiveWeights Weights;
 
 /* Fields made together between two calls of the progress function, per thread. */
 #define BATCH 4
+/* What making a field takes of its own grid: a pair of messages, each packed, unpacked, turned north-up. */
+#define BYTES_PER_POINT 32u
 
 /* A field of the window, or the two components of a wind. */
 typedef struct {
@@ -266,10 +268,35 @@ pair_of(Job *jobs, guint n_jobs, const M2nRecipe *r)
     return NULL;
 }
 
-/* All jobs of a window, weights made, nothing decoded.  Sets *n. */
+void
+m2n_archive_set_memory(M2nArchive *a, guint64 bytes)
+{
+    a->max_memory = bytes;
+}
+
+/* Whether a message fits; makes *threads as few as fit together. */
+static gboolean
+fits(const M2nArchive *a, const Message *m, guint *threads, GError **error)
+{
+    const guint64 need = (guint64)m->header.grid->n_points * BYTES_PER_POINT;
+
+    if (a->max_memory == 0)
+        return TRUE;
+    if (need <= a->max_memory) {
+        *threads = (guint)MIN(*threads, a->max_memory / MAX(need, 1));
+        return TRUE;
+    }
+    g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                "%" G_GSIZE_FORMAT " points take %" G_GUINT64_FORMAT " MiB, %" G_GUINT64_FORMAT
+                " MiB are allowed",
+                m->header.grid->n_points, (need >> 20) + 1, a->max_memory >> 20);
+    return about(m, error);
+}
+
+/* All jobs of a window, weights made, nothing decoded.  Sets *n, and *threads to how many may decode. */
 static Job *
 plan(M2nArchive *a, const M2nDomain *d, guint steps, gint64 init_time, M2nRegridMethod method,
-     float *out, guint *n, GError **error)
+     float *out, guint *n, guint *threads, GError **error)
 {
     const guint fields = steps * d->n_variables;
     g_autofree Job *jobs = g_new0(Job, fields);
@@ -280,7 +307,8 @@ plan(M2nArchive *a, const M2nDomain *d, guint steps, gint64 init_time, M2nRegrid
         Job job = {.variable = &d->variables[k % d->n_variables],
                    .out = out + k * d->grid->n_points};
 
-        if (!recipe_in_window(a, d, steps, init_time, k, &job.recipe, error))
+        if (!recipe_in_window(a, d, steps, init_time, k, &job.recipe, error) ||
+            !fits(a, job.recipe.message[0], threads, error))
             return NULL;
         Job *first = pair_of(jobs, *n, &job.recipe);
         if (!prepare(a, d, method, &job, &weights[*n], error))
@@ -302,16 +330,16 @@ m2n_archive_read_window(M2nArchive *a, const M2nDomain *d, guint steps, gint64 i
                         M2nRegridMethod method, float *out, M2nProgressFunc progress,
                         gpointer user_data, GError **error)
 {
-    guint n = 0;
+    guint n = 0, threads = a->threads;
     gboolean ok = TRUE;
-    g_autofree Job *jobs = plan(a, d, steps, init_time, method, out, &n, error);
+    g_autofree Job *jobs = plan(a, d, steps, init_time, method, out, &n, &threads, error);
 
     if (jobs == NULL)
         return FALSE;
-    g_autoptr(M2nPool) pool = m2n_pool_new(MIN(a->threads, n), error);
+    g_autoptr(M2nPool) pool = m2n_pool_new(MIN(threads, n), error);
     if (pool == NULL)
         return FALSE;
-    const guint batch = BATCH * a->threads;
+    const guint batch = BATCH * threads;
     for (guint k = 0; k < n && ok; k += batch) {
         Batch b = {jobs + k, d->grid->n_points};
         const guint size = MIN(batch, n - k);

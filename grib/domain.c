@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "engine/base/error.h"
+#include "engine/base/json.h"
 
 #define MAX_VARIABLES 512
 #define MAX_SIDE 100000
@@ -38,6 +39,14 @@ text_of(const M2nSafetensors *st, const char *file, const char *key, GError **er
     return text;
 }
 
+/* (transfer full) */
+static JsonNode *
+parse(const char *file, const char *key, const char *text, GError **error)
+{
+    g_autofree char *where = g_strdup_printf("%s: metadata: %s", file, key);
+    return m2n_json_parse(text, strlen(text), where, error);
+}
+
 /* A member that is a finite number; `otherwise` when absent and not NaN. */
 static gboolean
 number(JsonObject *o, const char *key, double otherwise, double *value)
@@ -65,7 +74,19 @@ word(JsonObject *o, const char *key, const char *otherwise, char *value, gsize n
     }
     if (!JSON_NODE_HOLDS_VALUE(node) || json_node_get_value_type(node) != G_TYPE_STRING)
         return FALSE;
-    return g_strlcpy(value, json_node_get_string(node), n) < n;
+    if (g_strlcpy(value, json_node_get_string(node), n) >= n)
+        return FALSE;
+    for (const char *c = value; *c != 0; c++) /* it will be printed */
+        if (g_ascii_iscntrl(*c))
+            return FALSE;
+    return TRUE;
+}
+
+/* As word(), and it may become a part of a file name: no folder, nothing hidden. */
+static gboolean
+plain_word(JsonObject *o, const char *key, char *value, gsize n)
+{
+    return word(o, key, NULL, value, n) && value[0] != '.' && strpbrk(value, "/\\") == NULL;
 }
 
 static gboolean
@@ -74,11 +95,11 @@ read_variable(const char *file, JsonObject *o, M2nDomain *d, M2nVariable *v, GEr
     double param;
     const char *lacks = NULL;
 
-    if (!word(o, "name", NULL, v->name, sizeof v->name) || v->name[0] == 0)
+    if (!plain_word(o, "name", v->name, sizeof v->name) || v->name[0] == 0)
         lacks = "name";
     else if (!number(o, "paramId", NAN, &param) || fabs(param) > 1e9)
         lacks = "paramId";
-    else if (!word(o, "typeOfLevel", NULL, v->type_of_level, sizeof v->type_of_level))
+    else if (!plain_word(o, "typeOfLevel", v->type_of_level, sizeof v->type_of_level))
         lacks = "typeOfLevel";
     else if (!number(o, "level", 0, &v->level))
         lacks = "level";
@@ -114,12 +135,11 @@ read_variable(const char *file, JsonObject *o, M2nDomain *d, M2nVariable *v, GEr
 static gboolean
 read_variables(const char *file, const char *text, M2nDomain *d, GError **error)
 {
-    g_autoptr(JsonParser) parser = json_parser_new();
+    g_autoptr(JsonNode) root = parse(file, "variables", text, error);
 
-    if (!json_parser_load_from_data(parser, text, -1, NULL))
-        return fail(file, "variables", "not JSON", error);
-    JsonNode *root = json_parser_get_root(parser);
-    if (root == NULL || !JSON_NODE_HOLDS_ARRAY(root))
+    if (root == NULL)
+        return FALSE;
+    if (!JSON_NODE_HOLDS_ARRAY(root))
         return fail(file, "variables", "not an array", error);
     JsonArray *a = json_node_get_array(root);
     const guint n = json_array_get_length(a);
@@ -143,14 +163,13 @@ read_variables(const char *file, const char *text, M2nDomain *d, GError **error)
 static gboolean
 read_grid(const char *file, const char *text, M2nDomain *d, GError **error)
 {
-    g_autoptr(JsonParser) parser = json_parser_new();
+    g_autoptr(JsonNode) root = parse(file, "grid", text, error);
     double width, height, geo[6], earth = 6, major = 0, minor = 0;
     char crs[8192];
 
-    if (!json_parser_load_from_data(parser, text, -1, NULL))
-        return fail(file, "grid", "not JSON", error);
-    JsonNode *root = json_parser_get_root(parser);
-    if (root == NULL || !JSON_NODE_HOLDS_OBJECT(root))
+    if (root == NULL)
+        return FALSE;
+    if (!JSON_NODE_HOLDS_OBJECT(root))
         return fail(file, "grid", "not an object", error);
     JsonObject *o = json_node_get_object(root);
     JsonNode *node = json_object_get_member(o, "geotransform");

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "engine/base/json.h"
 #include "engine/nn/config.h"
 #include "grib/domain.h"
 #include "plugin/forecast_file.h"
@@ -22,12 +23,12 @@ static void
 set_parsed(JsonObject *o, const char *key, const M2nSafetensors *st, const char *metadata)
 {
     const char *text = m2n_safetensors_metadata(st, metadata);
-    g_autoptr(JsonParser) parser = json_parser_new();
+    g_autoptr(JsonNode) root = text != NULL ? m2n_json_parse(text, strlen(text), key, NULL) : NULL;
 
     if (text == NULL)
         return;
-    if (json_parser_load_from_data(parser, text, -1, NULL) && json_parser_get_root(parser) != NULL)
-        json_object_set_member(o, key, json_node_copy(json_parser_get_root(parser)));
+    if (root != NULL)
+        json_object_set_member(o, key, g_steal_pointer(&root));
     else
         json_object_set_string_member(o, key, text);
 }

@@ -275,12 +275,12 @@ report_part(double done, const char *message, gpointer user_data)
 }
 
 static gboolean
-read_window(const M2nForecast *f, float *x, Part *part, GError **error)
+read_window(const M2nForecast *f, guint64 max_memory, float *x, Part *part, GError **error)
 {
     part->begin = 0;
     part->share = READING;
     return m2n_shared_archive_read_window(f->archive, f->domain, f->config.steps, f->init_time,
-                                          f->method, x, report_part, part, error);
+                                          f->method, max_memory, x, report_part, part, error);
 }
 
 static void
@@ -341,7 +341,7 @@ m2n_forecast_compute(const M2nForecast *f, float *out, M2nProgressFunc progress,
                     m2n_source_name(f->model), needed, bound);
         return FALSE;
     }
-    if (!m2n_forecast_unchanged(f, error) || !read_window(f, x, &part, error))
+    if (!m2n_forecast_unchanged(f, error) || !read_window(f, f->max_memory - own, x, &part, error))
         return FALSE;
     g_autoptr(M2nModel) model = m2n_shared_model(f->tensors, f->precision, error);
     if (model == NULL)

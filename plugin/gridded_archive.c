@@ -95,6 +95,12 @@ m2n_gridded_free(M2nGridded *a)
     g_free(a);
 }
 
+void
+m2n_gridded_set_memory(M2nGridded *a, guint64 bytes)
+{
+    a->max_memory = bytes;
+}
+
 /* ---- finding
  * ------------------------------------------------------------------------------------- */
 

@@ -32,6 +32,9 @@ gboolean m2n_gridded_recognises(const char *name);
 M2nGridded *m2n_gridded_open(const char *const *names, GError **error);
 void m2n_gridded_free(M2nGridded *a);
 
+/* As m2n_archive_set_memory(). */
+void m2n_gridded_set_memory(M2nGridded *a, guint64 bytes);
+
 /* CF's forecast_reference_time, of the first file that has one.  FALSE: none does. */
 gboolean m2n_gridded_reference_time(const M2nGridded *a, gint64 *time);
 /* (transfer full) Every variable and level in there once, in the order of the files; statistics are 0. */

@@ -41,7 +41,7 @@ typedef struct {        /* a variable at a level, over all files */
 struct M2nGridded {
     GPtrArray *files;     /* M2nGriddedFile* */
     GPtrArray *variables; /* M2nGriddedVariable* */
-    guint64 clock;
+    guint64 clock, max_memory; /* 0: no bound */
     guint n_pieces;
     gboolean has_reference;
     gint64 reference_time;

@@ -7,6 +7,7 @@
 #include "plugin/gridded_index.h"
 
 #define SLAB_VALUES (1u << 23) /* read ahead: 64 MiB of double for each variable in use */
+#define BYTES_PER_VALUE 24u /* of a slab being read: two versions of double, the field as float */
 #define MAX_DIMS 8
 
 typedef M2nGriddedVariable Variable;
@@ -113,12 +114,35 @@ read_versions(GDALMDArrayH array, const Piece *p, gsize first, gsize n, double *
     return TRUE;
 }
 
+/* How many values to read ahead; 0: one field alone is more than is allowed: M2N_ERROR_MEMORY. */
+static gsize
+slab_values(const M2nGridded *a, const Piece *p, GError **error)
+{
+    const gsize points = p->axes.grid->n_points;
+    const guint64 allowed = a->max_memory / BYTES_PER_VALUE;
+
+    if (a->max_memory == 0)
+        return MAX(SLAB_VALUES, points);
+    if (points <= allowed) /* each variable keeps a slab of its own */
+        return (gsize)MAX(MIN(SLAB_VALUES, allowed / a->variables->len), points);
+    const M2nGriddedFile *file = g_ptr_array_index(a->files, p->file);
+    g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                "%s: %s: %" G_GSIZE_FORMAT " points take %" G_GUINT64_FORMAT
+                " MiB, %" G_GUINT64_FORMAT " MiB are allowed",
+                file->name, p->array, points, ((guint64)points * BYTES_PER_VALUE >> 20) + 1,
+                a->max_memory >> 20);
+    return 0;
+}
+
 static gboolean
 load_slab(M2nGridded *a, Variable *v, const Moment *m, GError **error)
 {
     const Piece *p = g_ptr_array_index(v->pieces, m->piece);
     const M2nGriddedFile *file = g_ptr_array_index(a->files, p->file);
-    const gsize points = p->axes.grid->n_points, room = MAX(SLAB_VALUES / points, 1);
+    const gsize points = p->axes.grid->n_points, values = slab_values(a, p, error);
+    if (values == 0)
+        return FALSE;
+    const gsize room = values / points;
     const gsize first = m->at - m->at % room, n = MIN(room, p->axes.n_times - first);
     GDALDatasetH dataset = m2n_gridded_dataset(a, p->file, error);
 

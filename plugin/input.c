@@ -241,6 +241,15 @@ m2n_input_has_window(M2nInput *in, const M2nDomain *d, guint steps, gint64 init_
     return m2n_gridded_has_window(in->gridded, d, steps, init_time, error);
 }
 
+void
+m2n_input_set_memory(M2nInput *in, guint64 bytes)
+{
+    if (in->kind == GRIB)
+        m2n_archive_set_memory(in->archive, bytes);
+    else if (in->kind == ARRAYS)
+        m2n_gridded_set_memory(in->gridded, bytes);
+}
+
 gboolean
 m2n_input_read_window(M2nInput *in, const M2nDomain *d, guint steps, gint64 init_time,
                       M2nRegridMethod method, float *out, M2nProgressFunc progress,

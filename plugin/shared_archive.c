@@ -117,10 +117,12 @@ m2n_shared_archive_has_window(M2nSharedArchive *s, const M2nDomain *d, guint ste
 
 gboolean
 m2n_shared_archive_read_window(M2nSharedArchive *s, const M2nDomain *d, guint steps,
-                               gint64 init_time, M2nRegridMethod method, float *out,
-                               M2nProgressFunc progress, gpointer user_data, GError **error)
+                               gint64 init_time, M2nRegridMethod method, guint64 max_memory,
+                               float *out, M2nProgressFunc progress, gpointer user_data,
+                               GError **error)
 {
     g_mutex_lock(&s->lock);
+    m2n_input_set_memory(s->input, max_memory);
     const gboolean ok = m2n_input_read_window(s->input, d, steps, init_time, method, out, progress,
                                               user_data, error);
     g_mutex_unlock(&s->lock);

@@ -16,15 +16,16 @@ void m2n_shared_archive_unref(M2nSharedArchive *s);
 
 long m2n_shared_archive_centre(const M2nSharedArchive *s);
 
-/* As m2n_input_latest(), _has_window() and _read_window(), one thread at a time. */
+/* As m2n_input_latest(), _has_window() and _read_window(), one thread at a time; max_memory as
+ * m2n_input_set_memory(). */
 gboolean m2n_shared_archive_latest(M2nSharedArchive *s, const M2nDomain *d, guint steps,
                                    gint64 *init_time, GError **error);
 gboolean m2n_shared_archive_has_window(M2nSharedArchive *s, const M2nDomain *d, guint steps,
                                        gint64 init_time, GError **error);
 gboolean m2n_shared_archive_read_window(M2nSharedArchive *s, const M2nDomain *d, guint steps,
-                                        gint64 init_time, M2nRegridMethod method, float *out,
-                                        M2nProgressFunc progress, gpointer user_data,
-                                        GError **error);
+                                        gint64 init_time, M2nRegridMethod method,
+                                        guint64 max_memory, float *out, M2nProgressFunc progress,
+                                        gpointer user_data, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(M2nSharedArchive, m2n_shared_archive_unref)
 

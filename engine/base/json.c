@@ -250,7 +250,7 @@ m2n_json_check(const char *text, gsize n, const char *where, GError **error)
 }
 
 JsonNode *
-m2n_json_parse_object(const char *text, gsize n, const char *where, GError **error)
+m2n_json_parse(const char *text, gsize n, const char *where, GError **error)
 {
     g_autoptr(JsonParser) parser = json_parser_new_immutable();
     g_autoptr(GError) cause = NULL;
@@ -262,8 +262,17 @@ m2n_json_parse_object(const char *text, gsize n, const char *where, GError **err
                     cause != NULL ? cause->message : "too long");
         return NULL;
     }
-    g_autoptr(JsonNode) root = json_parser_steal_root(parser);
-    if (root == NULL || !JSON_NODE_HOLDS_OBJECT(root)) {
+    return json_parser_steal_root(parser);
+}
+
+JsonNode *
+m2n_json_parse_object(const char *text, gsize n, const char *where, GError **error)
+{
+    g_autoptr(JsonNode) root = m2n_json_parse(text, n, where, error);
+
+    if (root == NULL)
+        return NULL;
+    if (!JSON_NODE_HOLDS_OBJECT(root)) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT, "%s: JSON: an object is expected", where);
         return NULL;
     }

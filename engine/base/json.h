@@ -15,8 +15,9 @@ G_BEGIN_DECLS
  * object, and nothing but spaces after it. FALSE: M2N_ERROR_FORMAT, message "<where>: JSON: <what> at byte <n>". */
 gboolean m2n_json_check(const char *text, gsize n, const char *where, GError **error);
 
-/* (transfer full) m2n_json_check(), then the tree.  NULL: M2N_ERROR_FORMAT, also when it is not an
- * object. */
+/* (transfer full) m2n_json_check(), then the tree.  NULL: M2N_ERROR_FORMAT; of the second also when it is
+ * not an object. */
+JsonNode *m2n_json_parse(const char *text, gsize n, const char *where, GError **error);
 JsonNode *m2n_json_parse_object(const char *text, gsize n, const char *where, GError **error);
 
 G_END_DECLS

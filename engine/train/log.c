@@ -8,6 +8,7 @@
 #include <json-glib/json-glib.h>
 
 #include "engine/base/error.h"
+#include "engine/base/json.h"
 
 static void
 append_number(GString *out, const char *name, double x)
@@ -58,13 +59,9 @@ truth(JsonObject *o, const char *name)
 static gboolean
 parse_record(const char *line, M2nTrainRecord *r)
 {
-    g_autoptr(JsonParser) parser = json_parser_new();
-    JsonNode *root;
+    g_autoptr(JsonNode) root = m2n_json_parse_object(line, strlen(line), "line", NULL);
 
-    if (!json_parser_load_from_data(parser, line, -1, NULL))
-        return FALSE;
-    root = json_parser_get_root(parser);
-    if (root == NULL || !JSON_NODE_HOLDS_OBJECT(root))
+    if (root == NULL)
         return FALSE;
     JsonObject *o = json_node_get_object(root);
     if (!(number(o, "epoch") >= 1 && number(o, "step") >= 0))

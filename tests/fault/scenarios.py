@@ -34,38 +34,44 @@ def go_on_training(folder):
 
 
 def make_data(top):
-    """Two days of a small weather, prepared for training: made once."""
+    """Two days of a small weather, its last hours, the two days prepared for training, and a model of them."""
     weather = [BUILD / "samples/weather/weather", "-q", "--hours", "48", "--grid", "16x8", "--spin-up", "2",
-               "--truncation", "10", "-o", top / "weather.grib2"]
-    prepare = [CLI / "met2net-prepare", "-q", "-v", "t2m,u10", top / "weather.grib2", "-o", top / "data.safetensors"]
-    for command in (weather, prepare):
-        subprocess.run([str(x) for x in command], check=True, capture_output=True, env=dict(os.environ, HOME=str(top)))
-    return (top / "weather.grib2").read_bytes(), (top / "data.safetensors").read_bytes()
+               "--truncation", "10", "-o"]
+    prepare = [CLI / "met2net-prepare", "-q", "-v", "t2m,u10", "weather.grib2", "-o", "data.safetensors"]
+    last = [*weather, "analysis.grib2", "--start", "2020-01-02T18:00Z", "--hours", "6"]
+    for command in ([*weather, "weather.grib2"], last, prepare, TRAIN):
+        subprocess.run([str(x) for x in command], check=True, capture_output=True, cwd=top,
+                       env=dict(os.environ, HOME=str(top), XDG_CACHE_HOME=str(top / "cache")))
+    (top / "new.safetensors").rename(top / "model.safetensors")
+    return {n: (top / n).read_bytes() for n in ("weather.grib2", "analysis.grib2", "data.safetensors", "model.safetensors")}
 
 
 def all_scenarios(top):
-    sample = {n: (ROOT / "samples" / n).read_bytes() for n in ("model.safetensors", "analysis.grib2")}
+    made = make_data(top)
     forecast = {"met2net": 1, "model": "model.safetensors", "input": ["analysis.grib2"], "lead_time": "1h"}
-    files = {**sample, "forecast.json": json.dumps(forecast).encode(),
-             "longer.json": json.dumps({**forecast, "lead_time": "2h"}).encode()}
-    weather, data = make_data(top)
+    mercator = {**forecast, "output": {"crs": "EPSG:3857"}}
+    files = {**{n: made[n] for n in ("model.safetensors", "analysis.grib2")},
+             **{n: json.dumps(content).encode() for n, content in {
+                 "forecast.json": forecast, "longer.json": {**forecast, "lead_time": "2h"},
+                 "mercator.json": mercator}.items()}}
     read = [HOST, "MET2NET:forecast.json"]
 
     yield Scenario("driver", files, [*read, "forecast.json"])
     yield Scenario("cached", files, read, before=(read,))
     # room for one result on disk: the other one has to go
-    yield Scenario("evicting", files, read, before=([HOST, "longer.json"],), env={"MET2NET_CACHE_SIZE": "150KB"})
-    yield Scenario("warped", files, [CLI / "met2net-forecast", "-q", "-m", "model.safetensors", "-l", "1h", "-t", "EPSG:3857",
-                                     "-o", "out.tif", "analysis.grib2"], ["out.tif"])
+    yield Scenario("evicting", files, read, before=([HOST, "longer.json"],), env={"MET2NET_CACHE_SIZE": "4KB"})
+    yield Scenario("mercator", files, [HOST, "mercator.json"])
     yield Scenario("forecast", files, [CLI / "met2net-forecast", "-q", "-m", "model.safetensors", "-l", "1h", "-o", "out.grib2",
                                        "analysis.grib2"], ["out.grib2"])
-    yield Scenario("prepare", {"weather.grib2": weather}, [CLI / "met2net-prepare", "-q", "-v", "t2m,u10", "--size", "8x4",
-                                                           "weather.grib2", "-o", "out.safetensors"], ["out.safetensors"])
-    yield Scenario("verify", {**sample, "weather.grib2": weather},
+    yield Scenario("prepare", {"weather.grib2": made["weather.grib2"]},
+                   [CLI / "met2net-prepare", "-q", "-v", "t2m,u10", "--size", "8x4", "weather.grib2", "-o",
+                    "out.safetensors"], ["out.safetensors"])
+    yield Scenario("verify", {n: made[n] for n in ("model.safetensors", "weather.grib2")},
                    [CLI / "met2net-verify", "-q", "-j", "1", "-m", "model.safetensors", "-e", "12h", "-l", "2h",
                     "--csv", "out.csv", "--json", "out.json", "--chart", "out.svg", "weather.grib2"],
                    ["out.csv", "out.json", "out.svg"])
-    yield Scenario("train", {"data.safetensors": data}, TRAIN, ["new.safetensors", "new.last.safetensors"],
+    yield Scenario("train", {"data.safetensors": made["data.safetensors"]}, TRAIN,
+                   ["new.safetensors", "new.last.safetensors"],
                    changing=("new.safetensors", "new.last.safetensors"),
                    beside=("new.checkpoint.safetensors", "new.log.jsonl", "new.svg"), again=go_on_training)
 

@@ -150,6 +150,24 @@ def write_analysis(path, hours=range(1, 7), names=NAMES, seed=0):
                     write_message(f, v, hour, analysis_field(v, hour + seed, lat, lon))
 
 
+def messages(path):
+    """The messages of a GRIB2 file, octet by octet."""
+    data, at = pathlib.Path(path).read_bytes(), 0
+    while at < len(data):
+        length, = struct.unpack_from(">Q", data, at + 8)
+        yield data[at:at + length]
+        at += length
+
+
+def sections(message):
+    """(number, octets) of sections 1 to 7."""
+    at = 16
+    while message[at:at + 4] != b"7777":
+        length, = struct.unpack_from(">I", message, at)
+        yield message[at + 4], message[at:at + length]
+        at += length
+
+
 def write_bands(path, bands, first_hour):
     """Bands of a forecast (step-major, north-up from 180 W) as an analysis of the same hours."""
     with open(path, "wb") as f:

@@ -1,6 +1,7 @@
 """Whatever is wrong with the input: one line that names file, thing and value; no crash; no other file touched."""
 import json
 import os
+import struct
 
 import tap
 from osgeo import gdal
@@ -171,6 +172,25 @@ class BadInput(fixture.Case):
         self.check(r"model.safetensors: the forecast alone takes 40 kB, MAX_MEMORY allows 10 kB", "forecast.json",
                    "MAX_MEMORY=10kB")
         self.check(r"MAX_MEMORY|memory|MiB|MB", "forecast.json", "MAX_MEMORY=200kB")
+
+    def test_small_file_that_claims_a_large_field(self):
+        """200 million points in some hundred octets: a constant needs no data."""
+        columns, rows, step = 20000, 10000, 18000  # millionths of a degree
+        out = bytearray()
+        for message in fixture.messages(self.folder / "analysis.grib2"):
+            sections = dict(fixture.sections(message))
+            grid, packing = bytearray(sections[3]), bytearray(sections[5])
+            struct.pack_into(">I", grid, 6, columns * rows)
+            struct.pack_into(">II", grid, 30, columns, rows)
+            struct.pack_into(">Ii", grid, 46, 89991000 | 1 << 31, 9000)
+            struct.pack_into(">iiii", grid, 55, 89991000, 359991000, step, step)
+            struct.pack_into(">I", packing, 5, columns * rows)
+            packing[19] = 0  # bits per value
+            body = b"".join([sections[1], grid, sections[4], packing, sections[6], b"\0\0\0\5\7", b"7777"])
+            out += message[:8] + struct.pack(">Q", 16 + len(body)) + body
+        (self.folder / "analysis.grib2").write_bytes(out)
+        self.check(r"analysis.grib2: message \d+: 200000000 points take 6104 MiB, .* allowed", "forecast.json",
+                   "MAX_MEMORY=256MB")
 
     def test_unknown_option_is_named(self):
         out = self.run_tool("gdalinfo", "-oo", "VARIABEL=t2m", self.forecast)
