@@ -127,7 +127,7 @@ lay_out(M2nLearner *l, M2nArena *a)
     l->row_sum = doubles(a, l->rows * d);
     l->row_product = doubles(a, l->rows * d);
     l->channel_sum = doubles(a, 2 * d);
-    l->channel_product = l->channel_sum + d;
+    l->channel_product = l->channel_sum != NULL ? l->channel_sum + d : NULL; /* NULL: measuring */
     l->latent_x = m2n_arena_floats(a, latents);
     l->latent_y = m2n_arena_floats(a, latents);
     l->latent_out = m2n_arena_floats(a, latents);
