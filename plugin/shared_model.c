@@ -6,7 +6,7 @@
 #include "plugin/after_fork.h"
 
 #define MAX_HASHES 64u
-#define CHUNK ((gsize)1 << 18)
+#define CHUNK ((gsize)1 << 16)
 
 /* Mutable on purpose: this is the process-wide part. */
 static struct {
