@@ -13,7 +13,7 @@ void m2n_eccodes_quiet_begin(void);
 void m2n_eccodes_quiet_end(void);
 
 /* Runs `call`, quietly; a failed assertion inside eccodes, which would abort the program, becomes
- * M2N_ERROR_FORMAT and costs the memory that `call` held. */
+ * M2N_ERROR_FORMAT (M2N_ERROR_MEMORY that of its allocator) and costs the memory that `call` held. */
 gboolean m2n_eccodes_guard(gboolean (*call)(gpointer data, GError **error), gpointer data,
                            GError **error);
 

@@ -86,11 +86,31 @@ build(const M2nGribPlan *plan, const M2nVariable *v, GError **error)
     return g_steal_pointer(&h);
 }
 
+/* Whether every variable can be written; under m2n_eccodes_guard(). */
+static gboolean
+try_plans(gpointer data, GError **error)
+{
+    M2nGribWriter *w = data;
+    const M2nDomain *d = w->domain;
+
+    for (guint i = 0; i < d->n_variables; i++) {
+        const M2nVariable *v = &d->variables[i];
+        if (!m2n_grib_plan_make(&w->plans[i], d->grid, v, &w->options, error))
+            return FALSE;
+        M2nGribPlan trial = w->plans[i]; /* with any time */
+        if (!m2n_grib_plan_times(&trial, v, 0, d->time_step, d->time_step, error))
+            return FALSE;
+        g_autoptr(codes_handle) h = build(&trial, v, error);
+        if (h == NULL || !check_keys(h, &trial, v, FALSE, error))
+            return FALSE;
+    }
+    return TRUE;
+}
+
 M2nGribWriter *
 m2n_grib_writer_new(const M2nDomain *d, const M2nGribWriterOptions *options, GError **error)
 {
     g_autoptr(M2nGribWriter) w = g_new0(M2nGribWriter, 1);
-    M2N_ECCODES_QUIET;
 
     w->domain = d;
     w->options = *options;
@@ -101,18 +121,7 @@ m2n_grib_writer_new(const M2nDomain *d, const M2nGribWriterOptions *options, GEr
                     d->grid->n_points);
         return NULL;
     }
-    for (guint i = 0; i < d->n_variables; i++) {
-        const M2nVariable *v = &d->variables[i];
-        if (!m2n_grib_plan_make(&w->plans[i], d->grid, v, options, error))
-            return NULL;
-        M2nGribPlan trial = w->plans[i]; /* with any time */
-        if (!m2n_grib_plan_times(&trial, v, 0, d->time_step, d->time_step, error))
-            return NULL;
-        g_autoptr(codes_handle) h = build(&trial, v, error);
-        if (h == NULL || !check_keys(h, &trial, v, FALSE, error))
-            return NULL;
-    }
-    return g_steal_pointer(&w);
+    return m2n_eccodes_guard(try_plans, w, error) ? g_steal_pointer(&w) : NULL;
 }
 
 void
@@ -161,24 +170,29 @@ re_read(const M2nGribWriter *w, const M2nGribPlan *plan, const M2nVariable *v, c
     return TRUE;
 }
 
-GBytes *
-m2n_grib_writer_message(M2nGribWriter *w, guint variable, gint64 reference_time, gint64 valid_time,
-                        const float *values, GError **error)
+typedef struct {
+    M2nGribWriter *writer;
+    const M2nVariable *variable;
+    M2nGribPlan plan;
+    const float *values;
+    GBytes *message; /* (transfer full) */
+} Making;
+
+/* Under m2n_eccodes_guard(). */
+static gboolean
+make_message(gpointer data, GError **error)
 {
-    g_assert(variable < w->domain->n_variables);
-    const M2nVariable *v = &w->domain->variables[variable];
-    M2nGribPlan plan = w->plans[variable];
+    Making *m = data;
+    M2nGribWriter *w = m->writer;
+    const M2nVariable *v = m->variable;
     const void *bytes = NULL;
     gsize n = 0;
-    M2N_ECCODES_QUIET;
+    g_autoptr(codes_handle) h = build(&m->plan, v, error);
 
-    if (!m2n_grib_plan_times(&plan, v, reference_time, valid_time, w->domain->time_step, error))
-        return NULL;
-    g_autoptr(codes_handle) h = build(&plan, v, error);
     if (h == NULL)
-        return NULL;
+        return FALSE;
     int err = CODES_SUCCESS;
-    if (arrange(w, &plan, values)) {
+    if (arrange(w, &m->plan, m->values)) {
         err = codes_set_long(h, "bitmapPresent", 1);
         if (err == CODES_SUCCESS)
             err = codes_set_double(h, "missingValue", MISSING);
@@ -187,13 +201,29 @@ m2n_grib_writer_message(M2nGribWriter *w, guint variable, gint64 reference_time,
         err = codes_set_double_array(h, "values", w->room, w->domain->grid->n_points);
     if (err == CODES_SUCCESS)
         err = codes_get_message(h, &bytes, &n);
-    if (err != CODES_SUCCESS) {
-        fail(v, "values", err, error);
-        return NULL;
-    }
-    if (!re_read(w, &plan, v, bytes, n, error))
-        return NULL;
-    return g_bytes_new(bytes, n);
+    if (err != CODES_SUCCESS)
+        return fail(v, "values", err, error);
+    if (!re_read(w, &m->plan, v, bytes, n, error))
+        return FALSE;
+    m->message = g_bytes_new(bytes, n);
+    return TRUE;
+}
+
+GBytes *
+m2n_grib_writer_message(M2nGribWriter *w, guint variable, gint64 reference_time, gint64 valid_time,
+                        const float *values, GError **error)
+{
+    g_assert(variable < w->domain->n_variables);
+    Making m = {.writer = w,
+                .variable = &w->domain->variables[variable],
+                .plan = w->plans[variable],
+                .values = values};
+
+    return m2n_grib_plan_times(&m.plan, m.variable, reference_time, valid_time,
+                               w->domain->time_step, error) &&
+                   m2n_eccodes_guard(make_message, &m, error)
+               ? m.message
+               : NULL;
 }
 
 const M2nDomain *
