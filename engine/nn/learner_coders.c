@@ -146,10 +146,8 @@ encode_image_backward(const M2nLearner *l, const M2nWorker *w, gsize variable, c
         m2n_conv3x3_backward_weight(&shape, m2n_worker_gradient(l, w, at->weight),
                                     m2n_worker_gradient(l, w, at->bias), dconv,
                                     i == 0 ? in : w->activated[i - 1], w->op);
-        if (i > 0) {
-            memset(da, 0, shape.in * shape.height * shape.width * sizeof *da);
+        if (i > 0)
             m2n_conv3x3_backward_input(&shape, da, dconv, l->query + at->weight, w->op);
-        }
     }
 }
 
@@ -226,14 +224,12 @@ decode_image_backward(const M2nLearner *l, const M2nWorker *w, gsize variable, c
 
         norm_silu_backward(l, w, at, hw * up, dconv, da, w->conv[i], mean[i], rstd[i], spare);
         if (up == 4) {
-            memset(spare, 0, 4 * c->hid_S * hw * sizeof *spare);
             m2n_pixel_unshuffle(c->hid_S, shape.height, shape.width, spare, dconv);
             dout = spare;
         }
         m2n_conv3x3_backward_weight(&shape, m2n_worker_gradient(l, w, at->weight),
                                     m2n_worker_gradient(l, w, at->bias), dout,
                                     i == 0 ? latent : w->activated[i - 1], w->op);
-        memset(dx, 0, c->hid_S * hw * sizeof *dx);
         m2n_conv3x3_backward_input(&shape, dx, dout, l->query + at->weight, w->op);
     }
 }

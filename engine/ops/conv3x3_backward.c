@@ -1,4 +1,5 @@
-/* Gradients of the 3x3 convolution: GEMM on unfolded bands.  The variants are m2n_gemm's. */
+/* Gradients of the 3x3 convolution.  The input's, stride 1, is a convolution with the filters turned around;
+ * the others are GEMM on unfolded bands.  The variants are m2n_conv3x3's and m2n_gemm's. */
 #include "engine/ops/conv3x3_backward.h"
 
 #include <string.h>
@@ -21,7 +22,9 @@ band_rows(const M2nConv3x3 *s)
 gsize
 m2n_conv3x3_backward_scratch(const M2nConv3x3 *s)
 {
-    return m2n_gemm_scratch() + 9 * s->in * band_rows(s) * (s->width / s->stride);
+    const gsize turned = 9 * s->in * s->out + s->in;
+
+    return MAX(turned, m2n_gemm_scratch() + 9 * s->in * band_rows(s) * (s->width / s->stride));
 }
 
 /* The columns j of one output row whose input column stride*j + b - 1 lies inside. */
@@ -63,11 +66,11 @@ unfold(const M2nConv3x3 *s, const float *x, gsize i0, gsize rows, float *columns
     }
 }
 
-/* The transpose of unfold(): adds. */
+/* The transpose of unfold() with stride 2: adds. */
 static void
 fold(const M2nConv3x3 *s, float *dx, gsize i0, gsize rows, const float *columns)
 {
-    const gsize width = s->width / s->stride;
+    const gsize width = s->width / 2;
 
     for (gsize tap = 0; tap < 9 * s->in; tap++) {
         const gsize a = tap / 3 % 3, b = tap % 3;
@@ -76,20 +79,30 @@ fold(const M2nConv3x3 *s, float *dx, gsize i0, gsize rows, const float *columns)
 
         inside(s, b, &first, &end);
         for (gsize i = i0; i < i0 + rows; i++, columns += width) {
-            const gsize row = s->stride * i + a;
+            const gsize row = 2 * i + a;
             float *out = plane + (row - 1) * s->width + b - 1;
 
             if (row < 1 || row > s->height)
                 continue;
-            if (s->stride == 1) {
-#pragma omp simd
-                for (gsize j = first; j < end; j++)
-                    out[j] += columns[j];
-            } else
-                for (gsize j = first; j < end; j++)
-                    out[2 * j] += columns[j];
+            for (gsize j = first; j < end; j++)
+                out[2 * j] += columns[j];
         }
     }
+}
+
+/* dx = the sum over outputs of dy and the filters, inputs and outputs exchanged and turned by half a circle */
+static void
+convolve_back(const M2nConv3x3 *s, float *dx, const float *dy, const float *w, float *scratch)
+{
+    const M2nConv3x3 back = {s->out, s->in, s->height, s->width, 1};
+    float *turned = scratch, *bias = scratch + 9 * s->in * s->out;
+
+    for (gsize o = 0; o < s->out; o++)
+        for (gsize c = 0; c < s->in; c++)
+            for (gsize tap = 0; tap < 9; tap++)
+                turned[(c * s->out + o) * 9 + 8 - tap] = w[(o * s->in + c) * 9 + tap];
+    memset(bias, 0, s->in * sizeof *bias);
+    m2n_conv3x3(&back, dx, dy, turned, bias);
 }
 
 void
@@ -99,6 +112,11 @@ m2n_conv3x3_backward_input(const M2nConv3x3 *s, float *dx, const float *dy, cons
     const gsize width = s->width / s->stride, height = s->height / s->stride, step = band_rows(s);
     float *columns = scratch + m2n_gemm_scratch();
 
+    if (s->stride == 1) {
+        convolve_back(s, dx, dy, w, scratch);
+        return;
+    }
+    memset(dx, 0, s->in * s->height * s->width * sizeof *dx);
     for (gsize i = 0; i < height; i += step) {
         const gsize rows = MIN(step, height - i), n = rows * width;
 

@@ -1,8 +1,8 @@
-/* Gradients of the 3x3 convolution of one image (conv3x3.h), by unfolding bands of rows and GEMM.
+/* Gradients of the 3x3 convolution of one image (conv3x3.h).
  *
- *   dx[c][s i + a - 1][s j + b - 1] += sum_o w[o][c][a][b] dy[o][i][j]          s the stride
- *   dw[o][c][a][b]                  += sum_{i,j} dy[o][i][j] x[c][s i + a - 1][s j + b - 1]
- *   dbias[o]                        += sum_{i,j} dy[o][i][j]
+ *   dx[c][s i + a - 1][s j + b - 1] = sum_o w[o][c][a][b] dy[o][i][j]          s the stride
+ *   dw[o][c][a][b]                 += sum_{i,j} dy[o][i][j] x[c][s i + a - 1][s j + b - 1]
+ *   dbias[o]                       += sum_{i,j} dy[o][i][j]
  *
  * x, dx     [in][height][width]; dx overlaps neither x nor dy
  * dy        [out][height/stride][width/stride]

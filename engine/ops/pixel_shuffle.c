@@ -28,8 +28,8 @@ m2n_pixel_unshuffle(gsize channels, gsize height, gsize width, float *dx, const 
                 const float *in = dy + ((2 * c * height) + 2 * i + a) * 2 * width;
 
                 for (gsize j = 0; j < width; j++) {
-                    left[j] += in[2 * j];
-                    right[j] += in[2 * j + 1];
+                    left[j] = in[2 * j];
+                    right[j] = in[2 * j + 1];
                 }
             }
 }

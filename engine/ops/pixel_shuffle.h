@@ -3,8 +3,8 @@
  *   y[c][2i + a][2j + b] = x[4c + 2a + b][i][j],   a, b in {0, 1}
  *
  * x [4 channels][height][width], y [channels][2 height][2 width], not overlapping.  The backward
- * pass is the inverse, m2n_pixel_unshuffle: it adds into dx as every backward does. source  Shi et
- * al. 2016, arXiv:1609.05158 */
+ * pass is the inverse, m2n_pixel_unshuffle.
+ * source  Shi et al. 2016, arXiv:1609.05158 */
 #pragma once
 #include <glib.h>
 

@@ -127,9 +127,11 @@ test_conv3x3_gradient(void)
 
             for (gsize j = 0; j < n; j++)
                 half[j] *= 0.5f;
-            m2n_conv3x3_backward_input(s, dx, half, w, scratch);
             m2n_conv3x3_backward_weight(s, dw, dbias, half, x, scratch);
         }
+        for (gsize j = 0; j < nx; j++)
+            dx[j] = NAN; /* written, not added to */
+        m2n_conv3x3_backward_input(s, dx, g, w, scratch);
         m2n_check_gradient(conv_loss, &d, x, dx, nx, 2e-3, 1e-4);
         m2n_check_gradient(conv_loss, &d, w, dw, nw, 5e-3, 1e-4);
         m2n_check_gradient(conv_loss, &d, bias, dbias, s->out, 5e-3, 1e-4);
