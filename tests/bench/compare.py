@@ -2,6 +2,7 @@
 """One table: a forecast by met2net, ONNX Runtime and PyTorch, alternating in one run on the same machine.
 
 usage: compare.py --build BUILD [--reference FOLDER] [--install] [--configs a,b] [--threads 1,2] [--runs 7]
+       compare.py --build BUILD --train [--steps wb_mv5:1,wb_mv5:4] ...      a training step, PyTorch the peer
 
 met2net is BUILD/tests/bench_forecast.  The peers need the PyTorch implementation met2net_torch.py in --reference
 (default: ../shared/reference beside the project) and /usr/bin/python3 with torch.  ONNX Runtime's Node package is
@@ -13,6 +14,7 @@ rows with one thread.
 import argparse
 import os
 import pathlib
+import resource
 import shutil
 import statistics
 import subprocess
@@ -26,8 +28,9 @@ T, S, D, L = 12, 32, 256, 8
 PYTHON = "/usr/bin/python3"
 
 
-def gflop(name):
-    """Multiply-adds of a forecast, times two, as the formulas count them."""
+def gflop(name, passes=(1, 1, 1)):
+    """Multiply-adds of a forecast, times two, as the formulas count them; or of so many passes over the translator, the
+    encoders and the decoders."""
     v, height, width, stages = SIZES[name]
     shrink = 2 ** (stages // 2)
     hw = height * width // shrink ** 2
@@ -40,15 +43,21 @@ def gflop(name):
     for i in reversed(range(stages)):
         decoder += px * 9 * S * S * (4 if i % 2 else 1)
         px *= 4 if i % 2 else 1
-    return 2e-9 * (translator + v * T * (encoder + decoder + px * S))
+    return 2e-9 * (passes[0] * translator + v * T * (passes[1] * encoder + passes[2] * (decoder + px * S)))
+
+
+# Translator: both branches forward, the key's back for inputs, the query's for inputs and weights.  Encoders: x, y, x
+# again on the way back, inputs, weights.  Decoders: both forward, one back for inputs and weights.
+STEP = (5, 5, 4)
 
 
 class Side:
-    """A program that makes one forecast for each line it reads."""
+    """A program that makes one forecast, or training step, for each line it reads."""
 
-    def __init__(self, command, env=None):
+    def __init__(self, command, env=None, max_bytes=None):
+        limit = None if max_bytes is None else lambda: resource.setrlimit(resource.RLIMIT_AS, (max_bytes, max_bytes))
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                                        text=True, env=env)
+                                        text=True, env=env, preexec_fn=limit)
         self.times, self.cpu = [], []
         self.load = None
 
@@ -150,6 +159,39 @@ print(2 * 2048 ** 3 / best * 1e-9)"""
     return rates
 
 
+def free_bytes():
+    return int(open("/proc/meminfo").read().split("MemAvailable:")[1].split()[0]) * 1024
+
+
+def compare_steps(a, torch):
+    print("| configuration | batch | threads | met2net s | PyTorch s | PyTorch / met2net | processor s met2net | PyTorch "
+          "| GFLOP/s | of matrix rate | MB met2net | MB PyTorch | met2net / PyTorch |\n|" + "---|" * 13)
+    for threads in map(int, a.threads.split(",")):
+        rate = matrix_rate(a, threads, False)[0]
+        for step in a.steps.split(","):
+            name, batch = step.split(":")
+            sides = {"met2net": Side([a.build / "tests/train/bench_step", name, batch, str(threads), "0"])}
+            sides["met2net"].run()  # the first touches all memory
+            if torch:
+                sides["torch"] = Side([PYTHON, HERE / "peer_torch.py", a.reference, name, str(threads), batch],
+                                      max_bytes=free_bytes())
+                try:
+                    sides["torch"].run()
+                except (RuntimeError, BrokenPipeError):
+                    del sides["torch"]  # does not fit into what memory is left
+            for _ in range(a.runs):
+                for side in sides.values():
+                    time.sleep(a.pause)
+                    side.measure()
+            r = {k: (statistics.median(s.times), statistics.median(s.cpu), s.finish()) for k, s in sides.items()}
+            m, t = r["met2net"], r.get("torch")
+            speed = int(batch) * gflop(name, STEP) / m[0]
+            cells = [f"{t[0]:.2f}", f"{t[0] / m[0]:.2f}", f"{t[1]:.1f}", f"{t[2]:.0f}", f"{m[2] / t[2]:.2f}"] if t else ["-"] * 5
+            print(f"| {name} | {batch} | {threads} | {m[0]:.2f} | {cells[0]} | {cells[1]} | {m[1]:.1f} | {cells[2]} "
+                  f"| {speed:.0f} | {speed / rate:.0%} | {m[2]:.0f} | {cells[3]} | {cells[4]} |", flush=True)
+        print(f"matrix rate, {threads} threads: {rate:.0f} GFLOP/s", flush=True)
+
+
 def main():
     ap = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     ap.add_argument("--build", type=pathlib.Path, required=True)
@@ -160,10 +202,15 @@ def main():
     ap.add_argument("--threads", default="1,2")
     ap.add_argument("--runs", type=int, default=7)
     ap.add_argument("--pause", type=float, default=0.1)
+    ap.add_argument("--train", action="store_true")
+    ap.add_argument("--steps", default="wb_mv5:1,wb_mv5:4,wb_mv5:16,era5_128:1")
     a = ap.parse_args()
     torch, onnx = find_peers(a)
     cpu = [line for line in open("/proc/cpuinfo") if line.startswith("model name")]
     print("machine:", cpu[0].split(":")[1].strip() if cpu else "unknown", f"x {len(cpu)}, M2N_ISA={os.environ.get('M2N_ISA', '-')}")
+    if a.train:
+        compare_steps(a, torch)
+        return
     names = a.configs.split(",")
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)

@@ -1,5 +1,6 @@
 /* bench_step [CONFIG [BATCH [THREADS [RUNS]]]]: seconds of a training step (both stages, EMA, Adam), median,
- * with made-up weights and fields, as `met2net_torch.py bench CONFIG --train` of the peer. */
+ * with made-up weights and fields, as `met2net_torch.py bench CONFIG --train` of the peer.  RUNS 0: a step for each
+ * line on stdin, "run SECONDS" each, at the end "peak_kb N". */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,7 +47,7 @@ main(int argc, char **argv)
     const char *name = argc > 1 ? argv[1] : "wb_mv5";
     const guint batch = argc > 2 ? (guint)atoi(argv[2]) : 1,
                 threads = argc > 3 ? (guint)atoi(argv[3]) : 2;
-    const guint runs = argc > 4 ? (guint)MAX(1, atoi(argv[4])) : 5;
+    const guint runs = argc > 4 ? (guint)MAX(0, atoi(argv[4])) : 5;
     const M2nConfig *c = NULL;
     g_autoptr(GError) error = NULL;
 
@@ -71,6 +72,16 @@ main(int argc, char **argv)
 
     memcpy(m2n_learner_query(l), weights, n * sizeof(float));
     memcpy(m2n_learner_key(l), weights, n * sizeof(float));
+    if (runs == 0) {
+        char line[256];
+
+        for (guint64 i = 1; fgets(line, sizeof line, stdin) != NULL; i++) {
+            printf("run %.4f\n", run_step(l, x, y, mean, square, i));
+            fflush(stdout);
+        }
+        printf("peak_kb %" G_GUINT64_FORMAT "\n", (guint64)m2n_peak_memory() / 1024);
+        return 0;
+    }
     run_step(l, x, y, mean, square, 1); /* the first touches all memory */
     for (guint i = 0; i < runs; i++)
         time[i] = run_step(l, x, y, mean, square, i + 2);
