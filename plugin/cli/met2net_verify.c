@@ -11,6 +11,7 @@
 #include "plugin/batch_inputs.h"
 #include "plugin/cli/precision_option.h"
 #include "plugin/cli/screen.h"
+#include "plugin/cli/span_option.h"
 #include "plugin/quantity.h"
 #include "plugin/verify.h"
 
@@ -60,28 +61,6 @@ on_gdal_error(CPLErr level, CPLErrorNum number, const char *message)
     g_debug("GDAL: %s", message);
 }
 
-/* "2024-01-27/2024-01-31T23": a bare day as the last one means all of it */
-static gboolean
-parse_span(const char *option, const char *text, gint64 *first, gint64 *last, GError **error)
-{
-    g_auto(GStrv) parts = g_strsplit(text, "/", -1);
-
-    if (g_strv_length(parts) != 2) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT, "--%s %s: expected FIRST/LAST", option,
-                    text);
-        return FALSE;
-    }
-    if (!m2n_time_parse(parts[0], first, error) || !m2n_time_parse(parts[1], last, error))
-        return FALSE;
-    if (g_utf8_strlen(parts[1], -1) == 10)
-        *last += 86399;
-    if (*last >= *first)
-        return TRUE;
-    g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT, "--%s %s: ends before it begins", option,
-                text);
-    return FALSE;
-}
-
 static gboolean
 understand(const Arguments *a, M2nVerifyOptions *o, GError **error)
 {
@@ -101,10 +80,10 @@ understand(const Arguments *a, M2nVerifyOptions *o, GError **error)
     o->maps = a->maps != NULL;
     o->has_span = a->span != NULL;
     o->has_climatology = a->climatology != NULL;
-    return (a->span == NULL || parse_span("span", a->span, &o->first, &o->last, error)) &&
+    return (a->span == NULL || m2n_span_parse("span", a->span, &o->first, &o->last, error)) &&
            (a->climatology == NULL ||
-            parse_span("climatology", a->climatology, &o->climatology_first, &o->climatology_last,
-                       error)) &&
+            m2n_span_parse("climatology", a->climatology, &o->climatology_first,
+                           &o->climatology_last, error)) &&
            (a->every == NULL || m2n_duration_parse(a->every, &o->every, error)) &&
            (a->lead_time == NULL || m2n_duration_parse(a->lead_time, &o->lead_time, error)) &&
            (a->max_memory == NULL || m2n_size_parse(a->max_memory, &o->max_memory, error)) &&

@@ -12,7 +12,8 @@ import tempfile
 
 BUILD, SOURCE = (pathlib.Path(a).resolve() for a in sys.argv[1:3])
 POINT = ["13.4", "52.5"]
-TOOLS = ["met2net-prepare", "met2net-train", "met2net-forecast", "met2net-verify", "met2net-info"]
+TOOLS = ["met2net-prepare", "met2net-train", "met2net-forecast", "met2net-verify", "met2net-convert",
+         "met2net-info"]
 failures = []
 number = 0
 

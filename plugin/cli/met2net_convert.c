@@ -1,0 +1,224 @@
+/* met2net-convert: a model with its weights in fewer bits, and what that costs in skill.
+ *
+ * Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by the user. */
+#include <cpl_error.h>
+#include <gdal.h>
+#include <locale.h>
+#include <math.h>
+#include <signal.h>
+
+#include "engine/base/error.h"
+#include "plugin/batch_inputs.h"
+#include "plugin/cli/precision_option.h"
+#include "plugin/cli/screen.h"
+#include "plugin/cli/span_option.h"
+#include "plugin/model_convert.h"
+#include "plugin/quantity.h"
+#include "plugin/verify.h"
+
+static volatile sig_atomic_t interrupted;
+
+typedef struct {
+    char *output, *weights, *precision_name, *span, **data, **names;
+    M2nPrecision precision;
+    M2nStore store;
+    gint jobs;
+    gboolean quiet, version;
+} Arguments;
+
+static void
+on_signal(int sig)
+{
+    (void)sig;
+    interrupted = 1;
+}
+
+static gboolean
+on_progress(double done, const char *message, gpointer user_data)
+{
+    m2n_screen_progress(user_data, done, message);
+    return !interrupted;
+}
+
+static void
+on_gdal_error(CPLErr level, CPLErrorNum number, const char *message)
+{
+    (void)level;
+    (void)number;
+    g_debug("GDAL: %s", message);
+}
+
+/* ---- what it costs ------------------------------------------------------------------------------- */
+
+/* (transfer full) Scores of a model over the data. */
+static M2nVerification *
+scores(const Arguments *a, const char *const *data, const char *model, M2nPrecision precision,
+       GError **error)
+{
+    M2nVerifyOptions o = M2N_VERIFY_OPTIONS_DEFAULT;
+    M2nScreen screen;
+
+    o.model = model;
+    o.data = data;
+    o.precision = precision;
+    o.jobs = (guint)a->jobs;
+    o.has_span = a->span != NULL;
+    if (o.has_span && !m2n_span_parse("span", a->span, &o.first, &o.last, error))
+        return NULL;
+    m2n_screen_init(&screen, a->quiet);
+    M2nVerification *v = m2n_verify(&o, on_progress, &screen, error);
+    m2n_screen_clear(&screen);
+    return v;
+}
+
+static M2nScore
+overall(const M2nVerification *v, guint variable)
+{
+    const M2nContender *forecast = g_ptr_array_index(v->report->contenders, 0);
+
+    return m2n_scores_overall(forecast->scores, variable, M2N_WEIGHTED);
+}
+
+static void
+print_loss(const M2nReport *r, const M2nVerification *before, const M2nVerification *after,
+           const char *what)
+{
+    g_print("%u forecasts of %s; RMSE over all lead times, area-weighted:\n", r->n_starts,
+            r->truth);
+    g_print("%-16s %12s %12s %9s\n", "", "before", what, "change");
+    for (guint v = 0; v < r->n_variables; v++) {
+        const double was = overall(before, v).rmse, is = overall(after, v).rmse;
+        g_autofree char *name = g_strdup_printf("%s [%s]", r->variables[v], r->units[v]);
+
+        g_print("%-16s %12.5g %12.5g %+8.2f%%\n", name, was, is, 100.0 * (is / was - 1.0));
+    }
+}
+
+static gboolean
+verify(const Arguments *a, GError **error)
+{
+    const char *model = a->names[0], *after = a->output != NULL ? a->output : model;
+    g_auto(GStrv) data = m2n_inputs_expand((const char *const *)a->data, error);
+    const char *const *names = (const char *const *)data;
+
+    if (data == NULL)
+        return FALSE;
+    g_autoptr(M2nVerification) old = scores(a, names, model, M2N_FLOAT32, error);
+    g_autoptr(M2nVerification) new =
+        old != NULL ? scores(a, names, after, a->precision, error) : NULL;
+    if (new == NULL)
+        return FALSE;
+    g_autofree char *what = a->output == NULL || a->precision != M2N_FLOAT32
+                                ? g_strdup(m2n_precision_name(a->precision))
+                                : g_strdup("after");
+    print_loss(new->report, old, new, what);
+    return TRUE;
+}
+
+/* ---- the tool ------------------------------------------------------------------------------------ */
+
+static gboolean
+convert(const Arguments *a, GError **error)
+{
+    M2nConversion c;
+
+    if (!m2n_model_convert(a->names[0], a->output, a->store, &c, error))
+        return FALSE;
+    g_autofree char *before = m2n_size_format(c.before), *after = m2n_size_format(c.after);
+    g_print("%s: %s, %s: %s\n", a->names[0], before, a->output, after);
+    return TRUE;
+}
+
+static gboolean
+understand(Arguments *a, GError **error)
+{
+    const char *wrong = NULL;
+
+    if (a->names == NULL || a->names[1] != NULL)
+        wrong = "expected one MODEL";
+    else if (a->output == NULL && a->data == NULL)
+        wrong = "say what to do: --output FILE, --verify DATA, or both";
+    else if (a->output == NULL && a->weights != NULL)
+        wrong = "--weights needs --output FILE";
+    else if (a->data == NULL && (a->precision_name != NULL || a->span != NULL))
+        wrong = "--precision and --span are for --verify DATA; a model file is the same for all "
+                "precisions";
+    else if (a->jobs < 1 || a->jobs > 1024)
+        wrong = "--jobs: expected 1 to 1024";
+    if (wrong != NULL) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT, "%s", wrong);
+        return FALSE;
+    }
+    if (a->weights != NULL && !m2n_store_parse(a->weights, &a->store, error)) {
+        g_prefix_error(error, "--weights ");
+        return FALSE;
+    }
+    return m2n_precision_option(a->precision_name, a->quiet, &a->precision, error);
+}
+
+static const char summary[] =
+    "Stores the weights of a model in fewer bits, and says what that, or computing in fewer bits, "
+    "costs in skill.";
+static const char description[] =
+    "  met2net-convert -w bf16 -o small.safetensors model.safetensors\n"
+    "  met2net-convert -w f16 -o small.safetensors --verify era5.nc --span 2024-01-27/2024-01-31 "
+    "model.safetensors\n"
+    "  met2net-convert --precision int8 --verify era5.nc model.safetensors\n\n"
+    "Computing in int8 needs no file of its own and no calibration: steps are found at run time "
+    "(PRECISION=int8 of the driver, --precision of met2net-forecast).\n"
+    "Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped.";
+
+static int
+run(Arguments *a)
+{
+    g_autoptr(GError) error = NULL;
+
+    if (understand(a, &error) && (a->output == NULL || convert(a, &error)) &&
+        (a->data == NULL || verify(a, &error)))
+        return 0;
+    g_printerr("met2net-convert: %s\n", error->message);
+    if (g_error_matches(error, M2N_ERROR, M2N_ERROR_CANCELLED))
+        return 130;
+    return g_error_matches(error, M2N_ERROR, M2N_ERROR_ARGUMENT) ? 2 : 1;
+}
+
+int
+main(int argc, char **argv)
+{
+    Arguments a = {.jobs = (gint)MIN(g_get_num_processors(), 64), .store = M2N_STORE_BF16};
+    g_autoptr(GError) error = NULL;
+    const GOptionEntry entries[] = {
+        {"output", 'o', 0, G_OPTION_ARG_FILENAME, &a.output, "The new model", "FILE"},
+        {"weights", 'w', 0, G_OPTION_ARG_STRING, &a.weights, "float32, f16 or bf16 [bf16]", "TYPE"},
+        {"verify", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &a.data,
+         "Compare RMSE before and after on these data; may be given again", "DATA"},
+        {"span", 's', 0, G_OPTION_ARG_STRING, &a.span,
+         "Only forecasts all of whose input and truth lie in here", "FIRST/LAST"},
+        {"precision", 'p', 0, G_OPTION_ARG_STRING, &a.precision_name,
+         "Compute the second time in float32, bf16 or int8 [float32]", "NAME"},
+        {"jobs", 'j', 0, G_OPTION_ARG_INT, &a.jobs, "Forecasts at once [one per CPU]", "N"},
+        {"quiet", 'q', 0, G_OPTION_ARG_NONE, &a.quiet, "No progress", NULL},
+        {"version", 0, 0, G_OPTION_ARG_NONE, &a.version, "Print the version", NULL},
+        {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &a.names, NULL, "MODEL"},
+        G_OPTION_ENTRY_NULL,
+    };
+
+    setlocale(LC_CTYPE, ""); /* LC_NUMERIC stays "C" */
+    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
+    g_option_context_set_summary(context, summary);
+    g_option_context_set_description(context, description);
+    g_option_context_add_main_entries(context, entries, NULL);
+    if (!g_option_context_parse(context, &argc, &argv, &error)) {
+        g_printerr("met2net-convert: %s\n", error->message);
+        return 2;
+    }
+    if (a.version) {
+        g_print("met2net-convert %s\n", MET2NET_VERSION);
+        return 0;
+    }
+    signal(SIGINT, on_signal);
+    signal(SIGTERM, on_signal);
+    GDALAllRegister();
+    CPLSetErrorHandler(on_gdal_error);
+    return run(&a);
+}
