@@ -98,8 +98,9 @@ MET2NET_EXPORT int met2net_recognises(const void *bytes, size_t n);
  *   RESAMPLING=bilinear|nearest|conservative   to the model's grid and to T_SRS [bilinear]
  *   THREADS=n|ALL_CPUS      [GDAL_NUM_THREADS, else ALL_CPUS]
  *   PRECISION=float32|bf16|int8   of the large matrix products [float32].  bf16: half the memory for
- *                           weights; int8: about half the time where the processor has VNNI (elsewhere no
- *                           faster), the same weather to about half a per cent of RMSE
+ *                           weights; int8: little more than half the time where the processor has
+ *                           VNNI, elsewhere no faster.  What it costs in RMSE, tenths of a per cent to
+ *                           more than one, depends on the model: met2net-convert --verify tells
  *   MAX_MEMORY=2GB          bound for one computation, activations included [3/4 of the machine's]
  *   CACHE=YES|NO            use the cache on disk [YES; the MET2NET_CACHE configuration option]
  * Configuration options, environment or CPLSetConfigOption(): MET2NET_CACHE, MET2NET_CACHE_SIZE (on
