@@ -125,9 +125,11 @@ straighten(const M2nPacked *p, float *out, GError **error)
 {
     M2nGridSpec s = {0};
     gsize at = 0;
-    gboolean ok = p->edition == 2
-                      ? m2n_grid_spec_read_2(&s, p->grid, p->grid_size, error)
-                      : p->grid != NULL && m2n_grid_spec_read_1(&s, p->grid, p->grid_size, error);
+
+    if (p->grid == NULL)
+        return m2n_unpack_fail("rows without a grid section", error);
+    gboolean ok = p->edition == 2 ? m2n_grid_spec_read_2(&s, p->grid, p->grid_size, error)
+                                  : m2n_grid_spec_read_1(&s, p->grid, p->grid_size, error);
 
     const guint rows = s.j_consecutive ? s.ni : s.nj, columns = s.j_consecutive ? s.nj : s.ni;
     for (guint row = 0; ok && row < rows; row++) {
@@ -144,7 +146,7 @@ straighten(const M2nPacked *p, float *out, GError **error)
         at += length;
     }
     m2n_grid_spec_clear(&s);
-    return ok || p->grid != NULL || m2n_unpack_fail("rows without a grid section", error);
+    return ok;
 }
 
 gboolean

@@ -84,8 +84,11 @@ static gboolean
 lengths_of_rows(const M2nPacked *p, M2nGroups *g, GError **error)
 {
     M2nGridSpec s = {0};
-    gboolean ok = p->grid != NULL && m2n_grid_spec_read_1(&s, p->grid, p->grid_size, error);
     gsize at = 0;
+
+    if (p->grid == NULL)
+        return m2n_unpack_fail("rows without a grid section", error);
+    gboolean ok = m2n_grid_spec_read_1(&s, p->grid, p->grid_size, error);
 
     const guint rows = s.j_consecutive ? s.ni : s.nj, columns = s.j_consecutive ? s.nj : s.ni;
     if (ok && g->count != rows)
@@ -99,7 +102,7 @@ lengths_of_rows(const M2nPacked *p, M2nGroups *g, GError **error)
         at += length;
     }
     m2n_grid_spec_clear(&s);
-    return ok || p->grid != NULL || m2n_unpack_fail("rows without a grid section", error);
+    return ok;
 }
 
 /* The secondary bitmap: a group begins at every bit that is set. */

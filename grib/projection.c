@@ -1,4 +1,5 @@
 /* The one file that knows PROJ. */
+#define _GNU_SOURCE /* strcasestr */
 #include "grib/projection.h"
 
 #include <math.h>
@@ -23,9 +24,24 @@ context_new(void)
     return c;
 }
 
+/* +proj=defmodel and tinshift read their file as soon as they are parsed; PROJ takes parameters without the '+'. */
+gboolean
+m2n_crs_is_harmless(const char *crs)
+{
+    static const char *const files[] = {"grids", "init=", "PARAMETERFILE", "://",
+                                        "+geoc", "file=", "model="};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(files); i++)
+        if (strcasestr(crs, files[i]) != NULL)
+            return FALSE;
+    return TRUE;
+}
+
 static PJ *
 create_crs(PJ_CONTEXT *c, const char *crs)
 {
+    if (!m2n_crs_is_harmless(crs))
+        return NULL;
     if (strstr(crs, "+proj=") == NULL || strstr(crs, "+type=crs") != NULL)
         return proj_create(c, crs);
     g_autofree char *text = g_strconcat(crs, " +type=crs", NULL);

@@ -9,6 +9,10 @@ G_BEGIN_DECLS
 
 typedef struct M2nProjection M2nProjection;
 
+/* FALSE: PROJ or GDAL would open a file or URL for it (grids, init files, +proj=defmodel, tinshift).  What follows
+ * refuses such a CRS as M2N_ERROR_FORMAT, for models and forecast files come from anywhere. */
+gboolean m2n_crs_is_harmless(const char *crs);
+
 /* (transfer full) What proj_create() reads; "+proj=..." strings need no +type=crs.  NULL:
  * M2N_ERROR_FORMAT naming the CRS. */
 M2nProjection *m2n_projection_new(const char *crs, GError **error);

@@ -1,14 +1,16 @@
 /* Extent and pixel size in another CRS, with OGR's transformations. */
-#define _GNU_SOURCE /* strcasestr */
+#define _GNU_SOURCE /* cpl_vsi.h names struct stat64 */
 #include "plugin/output_grid.h"
 
 #include <cpl_conv.h>
 #include <cpl_error.h>
+#include <cpl_vsi.h>
 #include <math.h>
 #include <ogr_srs_api.h>
 #include <string.h>
 
 #include "engine/base/error.h"
+#include "grib/projection.h"
 
 #define LONGEST_CRS 8192u
 #define SAMPLES 41 /* points per side, inside as well: a pole may lie in the middle */
@@ -24,15 +26,14 @@ is_code(const char *crs)
            strspn(crs + n + 1, name) == strlen(crs + n + 1);
 }
 
+/* A code that is the name of a file would be read as one. */
 static gboolean
 is_harmless(const char *crs)
 {
-    static const char *const files[] = {"grids", "+init", "PARAMETERFILE", "://", "+geoc"};
+    VSIStatBufL st;
 
-    for (gsize i = 0; i < G_N_ELEMENTS(files); i++)
-        if (strcasestr(crs, files[i]) != NULL)
-            return FALSE;
-    return strlen(crs) <= LONGEST_CRS;
+    return strlen(crs) <= LONGEST_CRS && m2n_crs_is_harmless(crs) &&
+           (!is_code(crs) || VSIStatL(crs, &st) != 0);
 }
 
 /* (transfer full) NULL: not a CRS that we take: M2N_ERROR_ARGUMENT. */

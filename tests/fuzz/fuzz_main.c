@@ -12,13 +12,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "tests/fuzz/fuzz.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv) __attribute__((weak));
 
-#define LIMIT_SECONDS 65
+#define LIMIT_SECONDS 65 /* of processor time: a busy machine is no finding */
+#define HUNG_SECONDS 1200
 #define LIMIT_MB 2560
 #define MAX_CASE (8u << 20) /* larger seeds would measure memcpy */
 
@@ -51,13 +53,14 @@ static char current_name[300];
 static void
 on_death(int number)
 {
+    const int slow = number == SIGALRM || number == SIGPROF;
     const int fd = open(current_name, O_WRONLY | O_CREAT | O_TRUNC, 0644);
 
     if (fd >= 0 && write(fd, current_data, current_size) == (ssize_t)current_size) {
         static const char text[] = "the case is kept as ";
         (void)!write(2, text, sizeof text - 1);
         (void)!write(2, current_name, strlen(current_name));
-        (void)!write(2, number == SIGALRM ? ": too slow\n" : "\n", number == SIGALRM ? 11 : 1);
+        (void)!write(2, slow ? ": too slow\n" : "\n", slow ? 11 : 1);
     }
     signal(number, SIG_DFL);
     raise(number);
@@ -67,7 +70,8 @@ on_death(int number)
 static void
 watch_for_death(void)
 {
-    static const int numbers[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGALRM};
+    static const int numbers[] = {SIGABRT, SIGSEGV, SIGBUS,  SIGFPE,
+                                  SIGILL,  SIGTRAP, SIGALRM, SIGPROF};
 
     for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++)
         signal(numbers[i], on_death);
@@ -255,10 +259,13 @@ run_case(const char *target, guint64 number)
     current_size = a->len;
     g_snprintf(current_name, sizeof current_name,
                "crash-%s-%" G_GUINT64_FORMAT "-%" G_GUINT64_FORMAT, target, seed_number, number);
-    alarm(LIMIT_SECONDS);
+    const struct itimerval limit = {.it_value.tv_sec = LIMIT_SECONDS}, none = {0};
+    alarm(HUNG_SECONDS);
+    setitimer(ITIMER_PROF, &limit, NULL);
     const gint64 start = g_get_monotonic_time();
     LLVMFuzzerTestOneInput(exact, a->len);
     const gint64 took = g_get_monotonic_time() - start;
+    setitimer(ITIMER_PROF, &none, NULL);
     alarm(0);
     free(exact);
     return took;
