@@ -6,6 +6,7 @@
 #include <cpl_vsi.h>
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "engine/base/error.h"
 #include "grib/archive.h"
@@ -45,8 +46,15 @@ stamp_entry(GChecksum *sum, const char *path, guint *budget)
     if (*budget == 0 || VSIStatL(path, &st) != 0)
         return;
     --*budget;
-    g_autofree char *line = g_strdup_printf("%s %" G_GINT64_FORMAT " %" G_GINT64_FORMAT "\n", path,
+    g_autofree char *line = g_strdup_printf("%s %" G_GINT64_FORMAT " %" G_GINT64_FORMAT, path,
                                             (gint64)st.st_size, (gint64)st.st_mtime);
+    struct stat real; /* as m2n_source_open_file(): the time of change is what nobody can set */
+    if (!g_str_has_prefix(path, "/vsi") && stat(path, &real) == 0) {
+        g_autofree char *more = g_strdup_printf(
+            " %ld %" G_GINT64_FORMAT ".%09ld %" G_GUINT64_FORMAT, (long)real.st_mtim.tv_nsec,
+            (gint64)real.st_ctim.tv_sec, (long)real.st_ctim.tv_nsec, (guint64)real.st_ino);
+        g_checksum_update(sum, (const guchar *)more, -1);
+    }
     g_checksum_update(sum, (const guchar *)line, -1);
     if (!VSI_ISDIR(st.st_mode))
         return;
