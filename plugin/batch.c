@@ -1,6 +1,10 @@
-/* Many forecasts: a queue of jobs and the threads that work on it. */
+/* Many forecasts: a queue of jobs and the threads that work on it.
+ *
+ * In a group rank 0 keeps the queue and the list of files; the others ask it for every job, saying what came of
+ * those before, and for every file. */
 #include "plugin/batch.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "engine/base/error.h"
@@ -51,7 +55,7 @@ batch_clear(Batch *b)
 
 /* FALSE: none left, or stopped. */
 static gboolean
-take_job(Batch *b, guint *job)
+take_here(Batch *b, guint *job)
 {
     g_mutex_lock(&b->lock);
     const gboolean ok = !b->result.cancelled && b->next < b->n_jobs;
@@ -59,6 +63,85 @@ take_job(Batch *b, guint *job)
         *job = b->next++;
     g_mutex_unlock(&b->lock);
     return ok;
+}
+
+/* NULL: `path` is now that of `input`; else (transfer full) the input it already belongs to. */
+static char *
+claim_here(Batch *b, const char *path, const char *input)
+{
+    g_mutex_lock(&b->lock);
+    char *other = g_strdup(g_hash_table_lookup(b->taken, path));
+    if (other == NULL)
+        g_hash_table_insert(b->taken, g_strdup(path), g_strdup(input));
+    g_mutex_unlock(&b->lock);
+    return other;
+}
+
+/* ---- the queue of another process ---------------------------------------------------------------- */
+
+#define TAKE                                                                                       \
+    "take %u %u %u %u %d" /* M2nBatchResult since the last time -> number of a job, or nothing */
+#define CLAIM "claim %u:%s%s" /* length of the path, path, input -> nothing, or another input */
+
+static gboolean
+take_there(Batch *b, guint *job)
+{
+    g_mutex_lock(&b->lock);
+    const M2nBatchResult r = b->result;
+    b->result = (M2nBatchResult){.cancelled = r.cancelled};
+    g_mutex_unlock(&b->lock);
+    g_autofree char *request =
+        g_strdup_printf(TAKE, r.done, r.skipped, r.failed, r.files, r.cancelled);
+    g_autofree char *answer = m2n_group_ask(b->o->group, request);
+    return sscanf(answer, "%u", job) == 1;
+}
+
+static char *
+claim_there(Batch *b, const char *path, const char *input)
+{
+    g_autofree char *request = g_strdup_printf(CLAIM, (guint)strlen(path), path, input);
+    g_autofree char *answer = m2n_group_ask(b->o->group, request);
+
+    return *answer != '\0' ? g_steal_pointer(&answer) : NULL;
+}
+
+static char *
+answer(const char *request, gpointer data)
+{
+    Batch *b = data;
+    M2nBatchResult r;
+    guint job, length;
+    int cancelled, at;
+
+    if (sscanf(request, TAKE, &r.done, &r.skipped, &r.failed, &r.files, &cancelled) == 5) {
+        g_mutex_lock(&b->lock);
+        b->result.done += r.done;
+        b->result.skipped += r.skipped;
+        b->result.failed += r.failed;
+        b->result.files += r.files;
+        b->result.cancelled |= cancelled;
+        b->total += r.done + r.skipped + r.failed;
+        g_mutex_unlock(&b->lock);
+        return take_here(b, &job) ? g_strdup_printf("%u", job) : g_strdup("");
+    }
+    if (sscanf(request, "claim %u:%n", &length, &at) != 1)
+        g_assert_not_reached(); /* the requests are ours */
+    g_autofree char *path = g_strndup(request + at, length);
+    char *other = claim_here(b, path, request + at + length);
+    return other != NULL ? other : g_strdup("");
+}
+
+static gboolean
+take_job(Batch *b, guint *job)
+{
+    return m2n_group_rank(b->o->group) == 0 ? take_here(b, job) : take_there(b, job);
+}
+
+static char *
+claim_path(Batch *b, const char *path, const char *input)
+{
+    return m2n_group_rank(b->o->group) == 0 ? claim_here(b, path, input)
+                                            : claim_there(b, path, input);
 }
 
 /* ---- telling ------------------------------------------------------------------------------------- */
@@ -102,23 +185,19 @@ static gboolean
 claim_paths(Batch *b, const M2nOpenJob *job, GError **error)
 {
     const char *input = job->spec->file != NULL ? job->spec->file : job->spec->inputs[0];
-    gboolean ok = TRUE;
 
-    g_mutex_lock(&b->lock);
-    for (guint i = 0; ok && i < job->files->len; i++) {
+    for (guint i = 0; i < job->files->len; i++) {
         const M2nBatchFile *f = job->files->pdata[i];
-        const char *other = g_hash_table_lookup(b->taken, f->path);
-        ok = other == NULL;
-        if (ok)
-            g_hash_table_insert(b->taken, g_strdup(f->path), g_strdup(input));
-        else
-            g_set_error(
-                error, M2N_ERROR, M2N_ERROR_ARGUMENT,
-                "%s: its output %s is also that of %s; put {input} or {init} into the output name",
-                input, f->path, other);
+        g_autofree char *other = claim_path(b, f->path, input);
+        if (other == NULL)
+            continue;
+        g_set_error(
+            error, M2N_ERROR, M2N_ERROR_ARGUMENT,
+            "%s: its output %s is also that of %s; put {input} or {init} into the output name",
+            input, f->path, other);
+        return FALSE;
     }
-    g_mutex_unlock(&b->lock);
-    return ok;
+    return TRUE;
 }
 
 /* TRUE: at least one file has to be written; *todo[i] tells which. */
@@ -224,6 +303,7 @@ m2n_batch_run(const M2nBatchOptions *options, const M2nBatchListener *listener,
 
     if (!batch_init(&b, options, listener, error))
         return FALSE;
+    m2n_group_serve(options->group, answer, &b);
     const guint n = CLAMP(options->jobs, 1, MAX(b.n_jobs, 1));
     g_autofree GThread **threads = g_new0(GThread *, n);
     for (guint i = 1; i < n; i++) /* the caller is the first worker */
@@ -232,6 +312,7 @@ m2n_batch_run(const M2nBatchOptions *options, const M2nBatchListener *listener,
     for (guint i = 1; i < n; i++)
         if (threads[i] != NULL)
             g_thread_join(threads[i]);
+    m2n_group_serve_end(options->group);
     *result = b.result;
     batch_clear(&b);
     return TRUE;

@@ -3,8 +3,10 @@
  * A forecast that fails is reported and the rest goes on.  What is already there and complete
  * (m2n_product_is_complete()) is not computed again; a GRIB file, which says nothing of its origin, must
  * also be younger than its input and model.  A file appears under its name complete or not at all.
- * The same options give the same bytes whatever `jobs` is, for each forecast has `threads` of its own. */
+ * The same options give the same bytes whatever `jobs` and `group` are, for each forecast has `threads` of its
+ * own. */
 #pragma once
+#include "engine/base/group.h"
 #include "engine/base/progress.h"
 #include "grib/regrid.h"
 #include "plugin/batch_product.h"
@@ -31,8 +33,11 @@ typedef struct {
     M2nRegridMethod resampling;
     const char *precision; /* NULL: what a forecast file says, else float32 */
     guint jobs, threads; /* forecasts at once; threads of each */
-    guint64 max_memory;  /* bytes for all jobs together; 0: the default of met2net_open() */
-    gboolean overwrite;  /* do not look at what is there */
+    guint64
+        max_memory; /* bytes for all on this machine together; 0: the default of met2net_open() */
+    gboolean overwrite; /* do not look at what is there */
+    M2nGroup *
+        group; /* processes that share the batch, each with `jobs` of its own; NULL: this one alone */
 } M2nBatchOptions;
 
 #define M2N_BATCH_OPTIONS_DEFAULT                                                                  \
@@ -54,7 +59,8 @@ typedef enum {
     M2N_BATCH_PLAN,    /* text: a line of the dry run */
 } M2nBatchEvent;
 
-/* Called from the worker threads, never from two at once. */
+/* Called from the worker threads, never from two at once.  In a group each process tells what itself did; progress
+ * of rank 0 is that of all. */
 typedef struct {
     void (*event)(M2nBatchEvent event, const char *text, gpointer user_data);
     M2nProgressFunc progress; /* over the whole batch; FALSE stops it */
@@ -62,7 +68,7 @@ typedef struct {
 } M2nBatchListener;
 
 /* FALSE: M2N_ERROR_ARGUMENT: the options as such (template, step, CRS); single forecasts that fail are
- * in the result alone. */
+ * in the result alone.  In a group: collective; the result of rank 0 is that of all. */
 gboolean m2n_batch_run(const M2nBatchOptions *options, const M2nBatchListener *listener,
                        M2nBatchResult *result, GError **error);
 

@@ -228,3 +228,26 @@ m2n_inputs_expand(const char *const *names, GError **error)
     g_ptr_array_add(n.names, NULL);
     return (char **)g_ptr_array_free(n.names, FALSE);
 }
+
+void
+m2n_inputs_share(M2nGroup *group, char ***inputs)
+{
+    const gboolean first = m2n_group_rank(group) == 0;
+    g_autoptr(GString) all = g_string_new(NULL); /* each with its NUL */
+    guint64 length;
+
+    if (group == NULL)
+        return;
+    for (guint i = 0; first && (*inputs)[i] != NULL; i++)
+        g_string_append_len(all, (*inputs)[i], (gssize)strlen((*inputs)[i]) + 1);
+    length = all->len;
+    m2n_group_broadcast(group, 0, &length, sizeof length);
+    g_string_set_size(all, length);
+    m2n_group_broadcast(group, 0, all->str, length);
+    if (first)
+        return;
+    g_autoptr(GStrvBuilder) names = g_strv_builder_new();
+    for (const char *p = all->str; p < all->str + length; p += strlen(p) + 1)
+        g_strv_builder_add(names, p);
+    *inputs = g_strv_builder_end(names);
+}

@@ -1,6 +1,6 @@
 /* The inputs of a batch as people name them. */
 #pragma once
-#include <glib.h>
+#include "engine/base/group.h"
 
 G_BEGIN_DECLS
 
@@ -10,5 +10,8 @@ G_BEGIN_DECLS
  * that a missing file is reported as such.  A name given twice counts once.  (transfer full)
  * NULL-terminated.  NULL: M2N_ERROR_IO (the list), M2N_ERROR_MISSING (a pattern without matches). */
 char **m2n_inputs_expand(const char *const *names, GError **error);
+
+/* Collective: *inputs of the other processes (NULL there) become those of rank 0. */
+void m2n_inputs_share(M2nGroup *group, char ***inputs);
 
 G_END_DECLS

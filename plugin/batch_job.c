@@ -86,7 +86,7 @@ make_spec(const M2nBatchOptions *o, const M2nBatchJob *job, GError **error)
     spec->resampling = o->resampling;
     if (o->max_memory > 0)
         spec->max_memory = o->max_memory;
-    spec->max_memory /= MAX(o->jobs, 1);
+    spec->max_memory /= MAX(o->jobs, 1) * (o->group != NULL ? o->group->local_size : 1);
     return spec;
 }
 

@@ -12,7 +12,7 @@ packages_build="gcc g++ libc6-dev meson ninja-build pkg-config python3
   libaec-dev libopenjp2-7-dev libpng-dev
   gdal-bin python3-gdal python3-numpy python3-cairo fonts-dejavu-core"
 packages_test="git libeccodes-tools cdo clang llvm valgrind zip libopenblas-dev
-  python3-eccodes dpkg-dev python3-rasterio python3-netcdf4 python3-xarray python3-zarr python3-cfgrib"
+  libopenmpi-dev openmpi-bin python3-eccodes dpkg-dev python3-rasterio python3-netcdf4 python3-xarray python3-zarr python3-cfgrib"
 packages_qgis="qgis python3-qgis qgis-providers qgis-server xvfb xauth"
 
 missing() {

@@ -60,6 +60,13 @@ m2n_group_broadcast(M2nGroup *g, guint root, gpointer data, gsize bytes)
 }
 
 void
+m2n_group_wait(M2nGroup *g)
+{
+    if (g != NULL)
+        g->methods->wait(g);
+}
+
+void
 m2n_group_serve(M2nGroup *g, M2nGroupAnswer answer, gpointer user_data)
 {
     if (g != NULL)

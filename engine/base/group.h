@@ -23,6 +23,7 @@ typedef struct {
     void (*progress)(M2nGroup *group);
     void (*finish_sums)(M2nGroup *group);
     void (*broadcast)(M2nGroup *group, guint root, gpointer data, gsize bytes);
+    void (*wait)(M2nGroup *group);
     void (*serve)(M2nGroup *group, M2nGroupAnswer answer, gpointer user_data);
     char *(*ask)(M2nGroup *group, const char *request);
     void (*serve_end)(M2nGroup *group);
@@ -49,6 +50,9 @@ void m2n_group_progress(M2nGroup *group);
 void m2n_group_finish_sums(M2nGroup *group);
 /* Collective: data becomes that of `root`. */
 void m2n_group_broadcast(M2nGroup *group, guint root, gpointer data, gsize bytes);
+
+/* Collective: waits for all, asleep: for what takes long in one of them. */
+void m2n_group_wait(M2nGroup *group);
 
 /* Collective.  TRUE: `flag` is TRUE in at least one process. */
 gboolean m2n_group_any(M2nGroup *group, gboolean flag);

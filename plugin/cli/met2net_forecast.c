@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "engine/base/error.h"
+#include "engine/train/group_join.h"
 #include "plugin/batch.h"
 #include "plugin/batch_inputs.h"
 #include "plugin/cli/precision_option.h"
@@ -56,10 +57,15 @@ on_signal(int sig)
 
 /* ---- telling ------------------------------------------------------------------------------------- */
 
+typedef struct {
+    M2nScreen screen;
+    gboolean progress;
+} Teller;
+
 static void
 on_event(M2nBatchEvent event, const char *text, gpointer user_data)
 {
-    M2nScreen *s = user_data;
+    M2nScreen *s = &((Teller *)user_data)->screen;
 
     m2n_screen_clear(s);
     if (event == M2N_BATCH_WROTE || event == M2N_BATCH_PLAN) {
@@ -75,7 +81,10 @@ on_event(M2nBatchEvent event, const char *text, gpointer user_data)
 static gboolean
 on_progress(double done, const char *message, gpointer user_data)
 {
-    m2n_screen_progress(user_data, done, message);
+    Teller *t = user_data;
+
+    if (t->progress)
+        m2n_screen_progress(&t->screen, done, message);
     return !interrupted;
 }
 
@@ -256,18 +265,22 @@ set_sizes(const Arguments *a, M2nBatchOptions *o, GError **error)
 static gboolean
 run(const Arguments *a, const M2nBatchOptions *o, M2nBatchResult *result, GError **error)
 {
-    M2nScreen screen;
-    const M2nBatchListener listener = {on_event, on_progress, &screen};
+    const gboolean first = m2n_group_rank(o->group) == 0; /* tells of all */
+    Teller teller = {.progress = first};
+    M2nScreen *screen = &teller.screen;
+    const M2nBatchListener listener = {on_event, on_progress, &teller};
 
-    m2n_screen_init(&screen, a->quiet);
+    if (a->dry_run && !first)
+        return TRUE;
+    m2n_screen_init(screen, a->quiet);
     const gboolean ok = a->dry_run ? m2n_batch_plan(o, &listener, result, error)
                                    : m2n_batch_run(o, &listener, result, error);
-    m2n_screen_clear(&screen);
-    if (ok && !a->quiet && !a->dry_run)
+    m2n_screen_clear(screen);
+    if (ok && !a->quiet && !a->dry_run && first)
         g_printerr("%u forecast%s made (%u file%s), %u already complete, %u failed, %.1f s%s\n",
                    result->done, result->done == 1 ? "" : "s", result->files,
                    result->files == 1 ? "" : "s", result->skipped, result->failed,
-                   (double)(g_get_monotonic_time() - screen.start) / G_USEC_PER_SEC,
+                   (double)(g_get_monotonic_time() - screen->start) / G_USEC_PER_SEC,
                    result->cancelled ? ", stopped" : "");
     return ok;
 }
@@ -292,17 +305,26 @@ forecast(const Arguments *a)
     for (guint i = 0; ok && a->init_times != NULL && a->init_times[i] != NULL; i++)
         ok =
             g_str_equal(a->init_times[i], "latest") || parse_times(a->init_times[i], times, &error);
-    if (ok) {
+    M2nGroup *group = NULL;
+    ok = ok && m2n_group_join(&group, &error);
+    const gboolean first = m2n_group_rank(group) == 0;
+    if (ok && first)
         inputs = m2n_inputs_expand((const char *const *)a->names, &error);
-        ok = inputs != NULL;
-    }
+    ok = m2n_group_agree(group, ok && (inputs != NULL || !first), &error);
+    if (ok)
+        m2n_inputs_share(group, &inputs);
+    o.group = group;
     o.inputs = (const char *const *)inputs;
     o.variables = (const char *const *)variables;
     o.init_times = (const gint64 *)(const void *)times->data;
     o.n_init_times = times->len;
     o.steps = (const gint64 *)(const void *)steps->data;
     o.n_steps = steps->len;
-    if (!ok || !run(a, &o, &result, &error)) {
+    ok = ok && run(a, &o, &result, &error);
+    m2n_group_leave(group);
+    if (!first)
+        return 0; /* rank 0 tells what came of it all */
+    if (!ok) {
         g_printerr("met2net-forecast: %s\n", error->message);
         return g_error_matches(error, M2N_ERROR, M2N_ERROR_ARGUMENT) ? 2 : 1;
     }

@@ -3,16 +3,14 @@
  * Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by the user (go on with --resume). */
 #include <gdal.h>
 #include <locale.h>
-#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "engine/base/error.h"
-#include "engine/train/trainer.h"
+#include "engine/train/group_join.h"
 #include "plugin/cli/data_options.h"
-#include "plugin/cli/screen.h"
+#include "plugin/cli/train_screen.h"
 #include "plugin/train_report.h"
 
 static volatile sig_atomic_t interrupted;
@@ -177,34 +175,45 @@ show_preparing(double done, const char *message, gpointer user_data)
     return !interrupted;
 }
 
+static gboolean
+is_prepared(const char *const *inputs)
+{
+    return inputs[1] == NULL && g_str_has_suffix(inputs[0], ".safetensors");
+}
+
 /* (transfer full) The data set to read: DATA itself, or what is prepared from it beside the model. */
 static char *
-prepared(const Arguments *a, const char *const *inputs, M2nScreen *screen, GError **error)
+data_path(const Arguments *a, const char *const *inputs)
 {
     const gsize cut = g_str_has_suffix(a->output, ".safetensors") ? strlen(".safetensors") : 0;
     g_autofree char *stem = g_strndup(a->output, strlen(a->output) - cut);
-    g_autofree char *path = g_strconcat(stem, ".data.safetensors", NULL);
+
+    return is_prepared(inputs) ? g_strdup(inputs[0]) : g_strconcat(stem, ".data.safetensors", NULL);
+}
+
+static gboolean
+prepare(const Arguments *a, const char *const *inputs, const char *path, M2nScreen *screen,
+        GError **error)
+{
     M2nPrepareOptions options;
     M2nPrepareResult result;
 
-    if (inputs[1] == NULL && g_str_has_suffix(inputs[0], ".safetensors"))
-        return g_strdup(inputs[0]);
-    if (a->resume && g_file_test(path, G_FILE_TEST_EXISTS))
-        return g_steal_pointer(&path);
+    if (is_prepared(inputs) || (a->resume && g_file_test(path, G_FILE_TEST_EXISTS)))
+        return TRUE;
     if (!m2n_data_options_read(&a->data, inputs, &options, error))
-        return NULL;
+        return FALSE;
     for (const M2nPreset *p = m2n_presets; p->name && a->preset; p++)
         if (options.variables == NULL && options.like == NULL &&
             (g_ascii_strcasecmp(p->name, a->preset) == 0 ||
              g_ascii_strcasecmp(p->other_name, a->preset) == 0))
             options.variables = p->variables;
     if (!m2n_prepare(&options, path, &result, show_preparing, screen, error))
-        return NULL;
+        return FALSE;
     g_autofree char *line =
         g_strdup_printf("prepared %s: %zu times on %s", path, result.times, result.grid);
     m2n_screen_line(screen, line);
     g_free(result.grid);
-    return g_steal_pointer(&path);
+    return TRUE;
 }
 
 static M2nDataset *
@@ -225,80 +234,39 @@ open_data(const Arguments *a, const char *path, GError **error)
 
 /* ---- the run ------------------------------------------------------------------------------------- */
 
-static void
-show_epoch(M2nScreen *screen, const M2nTrainState *s)
-{
-    const M2nTrainRecord *r = s->done;
-    g_autofree char *time = m2n_screen_duration(r->seconds);
-    g_autofree char *validation =
-        isfinite(r->validation_mse)
-            ? g_strdup_printf("  validation %.4f%s", r->validation_mse, r->best ? " (best)" : "")
-            : g_strdup("");
-    g_autofree char *line = g_strdup_printf(
-        "epoch %*u/%u  reconstruction %.4f  latent %.4f  prediction %.4f%s  rate %.2g  %s",
-        s->epochs >= 100 ? 3 : 2, r->epoch, s->epochs, r->loss_reconstruction, r->loss_latent,
-        r->loss_prediction, validation, r->learning_rate, time);
-
-    m2n_screen_line(screen, line);
-}
-
 static gboolean
 on_state(const M2nTrainState *s, gpointer user_data)
 {
-    M2nScreen *screen = user_data;
-
-    if (s->done != NULL) {
-        show_epoch(screen, s);
-        return !interrupted;
-    }
-    if (s->validating >= 0) {
-        g_autofree char *bar = m2n_screen_bar(s->validating, 20);
-        g_autofree char *line =
-            g_strdup_printf("epoch %u/%u %s validating", s->epoch, s->epochs, bar);
-
-        m2n_screen_state(screen, line);
-        return !interrupted;
-    }
-    g_autofree char *bar = m2n_screen_bar((double)s->step / (double)s->steps, 20);
-    g_autofree char *left = m2n_screen_duration(s->seconds_left);
-    g_autofree char *line =
-        g_strdup_printf("epoch %u/%u %s %" G_GUINT64_FORMAT "/%" G_GUINT64_FORMAT
-                        "  rec %.4f lat %.4f pred %.4f  %.1f samples/s  %s left",
-                        s->epoch, s->epochs, bar, s->step, s->steps, s->losses.reconstruction,
-                        s->losses.latent, s->losses.prediction, s->samples_per_second, left);
-
-    m2n_screen_state(screen, line);
+    m2n_train_show(user_data, s);
     return !interrupted;
 }
 
-static void
-show_plan(M2nScreen *screen, const M2nTrainer *t, const M2nBatchSource *source)
+/* What the run has to say at its end, on stdout. */
+static gboolean
+conclude(const Arguments *a, const M2nTrainer *t, M2nDataset *d, const M2nWindows *w,
+         GError **error)
 {
-    const M2nTrainMemory m = m2n_trainer_memory(t);
-    const M2nSettings *s = m2n_trainer_settings(t);
-    const double mib = 1.0 / 1048576.0;
-    g_autofree char *windows = g_strdup_printf(
-        "%u variables on %ux%u, %u steps in and out; windows: %" G_GUINT64_FORMAT
-        " to train, %" G_GUINT64_FORMAT " to validate, %" G_GUINT64_FORMAT " to test",
-        source->variables, source->width, source->height, source->steps,
-        source->n_windows[M2N_SPAN_TRAIN], source->n_windows[M2N_SPAN_VALIDATION],
-        source->n_windows[M2N_SPAN_TEST]);
-    g_autofree char *memory = g_strdup_printf(
-        "memory: about %.0f MiB (step %.0f, validation %.0f, rest %.0f); activations of %u of %u "
-        "blocks are computed twice",
-        (double)(m.learner + m.validation + m.rest) * mib, (double)m.learner * mib,
-        (double)m.validation * mib, (double)m.rest * mib, m.recomputed, s->config.N_T);
+    const M2nTrainPlace *place = m2n_trainer_place(t);
+    const M2nBatchSource *source = m2n_windows_source(w);
+    const M2nSpan span = source->n_windows[M2N_SPAN_TEST] > 0 ? M2N_SPAN_TEST : M2N_SPAN_VALIDATION;
 
-    m2n_screen_line(screen, windows);
-    m2n_screen_line(screen, memory);
+    if (place->stopped_early || place->best_epoch < place->epoch)
+        printf("best epoch %u of %u\n", place->best_epoch, place->epoch);
+    if (source->n_windows[span] == 0)
+        return TRUE;
+    g_autofree char *report =
+        m2n_train_report(a->output, d, w, span, m2n_trainer_settings(t)->threads, error);
+    if (report != NULL)
+        printf("%s", report);
+    return report != NULL;
 }
 
+/* Rank 0 decides. */
 static gboolean
-train(const Arguments *a, const char *const *inputs, M2nScreen *screen, GError **error)
+decide_settings(const Arguments *a, M2nSettings *s, GError **error)
 {
     g_autofree char *checkpoint = m2n_run_file(a->output, M2N_RUN_CHECKPOINT);
     const gboolean there = g_file_test(checkpoint, G_FILE_TEST_EXISTS);
-    M2nSettings s = M2N_SETTINGS_DEFAULT;
 
     if (there && !a->resume && !a->overwrite) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
@@ -306,54 +274,65 @@ train(const Arguments *a, const char *const *inputs, M2nScreen *screen, GError *
                     checkpoint);
         return FALSE;
     }
-    if (!(a->resume ? read_resumed_settings(a, checkpoint, &s, error)
-                    : read_settings(a, &s, error)))
+    return a->resume ? read_resumed_settings(a, checkpoint, s, error) : read_settings(a, s, error);
+}
+
+/* Collective over the group, as all it calls. */
+static gboolean
+train(const Arguments *a, const char *const *inputs, M2nGroup *group, M2nScreen *screen,
+      GError **error)
+{
+    const gboolean first = m2n_group_rank(group) == 0;
+    M2nSettings s = M2N_SETTINGS_DEFAULT;
+    g_autofree char *path = data_path(a, inputs);
+    gboolean ok =
+        !first || (decide_settings(a, &s, error) && prepare(a, inputs, path, screen, error));
+
+    m2n_group_wait(group);
+    if (!m2n_group_agree(group, ok, error))
         return FALSE;
-    g_autofree char *path = prepared(a, inputs, screen, error);
-    g_autoptr(M2nDataset) d = path ? open_data(a, path, error) : NULL;
+    m2n_group_broadcast(group, 0, &s, sizeof s);
+    g_autoptr(M2nDataset) d = open_data(a, path, error);
     g_autoptr(M2nWindows) w =
         d ? m2n_windows_new(d, s.config.steps, s.minmax ? M2N_MINMAX : M2N_ZSCORE,
                             s.change ? M2N_TARGET_CHANGE : M2N_TARGET_FIELD, error)
           : NULL;
-    if (w == NULL)
+    if (!m2n_group_agree(group, w != NULL, error))
         return FALSE;
     const M2nBatchSource *source = m2n_windows_source(w);
-    g_autoptr(M2nTrainer) t = m2n_trainer_new(&s, source, a->output, NULL, error);
+    g_autoptr(M2nTrainer) t = m2n_trainer_new(&s, source, a->output, group, error);
     if (t == NULL || (a->resume && !m2n_trainer_resume(t, error)))
         return FALSE;
-    show_plan(screen, t, source);
-    if (!m2n_trainer_run(t, on_state, screen, error))
-        return FALSE;
-    const M2nTrainPlace *place = m2n_trainer_place(t);
-    if (place->stopped_early || place->best_epoch < place->epoch)
-        printf("best epoch %u of %u\n", place->best_epoch, place->epoch);
-    const M2nSpan span = source->n_windows[M2N_SPAN_TEST] > 0 ? M2N_SPAN_TEST : M2N_SPAN_VALIDATION;
-    if (source->n_windows[span] == 0)
-        return TRUE;
-    g_autofree char *report = m2n_train_report(a->output, d, w, span, s.threads, error);
-    if (report != NULL)
-        printf("%s", report);
-    return report != NULL;
+    m2n_train_show_plan(screen, t, source, group);
+    ok = m2n_trainer_run(t, on_state, screen, error) && (!first || conclude(a, t, d, w, error));
+    m2n_group_wait(group);
+    return m2n_group_agree(group, ok, error);
 }
 
 static int
 run(Arguments *a, int argc, char **argv)
 {
     M2nScreen screen;
+    M2nGroup *group;
     g_autoptr(GError) error = NULL;
 
-    m2n_screen_init(&screen, a->quiet);
     if (argc < 2 || a->output == NULL) {
         g_printerr("met2net-train: %s; see --help\n",
                    argc < 2 ? "no data named" : "--output is missing");
         return 2;
     }
+    gboolean ok = m2n_group_join(&group, &error);
+    const gboolean first = m2n_group_rank(group) == 0;
+    m2n_screen_init(&screen, a->quiet || !first);
     GDALAllRegister();
     signal(SIGINT, on_signal);
     signal(SIGTERM, on_signal);
-    const gboolean ok = train(a, (const char *const *)argv + 1, &screen, &error);
+    if (group != NULL)
+        signal(SIGUSR1, on_signal); /* mpirun hands it on and does not end us itself */
+    ok = ok && train(a, (const char *const *)argv + 1, group, &screen, &error);
     m2n_screen_end(&screen);
-    if (ok)
+    m2n_group_leave(group);
+    if (ok || !first) /* the error is everybody's: rank 0 tells it */
         return 0;
     g_printerr("met2net-train: %s\n", error->message);
     return g_error_matches(error, M2N_ERROR, M2N_ERROR_CANCELLED)  ? 130
