@@ -27,15 +27,22 @@ m2n_group_threads(const M2nGroup *g)
 void
 m2n_group_sum(M2nGroup *g, double *x, gsize n)
 {
-    if (g != NULL)
-        g->methods->sum(g, x, n);
+    if (g == NULL)
+        return;
+    const gint64 start = g_get_monotonic_time();
+    g->methods->sum(g, x, n);
+    g->waited += (guint64)(g_get_monotonic_time() - start);
+    g->doubles += n;
+    g->small_sums++;
 }
 
 void
 m2n_group_begin_sum(M2nGroup *g, float *x, gsize n)
 {
-    if (g != NULL)
-        g->methods->begin_sum(g, x, n);
+    if (g == NULL)
+        return;
+    g->methods->begin_sum(g, x, n);
+    g->floats += n;
 }
 
 void
@@ -48,8 +55,11 @@ m2n_group_progress(M2nGroup *g)
 void
 m2n_group_finish_sums(M2nGroup *g)
 {
-    if (g != NULL)
-        g->methods->finish_sums(g);
+    if (g == NULL)
+        return;
+    const gint64 start = g_get_monotonic_time();
+    g->methods->finish_sums(g);
+    g->waited += (guint64)(g_get_monotonic_time() - start);
 }
 
 void

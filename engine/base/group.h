@@ -35,6 +35,9 @@ struct M2nGroup {
     guint rank, size;
     guint local_size; /* processes on this machine */
     guint threads;    /* this process may keep busy: its share of the CPUs it is bound to */
+    /* so far, by this process: floats and doubles given to be summed, sums of doubles, microseconds in which the
+     * caller could do nothing but wait for any of them */
+    guint64 floats, doubles, small_sums, waited;
 };
 
 guint m2n_group_rank(const M2nGroup *group);

@@ -244,8 +244,11 @@ new_group(int size)
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     MPI_Comm_split_type(MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, rank, MPI_INFO_NULL, &machine);
     MPI_Comm_size(machine, &local_size);
-    m->group = (M2nGroup){&methods, (guint)rank, (guint)size, (guint)local_size,
-                          share_of_cpus(machine, (guint)local_size)};
+    m->group = (M2nGroup){.methods = &methods,
+                          .rank = (guint)rank,
+                          .size = (guint)size,
+                          .local_size = (guint)local_size,
+                          .threads = share_of_cpus(machine, (guint)local_size)};
     MPI_Comm_free(&machine);
     MPI_Comm_dup(MPI_COMM_WORLD, &m->sums);
     MPI_Comm_dup(MPI_COMM_WORLD, &m->talk);

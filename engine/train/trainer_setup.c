@@ -24,14 +24,14 @@ measure(M2nTrainer *t, GError **error)
     if (model == NULL)
         return FALSE;
     const gsize weights = p->total * sizeof(float), window = m2n_window_floats(t->source) * 4;
-    const gsize arrays = t->settings.average_weights > 0 ? 4 : 3;
+    const gsize arrays = 3u + (t->settings.average_weights > 0) + (t->group != NULL);
     const guint validation =
         (guint)MIN(VALIDATION_BATCH, t->source->n_windows[M2N_SPAN_VALIDATION]);
 
     t->memory.validation = validation == 0 ? 0
                                            : m2n_session_memory(model, validation, t->threads) +
                                                  3 * validation * window;
-    /* moments, the model that validates, batches, the order of windows */
+    /* moments, the model that validates, gradients on their way, batches, the order of windows */
     t->memory.rest = PROCESS_BYTES + arrays * weights + 2 * t->batch * window +
                      t->source->n_windows[M2N_SPAN_TRAIN] * sizeof(guint32);
     return TRUE;

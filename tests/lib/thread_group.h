@@ -18,9 +18,6 @@ typedef struct {
     GMutex mutex;
     GCond cond;
     gconstpointer given[MAX_RANKS];
-    M2nGroupAnswer answer;
-    gpointer answer_data;
-    gsize floats; /* summed by each, in all */
 } Meeting;
 
 typedef struct {
@@ -89,7 +86,6 @@ thread_finish_sums(M2nGroup *g)
             for (gsize i = 0; i < p->n; i++)
                 p->x[i] += ((const float *)t->meeting->given[r])[i];
         meet(t->meeting);
-        t->meeting->floats += g->rank == 0 ? p->n : 0;
         g_free(p->copy);
     }
     g_array_set_size(t->pending, 0);
@@ -130,7 +126,7 @@ run_member(gpointer data)
     return NULL;
 }
 
-/* Runs `work` as every rank of a group of `size`; returns how many floats each summed. */
+/* Runs `work` as every rank of a group of `size`; returns how many floats each gave. */
 static inline gsize
 run_together(guint size, void (*work)(M2nGroup *group, gpointer data), gpointer data)
 {
@@ -143,7 +139,7 @@ run_together(guint size, void (*work)(M2nGroup *group, gpointer data), gpointer 
     g_cond_init(&meeting.cond);
     for (guint r = 0; r < size; r++) {
         members[r] = (Member){
-            .group = {.group = {&thread_methods, r, size, size, 1},
+            .group = {.group = {.methods = &thread_methods, .rank = r, .size = size},
                       .meeting = &meeting,
                       .pending = g_array_new(FALSE, FALSE, sizeof(Pending))},
             .work = work,
@@ -157,5 +153,5 @@ run_together(guint size, void (*work)(M2nGroup *group, gpointer data), gpointer 
     }
     g_mutex_clear(&meeting.mutex);
     g_cond_clear(&meeting.cond);
-    return meeting.floats;
+    return members[0].group.group.floats;
 }

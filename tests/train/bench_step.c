@@ -1,10 +1,13 @@
 /* bench_step [CONFIG [BATCH [THREADS [RUNS]]]]: seconds of a training step (both stages, EMA, Adam), median,
  * with made-up weights and fields, as `met2net_torch.py bench CONFIG --train` of the peer.  RUNS 0: a step for each
- * line on stdin, "run SECONDS" each, at the end "peak_kb N". */
+ * line on stdin, "run SECONDS" each, at the end "peak_kb N".
+ *
+ * Under mpirun BATCH is that of all processes; it also tells what they sent and how long they waited. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/train/group_join.h"
 #include "engine/train/log.h"
 #include "engine/train/optimizer.h"
 #include "tests/lib/made_up.h"
@@ -41,14 +44,24 @@ run_step(M2nLearner *l, const float *x, const float *y, float *mean, float *squa
     return 1e-6 * (double)(g_get_monotonic_time() - start);
 }
 
+/* Per step, of one process. */
+static void
+print_messages(const M2nGroup *g, guint steps)
+{
+    printf("%u processes: %.3f MB of gradients, %.1f kB in %.1f small sums, %.4f s waited for\n",
+           g->size, 4e-6 * (double)g->floats / steps, 8e-3 * (double)g->doubles / steps,
+           (double)g->small_sums / steps, 1e-6 * (double)g->waited / steps);
+}
+
 int
 main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "wb_mv5";
-    const guint batch = argc > 2 ? (guint)atoi(argv[2]) : 1,
+    const guint all = argc > 2 ? (guint)atoi(argv[2]) : 1,
                 threads = argc > 3 ? (guint)atoi(argv[3]) : 2;
     const guint runs = argc > 4 ? (guint)MAX(0, atoi(argv[4])) : 5;
     const M2nConfig *c = NULL;
+    M2nGroup *group;
     g_autoptr(GError) error = NULL;
 
     for (gsize i = 0; i < G_N_ELEMENTS(configs); i++)
@@ -58,7 +71,9 @@ main(int argc, char **argv)
         fprintf(stderr, "bench_step: no configuration %s\n", name);
         return 2;
     }
-    g_autoptr(M2nLearner) l = m2n_learner_new(c, batch, threads, 0, &error);
+    const gboolean joined = m2n_group_join(&group, &error);
+    const guint batch = all / m2n_group_size(group);
+    g_autoptr(M2nLearner) l = joined ? m2n_learner_new(c, batch, threads, 0, &error) : NULL;
     if (l == NULL) {
         fprintf(stderr, "bench_step: %s\n", error->message);
         return 1;
@@ -70,6 +85,7 @@ main(int argc, char **argv)
     g_autofree float *mean = g_new0(float, n), *square = g_new0(float, n);
     g_autofree double *time = g_new(double, runs);
 
+    m2n_learner_join(l, group, batch * m2n_group_size(group));
     memcpy(m2n_learner_query(l), weights, n * sizeof(float));
     memcpy(m2n_learner_key(l), weights, n * sizeof(float));
     if (runs == 0) {
@@ -86,7 +102,11 @@ main(int argc, char **argv)
     for (guint i = 0; i < runs; i++)
         time[i] = run_step(l, x, y, mean, square, i + 2);
     qsort(time, runs, sizeof *time, compare);
-    printf("%s batch %u threads %u training step %.4f s (best %.4f), peak %.0f MiB\n", name, batch,
-           threads, time[runs / 2], time[0], (double)m2n_peak_memory() / 1048576.0);
+    if (m2n_group_rank(group) == 0)
+        printf("%s batch %u threads %u training step %.4f s (best %.4f), peak %.0f MiB\n", name,
+               all, threads, time[runs / 2], time[0], (double)m2n_peak_memory() / 1048576.0);
+    if (group != NULL && group->rank == 0)
+        print_messages(group, runs + 1);
+    m2n_group_leave(group);
     return 0;
 }
