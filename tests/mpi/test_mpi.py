@@ -204,6 +204,10 @@ class Training(Case):
         _, errors = job.communicate(timeout=60)
         self.assertNotEqual(job.returncode, 0)
         self.assertRegex(errors, "signal 9|KILLED|BAD TERMINATION")
+        for _ in range(200):  # Open MPI's does not wait for those it kills
+            if not any(map(runs, ranks)):
+                break
+            time.sleep(0.1)
         self.assertFalse(any(map(runs, ranks)))
         self.resume(model, 1, 2, 3)
 
