@@ -18,7 +18,7 @@ echo "a year of weather"
 rm "$work/year.grib2"
 # a small network: the file must stay below 5 MB, a forecast below a second
 "$build/plugin/cli/met2net-train" "$work/year.safetensors" --output "$work/model.safetensors" \
-  --hid-S 8 --hid-T 64 --N-T 3 --target change --learning-rate 2e-3 \
-  --batch 8 --epoch-windows 240 --epochs "${EPOCHS:-14}" --seed 1
+  --hid-S 8 --hid-T 64 --N-T 3 --target change --learning-rate 2e-3 --average-weights 0.98 \
+  --batch 4 --epoch-windows 240 --epochs "${EPOCHS:-8}" --seed 1
 mv "$work/model.safetensors" "$model"
 echo "$model"

@@ -12,7 +12,7 @@ from met2net import forecast, layers, styles, wind  # noqa: E402
 
 TEMPERATURE = "Temperature 2 m"
 VARIABLES = {TEMPERATURE: "t2m", "U-component of wind 10 m": "u10", "V-component of wind 10 m": "v10",
-             "Total cloud cover": "tcc", "Relative humidity 1000 hPa": "r"}
+             "Total cloud cover": "tcc", "Relative humidity 1000 hPa": "r1000"}
 
 
 class Layers(unittest.TestCase):

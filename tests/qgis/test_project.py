@@ -44,7 +44,7 @@ class Project(unittest.TestCase):
     def test_paths_in_the_file_are_relative(self):
         text = zipfile.ZipFile(self.folder / "weather.qgz").read("weather.qgs").decode()
         self.assertEqual(set(re.findall(r"<datasource>(.*?)</datasource>", text)) - {""},
-                         {f"./forecast.json|option:VARIABLE={v}" for v in ("t2m", "u10", "v10", "tcc", "r")}
+                         {f"./forecast.json|option:VARIABLE={v}" for v in ("t2m", "u10", "v10", "tcc", "r1000")}
                          | {"./forecast_wind_10m.grib2"})
 
     def test_moved_project_has_valid_layers(self):

@@ -16,6 +16,6 @@ cd "$out"
 
 "$bin/met2net-prepare" "$data" --quiet --variables t2m --output uk.safetensors \
     --train 2019-03-01/2019-03-22 --validation 2019-03-23/2019-03-26 --test 2019-03-27/2019-03-31
-"$bin/met2net-train" uk.safetensors --preset gulf --epochs 20 --average-weights 0.99 \
+"$bin/met2net-train" uk.safetensors --preset gulf --epochs 20 \
     --threads "${M2N_THREADS:-0}" --seed "${SEED:-1}" --overwrite --output model.safetensors
 "$bin/met2net-verify" --quiet --plain --model model.safetensors --span 2019-03-27/2019-03-31 "$data"
