@@ -9,8 +9,6 @@
 #include <string.h>
 
 #include "engine/base/error.h"
-#include "grib/grib_bare.h"
-#include "grib/grib_unpack.h"
 
 /* ---- eccodes' voice and temper ------------------------------------------------------------- */
 
@@ -41,26 +39,27 @@ on_assertion(const char *message)
     longjmp(*rescue, 1);
 }
 
-/* eccodes has locks of its own.  A fork waits until no thread of ours is inside, or the child would find them
- * held by a thread that it does not have. */
-static GRWLock inside;
+/* One thread of ours at a time: whether eccodes' own locks hold depends on how it was built (Debian's: OpenMP's), and a
+ * failed assertion may leave them held.  A fork waits until no thread is inside, or the child would find locks held by a
+ * thread that it does not have. */
+static GMutex inside;
 
 static void
 before_fork(void)
 {
-    g_rw_lock_writer_lock(&inside);
+    g_mutex_lock(&inside);
 }
 
 static void
 after_fork_in_parent(void)
 {
-    g_rw_lock_writer_unlock(&inside);
+    g_mutex_unlock(&inside);
 }
 
 static void
 after_fork_in_child(void)
 {
-    g_rw_lock_init(&inside);
+    g_mutex_init(&inside);
 }
 
 static void
@@ -82,14 +81,14 @@ enter(void)
 {
     install();
     if (quiet++ == 0)
-        g_rw_lock_reader_lock(&inside);
+        g_mutex_lock(&inside);
 }
 
 static void
 leave(void)
 {
     if (--quiet == 0)
-        g_rw_lock_reader_unlock(&inside);
+        g_mutex_unlock(&inside);
 }
 
 void
@@ -167,10 +166,9 @@ long_or(codes_handle *h, const char *key, long otherwise)
     return codes_get_long(h, key, &v) == CODES_SUCCESS && v != CODES_MISSING_LONG ? v : otherwise;
 }
 
-/* Seconds since 1970 of a Gregorian date; climatologies have year 0.  Source: days_from_civil, H. Hinnant's
- * note on calendar algorithms. */
-static gint64
-civil_time(long year, long month, long day, long seconds)
+/* Source: days_from_civil, H. Hinnant's note on calendar algorithms. */
+gint64
+m2n_grib_time(long year, long month, long day, long seconds)
 {
     const gint64 y = month <= 2 ? year - 1 : year;
     const gint64 era = (y >= 0 ? y : y - 399) / 400, of_era = y - era * 400;
@@ -191,7 +189,7 @@ unix_time(long date, long hhmmss, gint64 *t, GError **error)
         g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT, "date %ld, time %06ld", date, hhmmss);
         return FALSE;
     }
-    *t = civil_time(date / 10000, month, day, h * 3600 + m * 60 + s);
+    *t = m2n_grib_time(date / 10000, month, day, h * 3600 + m * 60 + s);
     return TRUE;
 }
 
@@ -210,7 +208,7 @@ interval_end(codes_handle *h, gint64 *t)
             return FALSE;
     if (v[0] == 0 || v[1] < 1 || v[1] > 12 || v[2] < 1 || v[2] > 31)
         return FALSE;
-    *t = civil_time(v[0], v[1], v[2], v[3] * 3600 + v[4] * 60 + v[5]);
+    *t = m2n_grib_time(v[0], v[1], v[2], v[3] * 3600 + v[4] * 60 + v[5]);
     return TRUE;
 }
 
@@ -301,15 +299,10 @@ header_call(gpointer data, GError **error)
 }
 
 gboolean
-m2n_eccodes_header(const guint8 *message, gsize length, M2nGribHeader *header, GError **error)
+m2n_eccodes_header(const guint8 *bare, gsize length, M2nGribHeader *header, GError **error)
 {
-    gsize n;
-    g_autofree guint8 *bare = m2n_grib_bare(header->edition, message, length, &n, error);
-    Call c = {bare, n, header};
+    Call c = {bare, length, header};
 
-    if (bare == NULL)
-        return FALSE;
-    m2n_grib_packing(header->edition, message, length, header->packing, sizeof header->packing);
     return m2n_eccodes_guard(header_call, &c, error);
 }
 

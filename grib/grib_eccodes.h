@@ -8,7 +8,8 @@
 G_BEGIN_DECLS
 
 /* eccodes prints its complaints to stderr.  Between _begin and _end those of the calling thread are dropped, since
- * our own error says the same; other threads' eccodes messages go where they always went. */
+ * our own error says the same; other threads' eccodes messages go where they always went.  One thread at a time is in
+ * between; the others wait. */
 void m2n_eccodes_quiet_begin(void);
 void m2n_eccodes_quiet_end(void);
 

@@ -1,14 +1,12 @@
-/* Fields out of messages: framing, header, grid and orientation put together. */
+/* Fields out of messages: framing, header, values and orientation put together. */
 #include "grib/grib_reader.h"
 
 #include <math.h>
 #include <string.h>
 
 #include "engine/base/error.h"
-#include "grib/grib_bare.h"
 #include "grib/grib_decode.h"
 #include "grib/grib_reader_private.h"
-#include "grib/grib_spec.h"
 #include "grib/grib_unpack.h"
 #include "grib/index_cache.h"
 
@@ -36,6 +34,8 @@ m2n_grib_reader_open(M2nSource *source, GError **error)
     r->source = m2n_source_ref(source);
     r->grids = g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref,
                                      free_layout);
+    r->names =
+        g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, g_free);
     g_mutex_init(&r->lock);
     if (m2n_source_size(source) >= M2N_GRIB_INDEX_FROM) {
         g_autofree char *key = index_key(source);
@@ -69,6 +69,7 @@ m2n_grib_reader_close(M2nGribReader *r)
     g_free(r->known);
     g_clear_pointer(&r->entries, g_array_unref);
     g_hash_table_unref(r->grids);
+    g_hash_table_unref(r->names);
     g_mutex_clear(&r->lock);
     g_free(r);
 }
@@ -100,162 +101,23 @@ m2n_grib_header_clear(M2nGribHeader *h)
     h->grid = NULL;
 }
 
-static gboolean
-about(const M2nGribReader *r, const M2nGribEntry *e, GError **error)
+gboolean
+m2n_grib_reader_about(const M2nGribReader *r, const M2nGribEntry *e, GError **error)
 {
     g_prefix_error(error, "%s: message %u: ", m2n_source_name(r->source), e->number);
     return FALSE;
 }
 
-/* ---- the grid ------------------------------------------------------------------------------ */
-
-/* The grid section inside a message; n 0 when a GRIB1 message has none. */
-static const guint8 *
-grid_section(const M2nGribEntry *e, const guint8 *message, gsize length, gsize *n)
-{
-    const guint8 *p = message + 8, *end = message + length;
-
-    *n = 0;
-    if (e->edition == 2) {
-        *n = e->size[3];
-        return message + 16 + e->size[1] + e->size[2];
-    }
-    const gsize first = (gsize)p[0] << 16 | (gsize)p[1] << 8 | p[2];
-    if (length < 40 || (p[7] & 0x80) == 0 || first + 6 > (gsize)(end - p))
-        return p;
-    p += first;
-    *n = (gsize)p[0] << 16 | (gsize)p[1] << 8 | p[2];
-    if (*n > (gsize)(end - p))
-        *n = 0;
-    return p;
-}
-
-/* The grid part of a header, from the section's octets. */
-static M2nGribHeader *
-layout_new(int edition, const guint8 *section, gsize n, gsize values, GError **error)
-{
-    M2nGridSpec s;
-    M2nGribHeader *h = NULL;
-    gboolean ok = edition == 2 ? m2n_grid_spec_read_2(&s, section, n, error)
-                               : m2n_grid_spec_read_1(&s, section, n, error);
-
-    if (ok) {
-        if (s.n_points == 0 && (s.ni == 0 || s.nj == 0)) /* else the grid says it */
-            s.n_points = values;
-        if ((s.kind == M2N_SPEC_LATLON || s.kind == M2N_SPEC_GAUSSIAN) && !s.centre_stated &&
-            !isnan(s.lat2) && s.lat1 != s.lat2)
-            s.j_positive = s.lat1 < s.lat2; /* the corners outrank the flag */
-        h = g_new0(M2nGribHeader, 1);
-        h->grid = m2n_grid_spec_place(&s);
-        h->uv_relative = s.uv_relative;
-        h->i_negative = s.i_negative;
-        h->j_positive = s.j_positive;
-        h->j_consecutive = s.j_consecutive;
-        h->alternating = s.alternating;
-    }
-    m2n_grid_spec_clear(&s);
-    return h;
-}
-
-/* Whether the section alone does not tell the number of points (GRIB1). */
-static gboolean
-is_counted(const M2nGrid *g)
-{
-    return g->row_points != NULL || !m2n_grid_has_place(g);
-}
-
 gboolean
-m2n_grib_reader_layout(M2nGribReader *r, int edition, GBytes *section, gsize values,
-                       M2nGribHeader *h, GError **error)
-{
-    gsize n;
-    const guint8 *octets = g_bytes_get_data(section, &n);
-
-    g_mutex_lock(&r->lock);
-    const M2nGribHeader *found = g_hash_table_lookup(r->grids, section);
-    if (found == NULL || (edition == 1 && values != 0 && is_counted(found->grid) &&
-                          found->grid->n_points != values)) {
-        M2nGribHeader *made = layout_new(edition, octets, n, values, error);
-        if (made == NULL) {
-            g_mutex_unlock(&r->lock);
-            return FALSE;
-        }
-        found = made;
-        g_hash_table_replace(r->grids, g_bytes_ref(section), made);
-    }
-    h->grid = m2n_grid_ref(found->grid);
-    h->uv_relative = found->uv_relative;
-    h->i_negative = found->i_negative;
-    h->j_positive = found->j_positive;
-    h->j_consecutive = found->j_consecutive;
-    h->alternating = found->alternating;
-    g_mutex_unlock(&r->lock);
-    return TRUE;
-}
-
-static gboolean
-read_grid(M2nGribReader *r, const M2nGribEntry *e, const guint8 *message, gsize length,
-          gsize values, M2nGribHeader *h, GError **error)
-{
-    gsize n;
-    const guint8 *section = grid_section(e, message, length, &n);
-
-    if (n == 0) {
-        g_set_error_literal(error, M2N_ERROR, M2N_ERROR_FORMAT,
-                            "no grid section (a predefined grid)");
-        return FALSE;
-    }
-    g_autoptr(GBytes) octets = g_bytes_new(section, n);
-    return m2n_grib_reader_layout(r, e->edition, octets, values, h, error);
-}
-
-GBytes *
-m2n_grib_reader_section(M2nGribReader *r, guint i, GError **error)
-{
-    const M2nGribEntry *e = m2n_grib_reader_entry(r, i);
-    gsize length, n;
-    g_autofree guint8 *message = m2n_grib_message(r->source, e, FALSE, &length, error);
-
-    if (message == NULL)
-        return NULL;
-    const guint8 *section = grid_section(e, message, length, &n);
-    return g_bytes_new(section, n);
-}
-
-static gboolean
-usable(const M2nGribReader *r, const M2nGribEntry *e, GError **error)
+m2n_grib_reader_usable(const M2nGribReader *r, const M2nGribEntry *e, GError **error)
 {
     if (e->problem == NULL)
         return TRUE;
     g_set_error_literal(error, M2N_ERROR, M2N_ERROR_FORMAT, e->problem);
-    return about(r, e, error);
+    return m2n_grib_reader_about(r, e, error);
 }
 
-gboolean
-m2n_grib_reader_header(M2nGribReader *r, guint i, M2nGribHeader *h, GError **error)
-{
-    const M2nGribEntry *e = m2n_grib_reader_entry(r, i);
-    g_auto(M2nGribHeader) f = {.number = e->number, .edition = e->edition};
-    gsize length;
-
-    if (!usable(r, e, error))
-        return FALSE;
-    if (r->known != NULL && r->known[i].number != 0) {
-        *h = r->known[i];
-        m2n_grid_ref(h->grid);
-        return TRUE;
-    }
-    g_autofree guint8 *message = m2n_grib_message(r->source, e, FALSE, &length, error);
-    if (message == NULL)
-        return FALSE;
-    const gsize values = e->edition == 1 ? m2n_grib_count_1(message, length) : 0;
-    if (!m2n_eccodes_header(message, length, &f, error) ||
-        !read_grid(r, e, message, length, values, &f, error))
-        return about(r, e, error);
-    *h = f;
-    f.grid = NULL;
-    return TRUE;
-}
+/* ---- values ---------------------------------------------------------------------------------- */
 
 static gboolean
 is_oriented(const M2nGribHeader *h)
@@ -297,7 +159,7 @@ m2n_grib_reader_values(M2nGribReader *r, guint i, const M2nGribHeader *header, f
     const gboolean oriented = is_oriented(header) || !m2n_grid_has_place(header->grid);
     gsize length;
 
-    if (!usable(r, e, error))
+    if (!m2n_grib_reader_usable(r, e, error))
         return FALSE;
     g_autofree guint8 *message = m2n_grib_message(r->source, e, TRUE, &length, error);
     if (message == NULL)
@@ -305,10 +167,10 @@ m2n_grib_reader_values(M2nGribReader *r, guint i, const M2nGribHeader *header, f
     g_autofree float *room = oriented ? NULL : g_try_new(float, n + 1);
     if (!oriented && room == NULL) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%" G_GSIZE_FORMAT " points", n);
-        return about(r, e, error);
+        return m2n_grib_reader_about(r, e, error);
     }
     if (!m2n_grib_unpack(e->edition, message, length, oriented ? out : room, n, error))
-        return about(r, e, error);
+        return m2n_grib_reader_about(r, e, error);
     if (!oriented)
         orient(header, room, out);
     return TRUE;

@@ -11,9 +11,16 @@ struct M2nGribReader {
     GMutex lock;
     GHashTable
         *grids; /* grid section bytes -> M2nGribHeader with the grid part alone; under `lock` */
+    GHashTable *names; /* bare messages without times -> M2nGribHeader without grid; under `lock` */
 };
 
 void m2n_grib_entry_clear(gpointer entry);
+
+/* Names file and message in front of the error; FALSE. */
+gboolean m2n_grib_reader_about(const M2nGribReader *r, const M2nGribEntry *e, GError **error);
+
+/* FALSE: the entry's problem as M2N_ERROR_FORMAT. */
+gboolean m2n_grib_reader_usable(const M2nGribReader *r, const M2nGribEntry *e, GError **error);
 
 /* The grid part of a header from the octets of a grid section, made once per distinct section. values: their
  * number, where the section does not say (GRIB1).  FALSE: M2N_ERROR_FORMAT. */

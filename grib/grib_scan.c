@@ -44,9 +44,15 @@ add(Scan *s, const M2nGribEntry *like)
 static gboolean
 find_magic(Scan *s, guint64 *at, gboolean *found, GError **error)
 {
-    g_autofree guint8 *buffer = g_malloc(WINDOW);
+    guint8 here[4];
 
+    *found = s->size >= 16 && *at <= s->size - 16; /* as a rule it follows at once */
+    if (!*found || !m2n_source_read(s->source, *at, here, 4, error))
+        return !*found;
+    if (memcmp(here, "GRIB", 4) == 0)
+        return TRUE;
     *found = FALSE;
+    g_autofree guint8 *buffer = g_malloc(WINDOW);
     while (s->size >= 16 && *at <= s->size - 16) {
         const gsize n = (gsize)MIN((guint64)WINDOW, s->size - *at);
 

@@ -130,7 +130,6 @@ straighten(const M2nPacked *p, float *out, GError **error)
         return m2n_unpack_fail("rows without a grid section", error);
     gboolean ok = p->edition == 2 ? m2n_grid_spec_read_2(&s, p->grid, p->grid_size, error)
                                   : m2n_grid_spec_read_1(&s, p->grid, p->grid_size, error);
-
     const guint rows = s.j_consecutive ? s.ni : s.nj, columns = s.j_consecutive ? s.nj : s.ni;
     for (guint row = 0; ok && row < rows; row++) {
         const gsize length = s.row_points != NULL ? s.row_points[row] : columns;

@@ -116,6 +116,8 @@ m2n_unpack_spectral(M2nPacked *p, float *out, gsize n, GError **error)
 
     if (!complex)
         return unpack_simple(p, out, n, error);
-    return p->grid != NULL && (p->edition == 1 ? read_1(p, &s, error) : read_2(p, &s, error)) &&
+    if (p->grid == NULL)
+        return m2n_unpack_fail("spectral coefficients without a grid section", error);
+    return (p->edition == 1 ? read_1(p, &s, error) : read_2(p, &s, error)) &&
            unpack_complex(p, &s, out, n, error);
 }

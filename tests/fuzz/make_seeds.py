@@ -68,6 +68,32 @@ def dataset():
                                               "N_T": 1})})
 
 
+def packings():
+    """name -> a message of 16 x 31 points, one for each packing that eccodes encodes, with and without missing points"""
+    try:
+        import eccodes
+    except Exception:
+        return {}
+    messages = {}
+    for edition in (1, 2):
+        for packing in ("simple", "second_order", "second_order_no_SPD", "second_order_SPD1", "second_order_SPD3", "complex",
+                        "complex_spatial_differencing", "jpeg", "png", "ccsds", "ieee", "simple_log_preprocessing"):
+            for holes in (0, 1):
+                h = eccodes.codes_grib_new_from_samples(f"regular_ll_sfc_grib{edition}")
+                try:
+                    eccodes.codes_set(h, "missingValue", 9999)
+                    eccodes.codes_set(h, "bitmapPresent", holes)
+                    eccodes.codes_set_values(h, [9999.0 if holes and i % 7 == 3 else 250.0 + i % 16 + i // 90 for i in range(496)])
+                    eccodes.codes_set(h, "packingType", f"grid_{packing}")
+                    messages[f"{edition}-{packing}-{holes}"] = eccodes.codes_get_message(h)
+                except Exception:  # a packing of the other edition
+                    pass
+                eccodes.codes_release(h)
+    for sample in ("sh_pl_grib1", "sh_pl_grib2", "reduced_gg_pl_32_grib1"):
+        messages[sample] = eccodes.codes_get_message(eccodes.codes_grib_new_from_samples(sample))
+    return messages
+
+
 def make_all(folder, real):
     base = folder / "base"
     make_base(base)
@@ -87,6 +113,9 @@ def make_all(folder, real):
     for path in sorted(real.rglob("*")) if real else []:
         if path.is_file() and path.stat().st_size <= MOST and path.read_bytes()[:4] == b"GRIB":
             good[f"grib/{path.parent.name}-{path.name}"] = path.read_bytes()
+    for name, data in packings().items():
+        good[f"grib/{name}"] = data
+    good.update({f"grib_unpack/{n[5:]}": d for n, d in good.items() if n.startswith("grib/")})
     for name, data in good.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
