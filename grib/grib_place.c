@@ -396,6 +396,26 @@ place_about_centre(const M2nGridSpec *s, GError **error)
     return place_lonlat(&r, error);
 }
 
+/* What the values are instead of rows and columns, and what makes such of them. */
+static const struct {
+    const char *type; /* the end of eccodes' name */
+    const char *reason;
+} without_rows[] = {
+    {"sh", "its values are spherical harmonics; cdo -sp2gpl makes a Gaussian grid of them"},
+    {"unstructured_grid", "its points form an unstructured mesh whose coordinates are in another file; "
+                          "cdo -remapdis,r360x180 -setgrid,MESH makes rows and columns of them"},
+    {"healpix", "its points are the cells of a HEALPix mesh; regrid them first"},
+};
+
+static const char *
+why_without_rows(const M2nGridSpec *s)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(without_rows); i++)
+        if (g_str_has_suffix(s->type, without_rows[i].type))
+            return without_rows[i].reason;
+    return "its points are not in rows and columns";
+}
+
 /* Values in stored order, for a reason. */
 static M2nGrid *
 without_place(const M2nGridSpec *s, const char *reason)
@@ -416,7 +436,7 @@ m2n_grid_spec_place(const M2nGridSpec *s)
     M2nGrid *g;
 
     if (s->kind == M2N_SPEC_NO_PLACE)
-        return without_place(s, "its points are not in rows and columns");
+        return without_place(s, why_without_rows(s));
     if (s->kind != M2N_SPEC_LATLON && s->kind != M2N_SPEC_GAUSSIAN)
         g = place_projected(s, &error);
     else

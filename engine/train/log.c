@@ -3,7 +3,6 @@
 
 #include <math.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include <json-glib/json-glib.h>
 
@@ -124,14 +123,4 @@ m2n_train_log_write(const char *path, const GArray *records, GError **error)
         return FALSE;
     }
     return TRUE;
-}
-
-guint64
-m2n_peak_memory(void)
-{
-    struct rusage use;
-
-    if (getrusage(RUSAGE_SELF, &use) != 0)
-        return 0;
-    return (guint64)use.ru_maxrss * 1024;
 }

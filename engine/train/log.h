@@ -35,6 +35,4 @@ char *m2n_train_record_to_json(const M2nTrainRecord *r);
 /* A picture (SVG) of the losses over the epochs, logarithmic axis.  FALSE: M2N_ERROR_IO. */
 gboolean m2n_train_log_draw(const char *path, const GArray *records, GError **error);
 
-guint64 m2n_peak_memory(void); /* bytes, of this process; 0 where the system does not tell */
-
 G_END_DECLS

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "engine/base/peak_memory.h"
 #include "engine/nn/session.h"
 #include "tests/lib/made_up.h"
 
@@ -21,18 +22,6 @@ static const struct {
     {"wb_mv5_hires", {12, 5, 64, 128, 32, 256, 4, 8, 0.9, 0.1}},
     {"era5_128", {12, 4, 128, 128, 32, 256, 4, 8, 0.9, 0.1}},
 };
-
-static long
-peak_kb(void)
-{
-    g_autofree char *status = NULL;
-    const char *line;
-
-    if (!g_file_get_contents("/proc/self/status", &status, NULL, NULL) ||
-        (line = strstr(status, "VmHWM:")) == NULL)
-        return -1;
-    return strtol(line + strlen("VmHWM:"), NULL, 10);
-}
 
 static gboolean
 wait_for_line(void)
@@ -117,6 +106,6 @@ main(int argc, char **argv)
                (double)(g_get_monotonic_time() - t0) * 1e-6);
         fflush(stdout);
     }
-    printf("%s threads %d peak_kb %ld\n", argv[1], threads, peak_kb());
+    printf("%s threads %d peak_kb %" G_GUINT64_FORMAT "\n", argv[1], threads, m2n_peak_memory() / 1024);
     return 0;
 }

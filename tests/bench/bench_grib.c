@@ -5,9 +5,9 @@
 #include <eccodes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 
 #include "engine/base/parallel.h"
+#include "engine/base/peak_memory.h"
 #include "grib/grib_reader.h"
 #include "grib/regrid.h"
 
@@ -115,15 +115,12 @@ bench_regrid(M2nGribReader *r, const M2nGribHeader *h)
 static void
 read_all(M2nGribReader *r, const M2nGribHeader *headers, guint n)
 {
-    struct rusage usage;
-
     for (guint i = 0; i < n; i++) {
         g_autofree float *values = g_new(float, headers[i].grid->n_points);
         if (!m2n_grib_reader_values(r, i, &headers[i], values, NULL))
             exit(1);
     }
-    getrusage(RUSAGE_SELF, &usage);
-    printf("%.0f\n", (double)usage.ru_maxrss / 1024);
+    printf("%.0f\n", (double)m2n_peak_memory() / 1048576);
 }
 
 int

@@ -318,6 +318,28 @@ test_refusals(void)
     g_assert_nonnull(strstr(error->message, "sh"));
 }
 
+static void
+test_refused_by_name(void)
+{
+    static const struct {
+        const char *type, *told;
+    } refused[] = {{"sh", "grid sh cannot be regridded: its values are spherical harmonics"},
+                   {"unstructured_grid", "unstructured mesh"},
+                   {"healpix", "HEALPix"},
+                   {"unknown", "rows and columns"}};
+    g_autoptr(M2nGrid) to = gaussian(16, FALSE);
+
+    for (gsize i = 0; i < G_N_ELEMENTS(refused); i++) {
+        M2nGridSpec s = {.kind = M2N_SPEC_NO_PLACE, .n_points = 12};
+        g_autoptr(GError) error = NULL;
+        g_strlcpy(s.type, refused[i].type, sizeof s.type);
+        g_autoptr(M2nGrid) from = m2n_grid_spec_place(&s);
+        g_assert_null(m2n_regrid_new(from, to, M2N_REGRID_BILINEAR, &error));
+        g_assert_error(error, M2N_ERROR, M2N_ERROR_FORMAT);
+        g_assert_nonnull(strstr(error->message, refused[i].told));
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -331,5 +353,6 @@ main(int argc, char **argv)
     g_test_add_func("/grib/regrid/missing-never-bleeds", test_missing_never_bleeds);
     g_test_add_func("/grib/regrid/conservation", test_conservation);
     g_test_add_func("/grib/regrid/refusals", test_refusals);
+    g_test_add_func("/grib/regrid/refused-by-name", test_refused_by_name);
     return g_test_run();
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "engine/base/peak_memory.h"
 #include "engine/train/group_join.h"
 #include "engine/train/log.h"
 #include "engine/train/optimizer.h"
@@ -95,7 +96,7 @@ main(int argc, char **argv)
             printf("run %.4f\n", run_step(l, x, y, mean, square, i));
             fflush(stdout);
         }
-        printf("peak_kb %" G_GUINT64_FORMAT "\n", (guint64)m2n_peak_memory() / 1024);
+        printf("peak_kb %" G_GUINT64_FORMAT "\n", m2n_peak_memory() / 1024);
         return 0;
     }
     run_step(l, x, y, mean, square, 1); /* the first touches all memory */
