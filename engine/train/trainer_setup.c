@@ -21,6 +21,9 @@ measure(M2nTrainer *t, GError **error)
     g_autofree float *zeros = g_try_new0(float, p->total);
     g_autoptr(M2nModel) model = zeros ? m2n_model_new(c, zeros, M2N_FLOAT32, error) : NULL;
 
+    if (zeros == NULL)
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                    "a network of %" G_GSIZE_FORMAT " weights does not fit", p->total);
     if (model == NULL)
         return FALSE;
     const gsize weights = p->total * sizeof(float), window = m2n_window_floats(t->source) * 4;
