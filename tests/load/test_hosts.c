@@ -65,8 +65,10 @@ state_read(State *s)
     for (int i = 1; i < NSIG; i++)
         sigaction(i, NULL, &s->actions[i]);
     pthread_sigmask(SIG_SETMASK, NULL, &s->mask);
-    feclearexcept(FE_ALL_EXCEPT); /* raised by any sum; control and rounding are the host's */
     fegetenv(&s->fp);
+#if defined(__x86_64__)
+    s->fp.__mxcsr &= ~0x3fu; /* flags raised by any sum, FE_ALL_EXCEPT and denormals; the rest is the host's */
+#endif
     s->rounding = fegetround();
     s->blas = openblas_get_num_threads();
     s->locale = g_strdup(setlocale(LC_ALL, NULL));
