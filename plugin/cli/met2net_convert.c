@@ -1,22 +1,15 @@
 /* met2net-convert: a model with its weights in fewer bits, and what that costs in skill.
  *
  * Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by the user. */
-#include <cpl_error.h>
-#include <gdal.h>
-#include <locale.h>
-#include <math.h>
-#include <signal.h>
-
 #include "engine/base/error.h"
 #include "plugin/batch_inputs.h"
 #include "plugin/cli/precision_option.h"
 #include "plugin/cli/screen.h"
 #include "plugin/cli/span_option.h"
+#include "plugin/cli/tool.h"
 #include "plugin/model_convert.h"
 #include "plugin/quantity.h"
 #include "plugin/verify.h"
-
-static volatile sig_atomic_t interrupted;
 
 typedef struct {
     char *output, *weights, *precision_name, *span, **data, **names;
@@ -27,26 +20,17 @@ typedef struct {
 } Arguments;
 
 static void
-on_signal(int sig)
+arguments_clear(Arguments *a)
 {
-    (void)sig;
-    interrupted = 1;
+    g_free(a->output);
+    g_free(a->weights);
+    g_free(a->precision_name);
+    g_free(a->span);
+    g_strfreev(a->data);
+    g_strfreev(a->names);
 }
 
-static gboolean
-on_progress(double done, const char *message, gpointer user_data)
-{
-    m2n_screen_progress(user_data, done, message);
-    return !interrupted;
-}
-
-static void
-on_gdal_error(CPLErr level, CPLErrorNum number, const char *message)
-{
-    (void)level;
-    (void)number;
-    g_debug("GDAL: %s", message);
-}
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Arguments, arguments_clear)
 
 /* ---- what it costs ------------------------------------------------------------------------------- */
 
@@ -66,7 +50,7 @@ scores(const Arguments *a, const char *const *data, const char *model, M2nPrecis
     if (o.has_span && !m2n_span_parse("span", a->span, &o.first, &o.last, error))
         return NULL;
     m2n_screen_init(&screen, a->quiet);
-    M2nVerification *v = m2n_verify(&o, on_progress, &screen, error);
+    M2nVerification *v = m2n_verify(&o, m2n_tool_progress, &screen, error);
     m2n_screen_clear(&screen);
     return v;
 }
@@ -176,17 +160,13 @@ run(Arguments *a)
     if (understand(a, &error) && (a->output == NULL || convert(a, &error)) &&
         (a->data == NULL || verify(a, &error)))
         return 0;
-    g_printerr("met2net-convert: %s\n", error->message);
-    if (g_error_matches(error, M2N_ERROR, M2N_ERROR_CANCELLED))
-        return 130;
-    return g_error_matches(error, M2N_ERROR, M2N_ERROR_ARGUMENT) ? 2 : 1;
+    return m2n_tool_failed("met2net-convert", error);
 }
 
 int
 main(int argc, char **argv)
 {
-    Arguments a = {.jobs = (gint)MIN(g_get_num_processors(), 64), .store = M2N_STORE_BF16};
-    g_autoptr(GError) error = NULL;
+    g_auto(Arguments) a = {.jobs = (gint)MIN(g_get_num_processors(), 64), .store = M2N_STORE_BF16};
     const GOptionEntry entries[] = {
         {"output", 'o', 0, G_OPTION_ARG_FILENAME, &a.output, "The new model", "FILE"},
         {"weights", 'w', 0, G_OPTION_ARG_STRING, &a.weights, "float32, f16 or bf16 [bf16]", "TYPE"},
@@ -203,22 +183,15 @@ main(int argc, char **argv)
         G_OPTION_ENTRY_NULL,
     };
 
-    setlocale(LC_CTYPE, ""); /* LC_NUMERIC stays "C" */
-    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
-    g_option_context_set_summary(context, summary);
-    g_option_context_set_description(context, description);
-    g_option_context_add_main_entries(context, entries, NULL);
-    if (!g_option_context_parse(context, &argc, &argv, &error)) {
-        g_printerr("met2net-convert: %s\n", error->message);
+    const M2nTool tool = {"met2net-convert", summary, description, entries};
+
+    if (!m2n_tool_parse(&tool, &argc, &argv))
         return 2;
-    }
     if (a.version) {
         g_print("met2net-convert %s\n", MET2NET_VERSION);
         return 0;
     }
-    signal(SIGINT, on_signal);
-    signal(SIGTERM, on_signal);
-    GDALAllRegister();
-    CPLSetErrorHandler(on_gdal_error);
+    m2n_tool_begin();
+    m2n_tool_hush_gdal();
     return run(&a);
 }

@@ -1,10 +1,6 @@
 /* met2net-forecast: forecasts of a model from one input or ten thousand, as files.
  *
  * Exit status: 0 done, 1 a forecast failed, 2 wrong usage, 130 stopped by the user. */
-#include <cpl_error.h>
-#include <gdal.h>
-#include <locale.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,12 +11,11 @@
 #include "plugin/batch_inputs.h"
 #include "plugin/cli/precision_option.h"
 #include "plugin/cli/screen.h"
+#include "plugin/cli/tool.h"
 #include "plugin/forecast_file.h"
 #include "plugin/quantity.h"
 
 #define MAX_TIMES 100000u
-
-static volatile sig_atomic_t interrupted;
 
 /* What the command line says, before it is understood. */
 typedef struct {
@@ -37,7 +32,7 @@ arguments_clear(Arguments *a)
     char **const texts[] = {&a->model,     &a->output,     &a->folder,     &a->format,
                             &a->lead_time, &a->variables,  &a->steps,      &a->crs,
                             &a->bounds,    &a->resolution, &a->resampling, &a->max_memory,
-                            &a->grib_order};
+                            &a->grib_order, &a->precision};
 
     for (guint i = 0; i < G_N_ELEMENTS(texts); i++)
         g_clear_pointer(texts[i], g_free);
@@ -47,13 +42,6 @@ arguments_clear(Arguments *a)
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Arguments, arguments_clear)
-
-static void
-on_signal(int sig)
-{
-    (void)sig;
-    interrupted = 1; /* files in the making are removed, complete ones stay */
-}
 
 /* ---- telling ------------------------------------------------------------------------------------- */
 
@@ -85,15 +73,7 @@ on_progress(double done, const char *message, gpointer user_data)
 
     if (t->progress)
         m2n_screen_progress(&t->screen, done, message);
-    return !interrupted;
-}
-
-static void
-on_gdal_error(CPLErr level, CPLErrorNum number, const char *message)
-{
-    (void)number;
-    if (level >= CE_Failure)
-        g_debug("GDAL: %s", message); /* our own messages say it better */
+    return !m2n_tool_interrupted();
 }
 
 /* ---- understanding ------------------------------------------------------------------------------- */
@@ -324,10 +304,8 @@ forecast(const Arguments *a)
     m2n_group_leave(group);
     if (!first)
         return 0; /* rank 0 tells what came of it all */
-    if (!ok) {
-        g_printerr("met2net-forecast: %s\n", error->message);
-        return g_error_matches(error, M2N_ERROR, M2N_ERROR_ARGUMENT) ? 2 : 1;
-    }
+    if (!ok)
+        return m2n_tool_failed("met2net-forecast", error);
     return result.cancelled ? 130 : result.failed > 0;
 }
 
@@ -354,7 +332,6 @@ int
 main(int argc, char **argv)
 {
     g_auto(Arguments) a = {.jobs = 1, .threads = 1};
-    g_autoptr(GError) error = NULL;
     const GOptionEntry entries[] = {
         {"model", 'm', 0, G_OPTION_ARG_FILENAME, &a.model, "Model (not needed with forecast files)",
          "FILE"},
@@ -404,23 +381,13 @@ main(int argc, char **argv)
         G_OPTION_ENTRY_NULL,
     };
 
-    setlocale(LC_CTYPE, ""); /* LC_NUMERIC stays "C" */
-    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
-    g_option_context_set_summary(context, summary);
-    g_option_context_set_description(context, description);
-    g_option_context_add_main_entries(context, entries, NULL);
-    if (!g_option_context_parse(context, &argc, &argv, &error)) {
-        g_printerr("met2net-forecast: %s\n", error->message);
+    const M2nTool tool = {"met2net-forecast", summary, description, entries};
+
+    if (!m2n_tool_parse(&tool, &argc, &argv))
         return 2;
-    }
-    if (a.names == NULL) {
-        g_autofree char *help = g_option_context_get_help(context, TRUE, NULL);
-        g_printerr("%s", help);
-        return 2;
-    }
-    signal(SIGINT, on_signal);
-    signal(SIGTERM, on_signal);
-    GDALAllRegister();
-    CPLSetErrorHandler(on_gdal_error);
+    if (a.names == NULL)
+        return m2n_tool_help(&tool);
+    m2n_tool_begin();
+    m2n_tool_hush_gdal();
     return forecast(&a);
 }

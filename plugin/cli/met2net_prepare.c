@@ -1,23 +1,13 @@
 /* met2net-prepare: archives of fields to a data set for training.
  *
  * Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by the user. */
-#include <gdal.h>
 #include <locale.h>
-#include <signal.h>
 #include <stdio.h>
 
 #include "engine/base/error.h"
 #include "plugin/cli/data_options.h"
 #include "plugin/cli/screen.h"
-
-static volatile sig_atomic_t interrupted;
-
-static void
-on_signal(int sig)
-{
-    (void)sig;
-    interrupted = 1;
-}
+#include "plugin/cli/tool.h"
 
 static gboolean
 show(double done, const char *message, gpointer user_data)
@@ -26,7 +16,7 @@ show(double done, const char *message, gpointer user_data)
     g_autofree char *line = g_strdup_printf("%s %3.0f%% %s", bar, 100 * done, message);
 
     m2n_screen_state(user_data, line);
-    return !interrupted;
+    return !m2n_tool_interrupted();
 }
 
 static int
@@ -44,12 +34,8 @@ run(const M2nDataOptions *data, const char *const *inputs, const char *output, g
     }
     const gboolean ok = m2n_prepare(&options, output, &result, show, &screen, &error);
     m2n_screen_end(&screen);
-    if (!ok) {
-        g_printerr("met2net-prepare: %s\n", error->message);
-        return g_error_matches(error, M2N_ERROR, M2N_ERROR_CANCELLED)  ? 130
-               : g_error_matches(error, M2N_ERROR, M2N_ERROR_ARGUMENT) ? 2
-                                                                       : 1;
-    }
+    if (!ok)
+        return m2n_tool_failed("met2net-prepare", error);
     printf("%s: %zu times on %s", output, result.times, result.grid);
     if (result.skipped > 0)
         printf("; %zu times with missing values left out", result.skipped);
@@ -101,9 +87,7 @@ main(int argc, char **argv)
                    argc < 2 ? "no input named" : "--output is missing");
         return 2;
     }
-    GDALAllRegister();
-    signal(SIGINT, on_signal);
-    signal(SIGTERM, on_signal);
+    m2n_tool_begin();
     const int status = run(&data, (const char *const *)argv + 1, output, quiet);
     m2n_data_options_clear(&data);
     return status;

@@ -10,6 +10,7 @@
 #include "engine/base/error.h"
 #include "engine/train/group_join.h"
 #include "plugin/cli/data_options.h"
+#include "plugin/cli/tool.h"
 #include "plugin/cli/train_screen.h"
 #include "plugin/train_report.h"
 
@@ -334,10 +335,7 @@ run(Arguments *a, int argc, char **argv)
     m2n_group_leave(group);
     if (ok || !first) /* the error is everybody's: rank 0 tells it */
         return 0;
-    g_printerr("met2net-train: %s\n", error->message);
-    return g_error_matches(error, M2N_ERROR, M2N_ERROR_CANCELLED)  ? 130
-           : g_error_matches(error, M2N_ERROR, M2N_ERROR_ARGUMENT) ? 2
-                                                                   : 1;
+    return m2n_tool_failed("met2net-train", error);
 }
 
 int

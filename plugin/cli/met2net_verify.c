@@ -1,10 +1,6 @@
 /* met2net-verify: how good forecasts are: a model over a span of data, or files already written.
  *
  * Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by the user. */
-#include <cpl_error.h>
-#include <gdal.h>
-#include <locale.h>
-#include <signal.h>
 #include <stdio.h>
 
 #include "engine/base/error.h"
@@ -12,10 +8,9 @@
 #include "plugin/cli/precision_option.h"
 #include "plugin/cli/screen.h"
 #include "plugin/cli/span_option.h"
+#include "plugin/cli/tool.h"
 #include "plugin/quantity.h"
 #include "plugin/verify.h"
-
-static volatile sig_atomic_t interrupted;
 
 typedef struct {
     char *model, *span, *every, *lead_time, *climatology, *variables, *max_memory, *precision, *csv,
@@ -29,7 +24,7 @@ arguments_clear(Arguments *a)
 {
     char **const texts[] = {&a->model,       &a->span,      &a->every,      &a->lead_time,
                             &a->climatology, &a->variables, &a->max_memory, &a->csv,
-                            &a->json,        &a->chart,     &a->maps};
+                            &a->json,        &a->chart,     &a->maps,       &a->precision};
 
     for (guint i = 0; i < G_N_ELEMENTS(texts); i++)
         g_clear_pointer(texts[i], g_free);
@@ -38,28 +33,6 @@ arguments_clear(Arguments *a)
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Arguments, arguments_clear)
-
-static void
-on_signal(int sig)
-{
-    (void)sig;
-    interrupted = 1;
-}
-
-static gboolean
-on_progress(double done, const char *message, gpointer user_data)
-{
-    m2n_screen_progress(user_data, done, message);
-    return !interrupted;
-}
-
-static void
-on_gdal_error(CPLErr level, CPLErrorNum number, const char *message)
-{
-    (void)level;
-    (void)number;
-    g_debug("GDAL: %s", message);
-}
 
 static gboolean
 understand(const Arguments *a, M2nVerifyOptions *o, GError **error)
@@ -155,16 +128,13 @@ verify(const Arguments *a)
     o.forecasts = (const char *const *)forecasts;
     o.variables = (const char *const *)variables;
     if (ok) {
-        v = m2n_verify(&o, on_progress, &screen, &error);
+        v = m2n_verify(&o, m2n_tool_progress, &screen, &error);
         m2n_screen_clear(&screen);
         ok = v != NULL && deliver(a, v, &error);
     }
     if (ok)
         return 0;
-    g_printerr("met2net-verify: %s\n", error->message);
-    if (g_error_matches(error, M2N_ERROR, M2N_ERROR_CANCELLED))
-        return 130;
-    return g_error_matches(error, M2N_ERROR, M2N_ERROR_ARGUMENT) ? 2 : 1;
+    return m2n_tool_failed("met2net-verify", error);
 }
 
 static const char summary[] =
@@ -188,7 +158,6 @@ int
 main(int argc, char **argv)
 {
     g_auto(Arguments) a = {.jobs = (gint)MIN(g_get_num_processors(), 64), .threads = 1, .rows = 24};
-    g_autoptr(GError) error = NULL;
     const GOptionEntry entries[] = {
         {"model", 'm', 0, G_OPTION_ARG_FILENAME, &a.model, "Model to run over the data", "FILE"},
         {"forecast", 'f', 0, G_OPTION_ARG_FILENAME_ARRAY, &a.forecasts,
@@ -225,23 +194,13 @@ main(int argc, char **argv)
         G_OPTION_ENTRY_NULL,
     };
 
-    setlocale(LC_CTYPE, ""); /* LC_NUMERIC stays "C" */
-    g_autoptr(GOptionContext) context = g_option_context_new(NULL);
-    g_option_context_set_summary(context, summary);
-    g_option_context_set_description(context, description);
-    g_option_context_add_main_entries(context, entries, NULL);
-    if (!g_option_context_parse(context, &argc, &argv, &error)) {
-        g_printerr("met2net-verify: %s\n", error->message);
+    const M2nTool tool = {"met2net-verify", summary, description, entries};
+
+    if (!m2n_tool_parse(&tool, &argc, &argv))
         return 2;
-    }
-    if (a.names == NULL) {
-        g_autofree char *help = g_option_context_get_help(context, TRUE, NULL);
-        g_printerr("%s", help);
-        return 2;
-    }
-    signal(SIGINT, on_signal);
-    signal(SIGTERM, on_signal);
-    GDALAllRegister();
-    CPLSetErrorHandler(on_gdal_error);
+    if (a.names == NULL)
+        return m2n_tool_help(&tool);
+    m2n_tool_begin();
+    m2n_tool_hush_gdal();
     return verify(&a);
 }
