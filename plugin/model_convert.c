@@ -73,23 +73,6 @@ convert_tensor(const M2nSafetensors *st, const M2nTensorInfo *t, M2nStore store,
 }
 
 static gboolean
-copy_tensor(const M2nSafetensors *st, const M2nTensorInfo *t, M2nSafetensorsWriter *w,
-            GError **error)
-{
-    const gsize room = CHUNK * sizeof(float);
-    g_autofree guint8 *bytes = g_malloc(room);
-
-    for (guint64 at = 0; at < t->bytes; at += room) {
-        const gsize n = (gsize)MIN((guint64)room, t->bytes - at);
-
-        if (!m2n_source_read(m2n_safetensors_source(st), t->offset + at, bytes, n, error) ||
-            !m2n_safetensors_writer_append(w, bytes, n, error))
-            return FALSE;
-    }
-    return TRUE;
-}
-
-static gboolean
 write_all(const M2nSafetensors *st, M2nStore store, M2nSafetensorsWriter *w, GError **error)
 {
     g_auto(GStrv) keys = m2n_safetensors_metadata_keys(st);
@@ -105,7 +88,8 @@ write_all(const M2nSafetensors *st, M2nStore store, M2nSafetensorsWriter *w, GEr
     for (guint i = 0; i < m2n_safetensors_count(st); i++) {
         const M2nTensorInfo *t = m2n_safetensors_nth(st, i);
 
-        if (!(is_weight(t) ? convert_tensor(st, t, store, w, error) : copy_tensor(st, t, w, error)))
+        if (!(is_weight(t) ? convert_tensor(st, t, store, w, error)
+                           : m2n_safetensors_writer_copy(w, st, t, error)))
             return FALSE;
     }
     return m2n_safetensors_writer_finish(w, error);

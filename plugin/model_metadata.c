@@ -7,8 +7,6 @@
 #include "engine/base/error.h"
 #include "grib/domain.h"
 
-#define CHUNK (1u << 20)
-
 /* "key=value" into the table.  FALSE: M2N_ERROR_ARGUMENT, _IO. */
 static gboolean
 take_setting(GHashTable *metadata, const char *setting, GError **error)
@@ -53,23 +51,6 @@ metadata_of(const M2nSafetensors *st)
 }
 
 static gboolean
-copy_tensors(const M2nSafetensors *st, M2nSafetensorsWriter *w, GError **error)
-{
-    g_autofree guint8 *room = g_malloc(CHUNK);
-
-    for (guint i = 0; i < m2n_safetensors_count(st); i++) {
-        const M2nTensorInfo *t = m2n_safetensors_nth(st, i);
-        for (guint64 at = 0; at < t->bytes; at += CHUNK) {
-            const gsize n = (gsize)MIN((guint64)CHUNK, t->bytes - at);
-            if (!m2n_source_read(m2n_safetensors_source(st), t->offset + at, room, n, error) ||
-                !m2n_safetensors_writer_append(w, room, n, error))
-                return FALSE;
-        }
-    }
-    return TRUE;
-}
-
-static gboolean
 write_copy(const M2nSafetensors *st, GHashTable *metadata, const char *path, GError **error)
 {
     g_autoptr(M2nSafetensorsWriter) w = m2n_safetensors_writer_new(path, error);
@@ -83,7 +64,10 @@ write_copy(const M2nSafetensors *st, GHashTable *metadata, const char *path, GEr
         const M2nTensorInfo *t = m2n_safetensors_nth(st, i);
         m2n_safetensors_writer_declare(w, t->name, t->dtype, t->shape, t->rank);
     }
-    return copy_tensors(st, w, error) && m2n_safetensors_writer_finish(w, error);
+    for (guint i = 0; i < m2n_safetensors_count(st); i++)
+        if (!m2n_safetensors_writer_copy(w, st, m2n_safetensors_nth(st, i), error))
+            return FALSE;
+    return m2n_safetensors_writer_finish(w, error);
 }
 
 /* The new file as a model's domain, once it claims to be one. */

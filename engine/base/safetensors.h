@@ -59,6 +59,9 @@ void m2n_safetensors_writer_declare(M2nSafetensorsWriter *w, const char *name, c
  */
 gboolean m2n_safetensors_writer_append(M2nSafetensorsWriter *w, gconstpointer data, gsize bytes,
                                        GError **error);
+/* The next tensor, as it stands in `st`; declared with the same type and shape.  FALSE: M2N_ERROR_IO, of either file. */
+gboolean m2n_safetensors_writer_copy(M2nSafetensorsWriter *w, const M2nSafetensors *st,
+                                     const M2nTensorInfo *t, GError **error);
 /* TRUE: complete and durable.  FALSE: M2N_ERROR_IO and the old file, if any, is untouched; but where the last
  * step failed, the sync of the folder, the new one, whole, has taken its place, and a power cut may undo that. */
 gboolean m2n_safetensors_writer_finish(M2nSafetensorsWriter *w, GError **error);

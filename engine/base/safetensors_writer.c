@@ -10,6 +10,8 @@
 #include "engine/base/error.h"
 #include "engine/base/safetensors.h"
 
+#define CHUNK ((gsize)1 << 18) /* bytes copied at a time */
+
 struct M2nSafetensorsWriter {
     char *path, *temporary;
     int fd; /* -1 when closed */
@@ -149,6 +151,22 @@ m2n_safetensors_writer_append(M2nSafetensorsWriter *w, gconstpointer data, gsize
         return FALSE;
     w->written += bytes;
     return write_all(w, data, bytes, error);
+}
+
+gboolean
+m2n_safetensors_writer_copy(M2nSafetensorsWriter *w, const M2nSafetensors *st,
+                            const M2nTensorInfo *t, GError **error)
+{
+    g_autofree guint8 *room = g_malloc(CHUNK);
+
+    for (guint64 at = 0; at < t->bytes; at += CHUNK) {
+        const gsize n = (gsize)MIN((guint64)CHUNK, t->bytes - at);
+
+        if (!m2n_source_read(m2n_safetensors_source(st), t->offset + at, room, n, error) ||
+            !m2n_safetensors_writer_append(w, room, n, error))
+            return FALSE;
+    }
+    return TRUE;
 }
 
 /* Without this a power cut after rename() may leave the old name or none. */
