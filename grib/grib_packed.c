@@ -136,3 +136,29 @@ m2n_packed_locate(M2nPacked *p, int edition, const guint8 *message, gsize length
         return m2n_unpack_fail("no message", error);
     return edition == 1 ? locate_1(p, message, length, error) : locate_2(p, message, length, error);
 }
+
+gboolean
+m2n_packed_rows(const M2nPacked *p, M2nPackedRows *rows, GError **error)
+{
+    M2nGridSpec *g = &rows->grid;
+
+    *rows = (M2nPackedRows){0};
+    if (p->grid == NULL)
+        return m2n_unpack_fail("rows without a grid section", error);
+    if (!(p->edition == 2 ? m2n_grid_spec_read_2(g, p->grid, p->grid_size, error)
+                          : m2n_grid_spec_read_1(g, p->grid, p->grid_size, error)))
+        return FALSE;
+    rows->count = g->j_consecutive ? g->ni : g->nj;
+    rows->columns = g->j_consecutive ? g->nj : g->ni;
+    return TRUE;
+}
+
+gboolean
+m2n_packed_row(const M2nPacked *p, const M2nPackedRows *rows, guint row, gsize at, gsize *length,
+               GError **error)
+{
+    *length = rows->grid.row_points != NULL ? rows->grid.row_points[row] : rows->columns;
+    if (*length > p->n_points - at)
+        return m2n_unpack_fail("the rows hold more points than the grid", error);
+    return TRUE;
+}

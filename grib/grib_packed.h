@@ -3,6 +3,7 @@
  * Private to the unpackers. */
 #pragma once
 #include "grib/grib_bits.h"
+#include "grib/grib_spec.h"
 
 G_BEGIN_DECLS
 
@@ -74,6 +75,18 @@ m2n_octets_ieee32(const guint8 *p)
     memcpy(&f, &bits, sizeof f);
     return f;
 }
+
+/* The rows in which values are stored: columns where those run together. */
+typedef struct {
+    M2nGridSpec grid; /* to be cleared, also after FALSE */
+    guint count, columns;
+} M2nPackedRows;
+
+/* FALSE: M2N_ERROR_FORMAT, as without a grid section. */
+gboolean m2n_packed_rows(const M2nPacked *p, M2nPackedRows *rows, GError **error);
+/* Points of a row whose first is point `at` of the field.  FALSE: M2N_ERROR_FORMAT, more than there are left. */
+gboolean m2n_packed_row(const M2nPacked *p, const M2nPackedRows *rows, guint row, gsize at,
+                        gsize *length, GError **error);
 
 double m2n_octets_ibm32(const guint8 *p);
 

@@ -123,20 +123,13 @@ spread(const M2nPacked *p, float *out, gsize coded)
 static gboolean
 straighten(const M2nPacked *p, float *out, GError **error)
 {
-    M2nGridSpec s = {0};
-    gsize at = 0;
+    M2nPackedRows r;
+    gsize at = 0, length;
+    gboolean ok = m2n_packed_rows(p, &r, error);
 
-    if (p->grid == NULL)
-        return m2n_unpack_fail("rows without a grid section", error);
-    gboolean ok = p->edition == 2 ? m2n_grid_spec_read_2(&s, p->grid, p->grid_size, error)
-                                  : m2n_grid_spec_read_1(&s, p->grid, p->grid_size, error);
-    const guint rows = s.j_consecutive ? s.ni : s.nj, columns = s.j_consecutive ? s.nj : s.ni;
-    for (guint row = 0; ok && row < rows; row++) {
-        const gsize length = s.row_points != NULL ? s.row_points[row] : columns;
-        if (length > p->n_points - at) {
-            ok = m2n_unpack_fail("the rows hold more points than the grid", error);
+    for (guint row = 0; ok && row < r.count; row++) {
+        if (!(ok = m2n_packed_row(p, &r, row, at, &length, error)))
             break;
-        }
         for (gsize i = 0; row % 2 == 1 && i < length / 2; i++) {
             const float v = out[at + i];
             out[at + i] = out[at + length - 1 - i];
@@ -144,7 +137,7 @@ straighten(const M2nPacked *p, float *out, GError **error)
         }
         at += length;
     }
-    m2n_grid_spec_clear(&s);
+    m2n_grid_spec_clear(&r.grid);
     return ok;
 }
 

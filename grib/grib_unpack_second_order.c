@@ -83,25 +83,19 @@ there(const M2nPacked *p, gsize from, gsize length)
 static gboolean
 lengths_of_rows(const M2nPacked *p, M2nGroups *g, GError **error)
 {
-    M2nGridSpec s = {0};
-    gsize at = 0;
+    M2nPackedRows r;
+    gsize at = 0, length;
+    gboolean ok = m2n_packed_rows(p, &r, error);
 
-    if (p->grid == NULL)
-        return m2n_unpack_fail("rows without a grid section", error);
-    gboolean ok = m2n_grid_spec_read_1(&s, p->grid, p->grid_size, error);
-
-    const guint rows = s.j_consecutive ? s.ni : s.nj, columns = s.j_consecutive ? s.nj : s.ni;
-    if (ok && g->count != rows)
+    if (ok && g->count != r.count)
         ok = m2n_unpack_fail("as many groups as rows were expected", error);
-    for (gsize k = 0; ok && k < g->count; k++) {
-        const gsize length = s.row_points != NULL ? s.row_points[k] : columns;
-        if (length > p->n_points - at)
-            ok = m2n_unpack_fail("the rows hold more points than the grid", error);
-        else
-            g->lengths[k] = there(p, at, length);
+    for (guint k = 0; ok && k < r.count; k++) {
+        if (!(ok = m2n_packed_row(p, &r, k, at, &length, error)))
+            break;
+        g->lengths[k] = there(p, at, length);
         at += length;
     }
-    m2n_grid_spec_clear(&s);
+    m2n_grid_spec_clear(&r.grid);
     return ok;
 }
 
