@@ -46,13 +46,6 @@ m2n_group_begin_sum(M2nGroup *g, float *x, gsize n)
 }
 
 void
-m2n_group_progress(M2nGroup *g)
-{
-    if (g != NULL)
-        g->methods->progress(g);
-}
-
-void
 m2n_group_finish_sums(M2nGroup *g)
 {
     if (g == NULL)

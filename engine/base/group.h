@@ -20,7 +20,6 @@ typedef char *(*M2nGroupAnswer)(const char *request, gpointer user_data);
 typedef struct {
     void (*sum)(M2nGroup *group, double *x, gsize n);
     void (*begin_sum)(M2nGroup *group, float *x, gsize n);
-    void (*progress)(M2nGroup *group);
     void (*finish_sums)(M2nGroup *group);
     void (*broadcast)(M2nGroup *group, guint root, gpointer data, gsize bytes);
     void (*wait)(M2nGroup *group);
@@ -47,9 +46,8 @@ guint m2n_group_threads(const M2nGroup *group); /* 0, one per CPU, when alone */
 /* Collective: x[n] becomes the sum of all x. */
 void m2n_group_sum(M2nGroup *group, double *x, gsize n);
 /* Collective, but returns at once: x[n] is the group's until m2n_group_finish_sums(), then the sum.  It gets on
- * whenever the group is called, so call m2n_group_progress() between other work. */
+ * whenever the group is called. */
 void m2n_group_begin_sum(M2nGroup *group, float *x, gsize n);
-void m2n_group_progress(M2nGroup *group);
 void m2n_group_finish_sums(M2nGroup *group);
 /* Collective: data becomes that of `root`. */
 void m2n_group_broadcast(M2nGroup *group, guint root, gpointer data, gsize bytes);

@@ -66,17 +66,6 @@ mpi_begin_sum(M2nGroup *g, float *x, gsize n)
 }
 
 static void
-mpi_progress(M2nGroup *g)
-{
-    MpiGroup *m = (MpiGroup *)g;
-    int done;
-
-    if (m->requests->len > 0)
-        MPI_Testall((int)m->requests->len, (MPI_Request *)(void *)m->requests->data, &done,
-                    MPI_STATUSES_IGNORE);
-}
-
-static void
 mpi_finish_sums(M2nGroup *g)
 {
     MpiGroup *m = (MpiGroup *)g;
@@ -224,7 +213,6 @@ mpi_leave(M2nGroup *g)
 static const M2nGroupMethods methods = {
     .sum = mpi_sum,
     .begin_sum = mpi_begin_sum,
-    .progress = mpi_progress,
     .finish_sums = mpi_finish_sums,
     .broadcast = mpi_broadcast,
     .wait = mpi_wait,

@@ -65,12 +65,6 @@ thread_begin_sum(M2nGroup *g, float *x, gsize n)
 }
 
 static void
-thread_progress(M2nGroup *g)
-{
-    (void)g;
-}
-
-static void
 thread_finish_sums(M2nGroup *g)
 {
     ThreadGroup *t = (ThreadGroup *)g;
@@ -106,7 +100,6 @@ thread_broadcast(M2nGroup *g, guint root, gpointer data, gsize bytes)
 static const M2nGroupMethods thread_methods = {
     .sum = thread_sum,
     .begin_sum = thread_begin_sum,
-    .progress = thread_progress,
     .finish_sums = thread_finish_sums,
     .broadcast = thread_broadcast,
 };
