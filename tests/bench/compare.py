@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """One table: a forecast by met2net, ONNX Runtime and PyTorch, alternating in one run on the same machine.
 
-usage: compare.py --build BUILD [--reference FOLDER] [--install] [--configs a,b] [--threads 1,2] [--runs 7]
+usage: compare.py --build BUILD [--reference FOLDER] [--install] [--configs a,b] [--threads 1,2] [--runs 7] [--isa avx2]
        compare.py --build BUILD --train [--steps wb_mv5:1,wb_mv5:4] ...      a training step, PyTorch the peer
 
 met2net is BUILD/tests/bench_forecast.  The peers need the PyTorch implementation met2net_torch.py in --reference
@@ -10,6 +10,9 @@ looked for in --cache; with --install it is fetched into it with npm (install sc
 is said to be absent and left out.  One forecast of each side in turn, medians over --runs after one warm-up; a pause
 between sides lets the threads of the last one go to sleep. On a busy machine look at the processor seconds of the
 rows with one thread.
+
+--isa avx2 is a machine without AVX-512: M2N_ISA for met2net, ONEDNN_MAX_CPU_ISA for PyTorch, and for both peers
+BUILD/tests/cap_avx2.so, which hides it from CPUID (ONNX Runtime has no setting for it).
 """
 import argparse
 import os
@@ -129,11 +132,23 @@ def first_forecast(command, env):
     return seconds + side.load
 
 
+def capped(a):
+    """The environment of met2net and the one of the peers."""
+    ours, peers = dict(os.environ), dict(os.environ)
+    if a.isa == "avx2":
+        cap = (a.build / "tests/cap_avx2.so").resolve()
+        ours["M2N_ISA"] = "avx2"
+        peers["ONEDNN_MAX_CPU_ISA"] = peers["DNNL_MAX_CPU_ISA"] = "AVX2"
+        if cap.exists() and subprocess.run(["true"], env=dict(peers, LD_PRELOAD=str(cap))).returncode == 0:
+            peers["LD_PRELOAD"] = str(cap)
+        else:
+            print("ONNX Runtime is not capped: this processor or kernel cannot make CPUID fault")
+    return ours, peers
+
+
 def measure(a, name, threads, folder, torch, onnx):
     v, height, width, _ = SIZES[name]
-    env = dict(os.environ)
-    if env.get("M2N_ISA") == "avx2":  # the same cap for the peer
-        env["ONEDNN_MAX_CPU_ISA"] = env["DNNL_MAX_CPU_ISA"] = "AVX2"
+    env, peer_env = capped(a)
     model = folder / f"{name}.safetensors"
     command = [a.build / "tests/bench_forecast", model if model.exists() else name, "--stdin", "--threads", str(threads),
                "--runs", "1000000"]
@@ -141,9 +156,9 @@ def measure(a, name, threads, folder, torch, onnx):
     sides = {"met2net": Side(command, env)}
     if onnx:
         sides["onnx"] = Side(["node", HERE / "peer_onnx.js", folder / f"{name}.onnx", f"1,{T},{v},{height},{width}",
-                              str(threads)], dict(env, NODE_PATH=str(onnx)))
+                              str(threads)], dict(peer_env, NODE_PATH=str(onnx)))
     if torch:
-        sides["torch"] = Side([PYTHON, HERE / "peer_torch.py", a.reference, name, str(threads)], env)
+        sides["torch"] = Side([PYTHON, HERE / "peer_torch.py", a.reference, name, str(threads)], peer_env)
     for side in sides.values():
         side.run()
     for _ in range(a.runs):
@@ -157,7 +172,8 @@ def measure(a, name, threads, folder, torch, onnx):
 
 def matrix_rate(a, threads, torch):
     """GFLOP/s of large float32 products: this engine's, and PyTorch's where it is there."""
-    out = subprocess.run([a.build / "tests/bench_gemm", str(threads)], capture_output=True, text=True, check=True).stdout
+    env, peer_env = capped(a)
+    out = subprocess.run([a.build / "tests/bench_gemm", str(threads)], env=env, capture_output=True, text=True, check=True).stdout
     rates = [float(out.split()[-1])]
     if torch:
         code = f"""
@@ -166,7 +182,7 @@ torch.set_num_threads({threads}); a = torch.rand(2048, 2048); b = torch.rand(204
 for _ in range(5):
     start = time.perf_counter(); a @ b; best = min(best, time.perf_counter() - start)
 print(2 * 2048 ** 3 / best * 1e-9)"""
-        rates.append(float(subprocess.run([PYTHON, "-c", code], capture_output=True, text=True, check=True).stdout))
+        rates.append(float(subprocess.run([PYTHON, "-c", code], env=peer_env, capture_output=True, text=True, check=True).stdout))
     return rates
 
 
@@ -213,12 +229,14 @@ def main():
     ap.add_argument("--threads", default="1,2")
     ap.add_argument("--runs", type=int, default=7)
     ap.add_argument("--pause", type=float, default=0.1)
+    ap.add_argument("--isa", choices=["avx2"], help="as on a machine without AVX-512")
     ap.add_argument("--train", action="store_true")
     ap.add_argument("--steps", default="wb_mv5:1,wb_mv5:4,wb_mv5:16,era5_128:1")
     a = ap.parse_args()
     torch, onnx = find_peers(a)
     cpu = [line for line in open("/proc/cpuinfo") if line.startswith("model name")]
-    print("machine:", cpu[0].split(":")[1].strip() if cpu else "unknown", f"x {len(cpu)}, M2N_ISA={os.environ.get('M2N_ISA', '-')}")
+    print("machine:", cpu[0].split(":")[1].strip() if cpu else "unknown", f"x {len(cpu)},"
+          f" instruction set: {a.isa or os.environ.get('M2N_ISA', 'the best')}")
     if a.train:
         compare_steps(a, torch)
         return
