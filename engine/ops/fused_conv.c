@@ -22,7 +22,7 @@ variant(void)
 static gboolean
 by_winograd(gsize in, gsize stride)
 {
-    return stride == 1 && in >= WINOGRAD_IN && m2n_isa() == M2N_ISA_AVX512;
+    return stride == 1 && in >= WINOGRAD_IN && m2n_isa() >= M2N_ISA_AVX2;
 }
 
 /* ---- sizes --------------------------------------------------------------------------------- */
@@ -234,9 +234,10 @@ winograd_outputs(const M2nFusedConv *s, const Segment *segment, gsize n, gsize l
 
         memcpy(start, bias + o, rows * sizeof(float));
         for (gsize p = 0; p < M2N_WINOGRAD; p++)
-            c->chain(s->in, &(M2nChain){.w = {packed + p * s->in * c->rows},
-                                        .x = {v + p * m2n_winograd_pitch(s->in)},
-                                        .end = {.to = m + p * c->rows * M2N_PANEL}});
+            (rows == 2 && c->two != NULL ? c->two : c->chain)(
+                s->in, &(M2nChain){.w = {packed + p * s->in * c->rows},
+                                   .x = {v + p * m2n_winograd_pitch(s->in)},
+                                   .end = {.to = m + p * c->rows * M2N_PANEL}});
         for (gsize k = 0; k < n; k++) {
             w->output(c->rows, m + k * M2N_WINOGRAD, start, tile);
             for (gsize a = 0; a < 2 && segment[k].i + a < last_row; a++)

@@ -58,91 +58,115 @@ differences_ref(gsize n, const float *panel0, const float *panel1, float *t)
 }
 
 #if M2N_HAVE_X86
-/* ---- AVX2: 6 x 16 in registers, two of them a tile ------------------------------------- */
+/* ---- AVX2: 6 x 16 in registers, two of them a tile; 2 x 32 of what is left ----------------- */
 
 #define ROWS_AVX2 6
+#define UNROLL_ROWS _Pragma("GCC unroll 6")
+#define UNROLL_VECTORS _Pragma("GCC unroll 4")
 
+/* [rows][vectors], both constants wherever these functions end up. */
 typedef struct {
-    __m256 v[ROWS_AVX2][2];
+    __m256 v[12];
 } Tile256;
 
+typedef struct {
+    int rows, vectors;
+} Shape256;
+
 M2N_AVX2 M2N_INLINE Tile256
-multiply_avx2(Tile256 a, gsize in, const float *w, const float *x)
+multiply_avx2(Tile256 a, Shape256 s, gsize in, const float *w, const float *x)
 {
     for (gsize k = 0; k < in; k++, w += ROWS_AVX2, x += M2N_PANEL) {
-        const __m256 x0 = _mm256_loadu_ps(x), x1 = _mm256_loadu_ps(x + 8);
+        __m256 column[4];
 
-#pragma GCC unroll 6
-        for (int i = 0; i < ROWS_AVX2; i++) {
+        UNROLL_VECTORS
+        for (int h = 0; h < s.vectors; h++)
+            column[h] = _mm256_loadu_ps(x + 8 * h);
+        UNROLL_ROWS
+        for (int i = 0; i < s.rows; i++) {
             const __m256 weight = _mm256_set1_ps(w[i]);
-            a.v[i][0] = _mm256_fmadd_ps(weight, x0, a.v[i][0]);
-            a.v[i][1] = _mm256_fmadd_ps(weight, x1, a.v[i][1]);
+            UNROLL_VECTORS
+            for (int h = 0; h < s.vectors; h++)
+                a.v[i * s.vectors + h] =
+                    _mm256_fmadd_ps(weight, column[h], a.v[i * s.vectors + h]);
         }
     }
     return a;
 }
 
 M2N_AVX2 M2N_INLINE Tile256
-add_avx2(Tile256 a, const float *x, gsize half)
+add_avx2(Tile256 a, Shape256 s, const float *x)
 {
-#pragma GCC unroll 6
-    for (int i = 0; i < ROWS_AVX2; i++)
-#pragma GCC unroll 2
-        for (int h = 0; h < 2; h++)
-            a.v[i][h] =
-                _mm256_add_ps(a.v[i][h], _mm256_loadu_ps(x + (gsize)i * M2N_PANEL + half + 8 * h));
+    UNROLL_ROWS
+    for (int i = 0; i < s.rows; i++)
+        UNROLL_VECTORS
+        for (int h = 0; h < s.vectors; h++)
+            a.v[i * s.vectors + h] = _mm256_add_ps(
+                a.v[i * s.vectors + h], _mm256_loadu_ps(x + (gsize)i * M2N_PANEL + 8 * h));
     return a;
 }
 
 M2N_AVX2 M2N_INLINE Tile256
-add_bias_avx2(Tile256 a, const float *bias)
+add_bias_avx2(Tile256 a, Shape256 s, const float *bias)
 {
-#pragma GCC unroll 6
-    for (int i = 0; i < ROWS_AVX2; i++) {
-        a.v[i][0] = _mm256_add_ps(a.v[i][0], _mm256_set1_ps(bias[i]));
-        a.v[i][1] = _mm256_add_ps(a.v[i][1], _mm256_set1_ps(bias[i]));
-    }
+    UNROLL_ROWS
+    for (int i = 0; i < s.rows; i++)
+        UNROLL_VECTORS
+        for (int h = 0; h < s.vectors; h++)
+            a.v[i * s.vectors + h] =
+                _mm256_add_ps(a.v[i * s.vectors + h], _mm256_set1_ps(bias[i]));
     return a;
 }
 
 M2N_AVX2 M2N_INLINE Tile256
-add_terms_avx2(Tile256 a, const M2nChainEnd *e, gsize half)
+add_terms_avx2(Tile256 a, Shape256 s, const M2nChainEnd *e, gsize at)
 {
     if (e->from != NULL)
-        a = add_avx2(a, e->from, half);
+        a = add_avx2(a, s, e->from + at);
     if (e->plus != NULL)
-        a = add_avx2(a, e->plus, half);
+        a = add_avx2(a, s, e->plus + at);
     if (e->bias != NULL)
-        a = add_bias_avx2(a, e->bias);
+        a = add_bias_avx2(a, s, e->bias);
     return a;
 }
 
 M2N_AVX2 M2N_INLINE void
-store_avx2(Tile256 a, float *y)
+store_avx2(Tile256 a, Shape256 s, float *y)
 {
-#pragma GCC unroll 6
-    for (int i = 0; i < ROWS_AVX2; i++) {
-        _mm256_storeu_ps(y + (gsize)i * M2N_PANEL, a.v[i][0]);
-        _mm256_storeu_ps(y + (gsize)i * M2N_PANEL + 8, a.v[i][1]);
-    }
+    UNROLL_ROWS
+    for (int i = 0; i < s.rows; i++)
+        UNROLL_VECTORS
+        for (int h = 0; h < s.vectors; h++)
+            _mm256_storeu_ps(y + (gsize)i * M2N_PANEL + 8 * h, a.v[i * s.vectors + h]);
+}
+
+M2N_AVX2 M2N_INLINE void
+part_avx2(Shape256 s, gsize at, gsize in, const M2nChain *c)
+{
+    Tile256 a = {0};
+
+    if (c->start != NULL)
+        a = add_avx2(a, s, c->start + at);
+    a = multiply_avx2(a, s, in, c->w[0], c->x[0] + at);
+    if (c->middle.to != NULL)
+        store_avx2(add_terms_avx2(a, s, &c->middle, at), s, c->middle.to + at);
+    a = add_terms_avx2(a, s, &c->end, at);
+    if (c->w[1] != NULL)
+        a = multiply_avx2(a, s, in, c->w[1], c->x[1] + at);
+    store_avx2(a, s, c->end.to + at);
 }
 
 M2N_AVX2 static void
 chain_avx2(gsize in, const M2nChain *c)
 {
-    for (gsize half = 0; half < M2N_PANEL; half += 16) {
-        Tile256 a = {0};
+    for (gsize half = 0; half < M2N_PANEL; half += 16)
+        part_avx2((Shape256){ROWS_AVX2, 2}, half, in, c);
+}
 
-        if (c->start != NULL)
-            a = add_avx2(a, c->start, half);
-        a = multiply_avx2(a, in, c->w[0], c->x[0] + half);
-        if (c->middle.to != NULL)
-            store_avx2(add_terms_avx2(a, &c->middle, half), c->middle.to + half);
-        a = add_terms_avx2(a, &c->end, half);
-        if (c->w[1] != NULL)
-            a = multiply_avx2(a, in, c->w[1], c->x[1] + half);
-        store_avx2(a, c->end.to + half);
-    }
+M2N_AVX2 static void
+two_avx2(gsize in, const M2nChain *c)
+{
+    part_avx2((Shape256){2, 4}, 0, in, c);
 }
 
 /* ---- AVX-512: 8 x 32 in registers ------------------------------------------------------ */
@@ -246,9 +270,9 @@ differences_avx512(gsize n, const float *panel0, const float *panel1, float *t)
 /* ---- table ----------------------------------------------------------------------------- */
 
 const M2nChainVariant m2n_chain_variants[M2N_N_ISA] = {
-    {M2N_ISA_SCALAR, ROWS_REF, chain_ref, differences_ref},
+    {M2N_ISA_SCALAR, ROWS_REF, chain_ref, NULL, differences_ref},
 #if M2N_HAVE_X86
-    {M2N_ISA_AVX2, ROWS_AVX2, chain_avx2, differences_avx2},
-    {M2N_ISA_AVX512, ROWS_AVX512, chain_avx512, differences_avx512},
+    {M2N_ISA_AVX2, ROWS_AVX2, chain_avx2, two_avx2, differences_avx2},
+    {M2N_ISA_AVX512, ROWS_AVX512, chain_avx512, NULL, differences_avx512},
 #endif
 };

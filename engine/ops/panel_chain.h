@@ -35,6 +35,8 @@ typedef struct {
     M2nIsa isa;
     gsize rows; /* output channels a tile, at most M2N_CHAIN_MAX_ROWS */
     void (*chain)(gsize in, const M2nChain *c);
+    /* The first two rows of a tile alone: its weights still lie [in][rows].  NULL: not worth its code */
+    void (*two)(gsize in, const M2nChain *c);
     void (*differences)(gsize n, const float *panel0, const float *panel1, float *t);
 } M2nChainVariant;
 

@@ -141,6 +141,8 @@ run(const M2nChainVariant *v, gsize out, gsize in, M2nChain c, Hint *hint)
             __builtin_prefetch(hint->next, 0, 2);
         if (out - o >= v->rows)
             v->chain(in, &c);
+        else if (out - o == 2 && v->two != NULL)
+            v->two(in, &c);
         else
             last_tile(v, out - o, in, &c);
         c.start = c.start != NULL ? c.start + v->rows * M2N_PANEL : NULL;

@@ -35,55 +35,54 @@ m2n_winograd_pack(gsize rows, gsize out, gsize in, const float *w, float *packed
 
 /* ---- bodies ---------------------------------------------------------------------------- */
 
+/* Column b of d B of one line. */
+M2N_BODY void
+across(const float *line, gsize odd, gsize b, M2nLanes *h)
+{
+    *h = b == 0   ? M2N_LOAD(line + odd) - M2N_LOAD(line + odd + 1)
+         : b == 1 ? M2N_LOAD(line) + M2N_LOAD(line + odd + 1)
+         : b == 2 ? M2N_LOAD(line + odd + 1) - M2N_LOAD(line)
+                  : M2N_LOAD(line) - M2N_LOAD(line + 1);
+}
+
+/* Column by column: AVX2's registers hold one of them and not the whole block. */
 M2N_BODY void
 input_body(gsize in, const float *x, gsize channel, gsize line, gsize odd, float *v)
 {
     const gsize pitch = m2n_winograd_pitch(in);
 
     for (gsize c = 0; c < in; c++) {
-        M2nLanes h[4][4];
-
-#pragma GCC unroll 4
-        for (gsize a = 0; a < 4; a++) {
-            const float *at = x + c * channel + a * line;
-            const M2nLanes d0 = M2N_LOAD(at + odd), d1 = M2N_LOAD(at);
-            const M2nLanes d2 = M2N_LOAD(at + odd + 1), d3 = M2N_LOAD(at + 1);
-
-            h[a][0] = d0 - d2;
-            h[a][1] = d1 + d2;
-            h[a][2] = d2 - d1;
-            h[a][3] = d1 - d3;
-        }
 #pragma GCC unroll 4
         for (gsize b = 0; b < 4; b++) {
             float *to = v + b * pitch + c * M2N_PANEL;
+            M2nLanes h[4];
 
-            M2N_STORE(to, h[0][b] - h[2][b]);
-            M2N_STORE(to + 4 * pitch, h[1][b] + h[2][b]);
-            M2N_STORE(to + 8 * pitch, h[2][b] - h[1][b]);
-            M2N_STORE(to + 12 * pitch, h[1][b] - h[3][b]);
+#pragma GCC unroll 4
+            for (gsize a = 0; a < 4; a++)
+                across(x + c * channel + a * line, odd, b, &h[a]);
+            M2N_STORE(to, h[0] - h[2]);
+            M2N_STORE(to + 4 * pitch, h[1] + h[2]);
+            M2N_STORE(to + 8 * pitch, h[2] - h[1]);
+            M2N_STORE(to + 12 * pitch, h[1] - h[3]);
         }
     }
 }
 
-/* even and odd columns of rows 0 and 1: e[2], o[2] */
+/* Even and odd columns of row a of the output. */
 M2N_BODY void
-output_lanes(const float *m, gsize pitch, float bias, M2nLanes e[2], M2nLanes o[2])
+output_lanes(const float *m, gsize pitch, float bias, gsize a, M2nLanes *e, M2nLanes *o)
 {
-    M2nLanes t[2][4];
+    M2nLanes t[4];
 
 #pragma GCC unroll 4
     for (gsize b = 0; b < 4; b++) {
         const M2nLanes m1 = M2N_LOAD(m + (4 + b) * pitch), m2 = M2N_LOAD(m + (8 + b) * pitch);
 
-        t[0][b] = M2N_LOAD(m + b * pitch) + m1 + m2;
-        t[1][b] = m1 - m2 - M2N_LOAD(m + (12 + b) * pitch);
+        t[b] = a == 0 ? M2N_LOAD(m + b * pitch) + m1 + m2
+                      : m1 - m2 - M2N_LOAD(m + (12 + b) * pitch);
     }
-#pragma GCC unroll 2
-    for (gsize a = 0; a < 2; a++) {
-        e[a] = t[a][0] + t[a][1] + t[a][2] + bias;
-        o[a] = t[a][1] - t[a][2] - t[a][3] + bias;
-    }
+    *e = t[0] + t[1] + t[2] + bias;
+    *o = t[1] - t[2] - t[3] + bias;
 }
 
 /* ---- reference ----------------------------------------------------------------------- */
@@ -97,18 +96,18 @@ input_ref(gsize in, const float *x, gsize channel, gsize line, gsize odd, float 
 M2N_BODY void
 output_body(gsize rows, const float *m, const float *bias, float *y)
 {
-    for (gsize r = 0; r < rows; r++) {
-        M2nLanes e[2], o[2];
+    for (gsize r = 0; r < rows; r++)
+        for (gsize a = 0; a < 2; a++) {
+            M2nLanes e, o;
 
-        output_lanes(m + r * M2N_PANEL, rows * M2N_PANEL, bias[r], e, o);
-        for (gsize a = 0; a < 2; a++)
+            output_lanes(m + r * M2N_PANEL, rows * M2N_PANEL, bias[r], a, &e, &o);
             for (gsize k = 0; k < M2N_LANES; k++) {
                 float *to = y + (a * rows + r) * M2N_WINOGRAD_COLUMNS + 2 * k;
 
-                to[0] = e[a][k];
-                to[1] = o[a][k];
+                to[0] = e[k];
+                to[1] = o[k];
             }
-    }
+        }
 }
 
 static void
@@ -118,6 +117,36 @@ output_ref(gsize rows, const float *m, const float *bias, float *y)
 }
 
 #if M2N_HAVE_X86
+/* ---- AVX2 ---------------------------------------------------------------------------- */
+
+M2N_AVX2 static void
+input_avx2(gsize in, const float *x, gsize channel, gsize line, gsize odd, float *v)
+{
+    input_body(in, x, channel, line, odd, v);
+}
+
+M2N_AVX2 static void
+output_avx2(gsize rows, const float *m, const float *bias, float *y)
+{
+    for (gsize r = 0; r < rows; r++)
+#pragma GCC unroll 2
+        for (gsize a = 0; a < 2; a++) {
+            M2nLanes lanes[2];
+            const float *e = (const float *)&lanes[0], *o = (const float *)&lanes[1];
+
+            output_lanes(m + r * M2N_PANEL, rows * M2N_PANEL, bias[r], a, &lanes[0], &lanes[1]);
+            for (gsize half = 0; half < M2N_LANES; half += 8) {
+                float *to = y + (a * rows + r) * M2N_WINOGRAD_COLUMNS + 2 * half;
+                const __m256 even = _mm256_loadu_ps(e + half), odd = _mm256_loadu_ps(o + half);
+                const __m256 low = _mm256_unpacklo_ps(even, odd);
+                const __m256 high = _mm256_unpackhi_ps(even, odd);
+
+                _mm256_storeu_ps(to, _mm256_permute2f128_ps(low, high, 0x20));
+                _mm256_storeu_ps(to + 8, _mm256_permute2f128_ps(low, high, 0x31));
+            }
+        }
+}
+
 /* ---- AVX-512 ------------------------------------------------------------------------- */
 
 M2N_AVX512 static void
@@ -132,17 +161,16 @@ output_avx512(gsize rows, const float *m, const float *bias, float *y)
     const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
     const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
 
-    for (gsize r = 0; r < rows; r++) {
-        M2nLanes e[2], o[2];
-
-        output_lanes(m + r * M2N_PANEL, rows * M2N_PANEL, bias[r], e, o);
+    for (gsize r = 0; r < rows; r++)
+#pragma GCC unroll 2
         for (gsize a = 0; a < 2; a++) {
+            M2nLanes e, o;
             float *to = y + (a * rows + r) * M2N_WINOGRAD_COLUMNS;
 
-            _mm512_storeu_ps(to, _mm512_permutex2var_ps((__m512)e[a], low, (__m512)o[a]));
-            _mm512_storeu_ps(to + 16, _mm512_permutex2var_ps((__m512)e[a], high, (__m512)o[a]));
+            output_lanes(m + r * M2N_PANEL, rows * M2N_PANEL, bias[r], a, &e, &o);
+            _mm512_storeu_ps(to, _mm512_permutex2var_ps((__m512)e, low, (__m512)o));
+            _mm512_storeu_ps(to + 16, _mm512_permutex2var_ps((__m512)e, high, (__m512)o));
         }
-    }
 }
 #endif
 
@@ -151,7 +179,7 @@ output_avx512(gsize rows, const float *m, const float *bias, float *y)
 const M2nWinogradVariant m2n_winograd_variants[M2N_N_ISA] = {
     {M2N_ISA_SCALAR, input_ref, output_ref},
 #if M2N_HAVE_X86
-    {M2N_ISA_AVX2, NULL, NULL}, /* not tried; fused_conv.c does not ask for it */
+    {M2N_ISA_AVX2, input_avx2, output_avx2},
     {M2N_ISA_AVX512, input_avx512, output_avx512},
 #endif
 };

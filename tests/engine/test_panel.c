@@ -69,49 +69,61 @@ test_gemm(void)
     }
 }
 
+/* The first `rows` rows of a tile by `run`, with the terms that the bits of `terms` name. */
+static void
+check_chain(const M2nChainVariant *v, void (*run)(gsize in, const M2nChain *c), gsize rows,
+            guint terms)
+{
+    enum { IN = 37 };
+    const M2nChainVariant *ref = &m2n_chain_variants[0];
+    const gsize n = v->rows * M2N_PANEL;
+    g_autoptr(Aligned) x = new_panel(IN), z = new_panel(IN), start = new_panel(v->rows);
+    g_autoptr(Aligned) plus = new_panel(v->rows), from = new_panel(v->rows);
+    g_autoptr(Aligned) got = new_panel(2 * v->rows), want = new_panel(2 * v->rows);
+    float w[2][IN * M2N_CHAIN_MAX_ROWS], row[2][IN], bias[M2N_CHAIN_MAX_ROWS];
+
+    m2n_fill_random(w[0], G_N_ELEMENTS(w) * G_N_ELEMENTS(w[0]));
+    m2n_fill_random(bias, v->rows);
+    const M2nChain chain = {
+        .start = terms & 1 ? start : NULL,
+        .w = {w[0], terms & 2 ? w[1] : NULL},
+        .x = {x, z},
+        .middle = {terms & 4 ? got : NULL, from, terms & 8 ? plus : NULL, bias},
+        .end = {got + n, terms & 16 ? from : NULL, plus, terms & 32 ? bias : NULL}};
+    memcpy(want, got, 2 * n * sizeof(float));
+    run(IN, &chain);
+    for (gsize r = 0; r < rows; r++) { /* the reference, row by row */
+        const gsize at = r * M2N_PANEL;
+        M2nChain one = chain;
+
+        for (gsize k = 0; k < IN; k++) {
+            row[0][k] = w[0][k * v->rows + r];
+            row[1][k] = w[1][k * v->rows + r];
+        }
+        one.start = chain.start != NULL ? start + at : NULL;
+        one.w[0] = row[0];
+        one.w[1] = chain.w[1] != NULL ? row[1] : NULL;
+        one.middle = (M2nChainEnd){terms & 4 ? want + at : NULL, from + at,
+                                   terms & 8 ? plus + at : NULL, bias + r};
+        one.end = (M2nChainEnd){want + n + at, terms & 16 ? from + at : NULL, plus + at,
+                                terms & 32 ? bias + r : NULL};
+        ref->chain(IN, &one);
+    }
+    m2n_assert_close(got, want, 2 * n, 2e-6 * 9 * sqrt(2.0 * IN), 0);
+}
+
 /* Chains of one and two products with each of their terms, and without. */
 static void
 test_chain_matches_reference(gconstpointer data)
 {
-    enum { IN = 37, N_TERMS = 64 };
-    const M2nChainVariant *v = data, *ref = &m2n_chain_variants[0];
-    const gsize n = v->rows * M2N_PANEL;
+    enum { N_TERMS = 64 };
+    const M2nChainVariant *v = data;
 
     m2n_skip_unless_it_runs(v);
     for (guint terms = 0; terms < N_TERMS; terms++) {
-        g_autoptr(Aligned) x = new_panel(IN), z = new_panel(IN), start = new_panel(v->rows);
-        g_autoptr(Aligned) plus = new_panel(v->rows), from = new_panel(v->rows);
-        g_autoptr(Aligned) got = new_panel(2 * v->rows), want = new_panel(2 * v->rows);
-        float w[2][IN * M2N_CHAIN_MAX_ROWS], row[2][IN], bias[M2N_CHAIN_MAX_ROWS];
-
-        m2n_fill_random(w[0], G_N_ELEMENTS(w) * G_N_ELEMENTS(w[0]));
-        m2n_fill_random(bias, v->rows);
-        const M2nChain chain = {
-            .start = terms & 1 ? start : NULL,
-            .w = {w[0], terms & 2 ? w[1] : NULL},
-            .x = {x, z},
-            .middle = {terms & 4 ? got : NULL, from, terms & 8 ? plus : NULL, bias},
-            .end = {got + n, terms & 16 ? from : NULL, plus, terms & 32 ? bias : NULL}};
-        memcpy(want, got, 2 * n * sizeof(float));
-        v->chain(IN, &chain);
-        for (gsize r = 0; r < v->rows; r++) { /* the reference, row by row */
-            const gsize at = r * M2N_PANEL;
-            M2nChain one = chain;
-
-            for (gsize k = 0; k < IN; k++) {
-                row[0][k] = w[0][k * v->rows + r];
-                row[1][k] = w[1][k * v->rows + r];
-            }
-            one.start = chain.start != NULL ? start + at : NULL;
-            one.w[0] = row[0];
-            one.w[1] = chain.w[1] != NULL ? row[1] : NULL;
-            one.middle = (M2nChainEnd){terms & 4 ? want + at : NULL, from + at,
-                                       terms & 8 ? plus + at : NULL, bias + r};
-            one.end = (M2nChainEnd){want + n + at, terms & 16 ? from + at : NULL, plus + at,
-                                    terms & 32 ? bias + r : NULL};
-            ref->chain(IN, &one);
-        }
-        m2n_assert_close(got, want, 2 * n, 2e-6 * 9 * sqrt(2.0 * IN), 0);
+        check_chain(v, v->chain, v->rows, terms);
+        if (v->two != NULL)
+            check_chain(v, v->two, 2, terms);
     }
 }
 
