@@ -17,8 +17,8 @@ is_virtual(const char *name)
 }
 
 /* Anywhere in the name, because file systems nest: /vsizip//vsicurl/https://... */
-static gboolean
-is_network(const char *name)
+gboolean
+m2n_is_network(const char *name)
 {
     static const char *const systems[] = {"/vsicurl",    "/vsis3",  "/vsigs",    "/vsiaz",
                                           "/vsiadls",    "/vsioss", "/vsiswift", "/vsihdfs",
@@ -84,7 +84,7 @@ allowed(const char *name, const char *folder)
     if (g_ascii_strcasecmp(rule, "SIBLING_OR_CHILD") != 0)
         return lies_in_list(name, rule);
     /* a virtual name is compared as text, so it must not lead on into another file system */
-    return !is_network(name) && lies_in(name, folder) &&
+    return !m2n_is_network(name) && lies_in(name, folder) &&
            (!is_virtual(name) || strstr(name + strlen(folder), "/vsi") == NULL);
 }
 
@@ -122,7 +122,7 @@ m2n_allowed_source(const char *file, const char *source, GError **error)
                                   : g_build_filename(beside, source, NULL);
     g_autofree char *name = folder != NULL ? resolve(joined) : NULL;
 
-    if (name == NULL && !is_network(joined)) {
+    if (name == NULL && !m2n_is_network(joined)) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s: %s", file, source, g_strerror(errno));
         return NULL;
     }

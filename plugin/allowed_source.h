@@ -16,4 +16,7 @@ G_BEGIN_DECLS
  * M2N_ERROR_IO (no such file), M2N_ERROR_DENIED. */
 char *m2n_allowed_source(const char *file, const char *source, GError **error);
 
+/* TRUE of GDAL's names for what lies elsewhere, however nested, and of URLs. */
+gboolean m2n_is_network(const char *name);
+
 G_END_DECLS

@@ -1,9 +1,7 @@
 /* Windows out of NetCDF and Zarr archives. */
-#define _GNU_SOURCE /* cpl_vsi.h names struct stat64 */
 #include "plugin/gridded_archive.h"
 
 #include <cpl_error.h>
-#include <cpl_vsi.h>
 #include <math.h>
 #include <string.h>
 
@@ -13,31 +11,6 @@
 
 typedef M2nGriddedVariable Variable;
 typedef M2nGriddedMoment Moment;
-
-gboolean
-m2n_gridded_recognises(const char *name)
-{
-    static const struct {
-        const char *bytes;
-        gsize n;
-    } magic[] = {{"CDF\001", 4}, {"CDF\002", 4}, {"CDF\005", 4}, {"\211HDF\r\n\032\n", 8}};
-    char head[8] = {0};
-    VSIStatBufL st;
-
-    if (VSIStatL(name, &st) != 0)
-        return FALSE;
-    if (VSI_ISDIR(st.st_mode))
-        return TRUE;
-    VSILFILE *file = VSIFOpenL(name, "rb");
-    if (file == NULL)
-        return FALSE;
-    const size_t got = VSIFReadL(head, 1, sizeof head, file);
-    VSIFCloseL(file);
-    for (guint i = 0; i < G_N_ELEMENTS(magic); i++)
-        if (got >= magic[i].n && memcmp(head, magic[i].bytes, magic[i].n) == 0)
-            return TRUE;
-    return FALSE;
-}
 
 static int
 by_time(gconstpointer a, gconstpointer b)

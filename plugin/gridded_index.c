@@ -69,13 +69,7 @@ m2n_gridded_dataset(M2nGridded *a, guint index, GError **error)
     }
     if (n_open >= OPEN_FILES)
         g_clear_pointer(&oldest->dataset, GDALClose);
-    /* no others: a VRT could lead to any file, whatever the rules for sources say */
-    static const char *const drivers[] = {"netCDF", "HDF5", "Zarr", NULL};
-    CPLPushErrorHandler(CPLQuietErrorHandler);
-    f->dataset = GDALOpenEx(f->name, GDAL_OF_MULTIDIM_RASTER, drivers, NULL, NULL);
-    CPLPopErrorHandler();
-    if (f->dataset == NULL)
-        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s", f->name, CPLGetLastErrorMsg());
+    f->dataset = m2n_gridded_open_file(f->name, error);
     return f->dataset;
 }
 

@@ -52,9 +52,13 @@ struct M2nGridded {
 
 /* Adds a file, or all below a folder. */
 gboolean m2n_gridded_index(M2nGridded *a, const char *name, GError **error);
-/* The dataset of a file, opened if need be; the one longest unused makes room.  NULL: M2N_ERROR_IO.
- */
+/* The dataset of a file, opened if need be; the one longest unused makes room.  NULL: as
+ * m2n_gridded_open_file(). */
 GDALDatasetH m2n_gridded_dataset(M2nGridded *a, guint file, GError **error);
+
+/* (transfer full) A file or a Zarr folder, with drivers that read no file but that one.  NULL: M2N_ERROR_IO, _FORMAT, _DENIED
+ * (hdf5_alone.h). */
+GDALDatasetH m2n_gridded_open_file(const char *name, GError **error);
 
 /* One field in the wanted unit on its own grid, out[grid->n_points].  FALSE: M2N_ERROR_IO, _UNITS,
  * _MEMORY. */

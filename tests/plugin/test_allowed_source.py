@@ -1,6 +1,8 @@
 """A forecast file from anywhere must not make us read what it likes."""
+import json
 import os
 import shutil
+import struct
 
 import tap
 from osgeo import gdal
@@ -79,6 +81,29 @@ class AllowedSource(fixture.Case):
         for i in range(10):  # followed blindly, 10 to the power of the longest path
             os.symlink(self.folder / "inputs", self.folder / "other" / f"round{i}")
         self.refused()
+
+    def test_zarr_by_its_folders_alone(self):
+        """Consolidated metadata may name what lies elsewhere: they are not asked, and those of Kerchunk refused."""
+        zarr = self.folder / "a.zarr"
+        for name, dims in (("time", 1), ("latitude", 1), ("longitude", 1), ("t2m", 3)):
+            shape = {"time": [6], "latitude": [4], "longitude": [8], "t2m": [6, 4, 8]}[name]
+            (zarr / name).mkdir(parents=True)
+            (zarr / name / ".zarray").write_text(json.dumps(
+                {"chunks": shape, "compressor": None, "dtype": "<f8", "fill_value": 1.0, "filters": None, "order": "C",
+                 "shape": shape, "zarr_format": 2}))
+            (zarr / name / ".zattrs").write_text(json.dumps(
+                {"_ARRAY_DIMENSIONS": ["time", "latitude", "longitude"] if dims == 3 else [name],
+                 "units": {"time": "hours since 2024-01-01", "latitude": "degrees_north", "longitude": "degrees_east"}.get(name, "K")}))
+        for name, values in (("time", range(6)), ("latitude", (60, 20, -20, -60)), ("longitude", range(-160, 200, 45))):
+            (zarr / name / "0").write_bytes(struct.pack(f"<{len(values)}d", *values))
+        (zarr / ".zgroup").write_text('{"zarr_format": 2}')
+        self.write_forecast(input="a.zarr")
+        self.refused(pattern="needs u10 .* has t2m")
+        (zarr / ".zmetadata").write_text('{"metadata": {".zgroup": {"zarr_format": 2}}, "zarr_consolidated_format": 1}')
+        self.refused(pattern="needs u10 .* has t2m")
+        for key in ("record_size", "r\\u0065cord_size"):
+            (zarr / ".zmetadata").write_text('{"metadata": {}, "%s": 10}' % key)
+            self.refused(pattern="zmetadata: may lead to other files")
 
     def test_forecast_folder_reached_through_a_link(self):
         os.symlink(self.folder, self.top / "alias")

@@ -1,0 +1,105 @@
+/* One file or folder of a gridded archive: what it is, and GDAL's drivers for it. */
+#define _GNU_SOURCE /* cpl_vsi.h names struct stat64 */
+#include <cpl_conv.h>
+#include <cpl_error.h>
+#include <cpl_vsi.h>
+#include <string.h>
+
+#include "engine/base/error.h"
+#include "plugin/allowed_source.h"
+#include "plugin/gridded_index.h"
+#include "plugin/hdf5_alone.h"
+#include "plugin/source_vsi.h"
+
+#define LARGEST_ZMETADATA (64u << 20)
+
+typedef enum { NONE, FOLDER, CLASSIC, HDF5 } Kind;
+
+static Kind
+kind_of(const char *name)
+{
+    char head[8] = {0};
+    VSIStatBufL st;
+
+    if (VSIStatL(name, &st) != 0)
+        return NONE;
+    if (VSI_ISDIR(st.st_mode))
+        return FOLDER;
+    VSILFILE *file = VSIFOpenL(name, "rb");
+    if (file == NULL)
+        return NONE;
+    VSIFReadL(head, 1, sizeof head, file);
+    VSIFCloseL(file);
+    if (memcmp(head, "\211HDF\r\n\032\n", 8) == 0)
+        return HDF5;
+    return memcmp(head, "CDF", 3) == 0 && (head[3] == 1 || head[3] == 2 || head[3] == 5) ? CLASSIC : NONE;
+}
+
+gboolean
+m2n_gridded_recognises(const char *name)
+{
+    return kind_of(name) != NONE;
+}
+
+/* From GDAL 3.11 on a folder whose .zmetadata has the key record_size (Kerchunk) is read from wherever it says.  The key may
+ * be written with escapes; nobody else writes letters so. */
+static gboolean
+zarr_alone(const char *folder, GError **error)
+{
+    g_autofree char *name = g_build_filename(folder, ".zmetadata", NULL);
+    VSIStatBufL st;
+
+    if (VSIStatL(name, &st) != 0)
+        return TRUE;
+    g_autoptr(M2nSource) source = m2n_source_open_vsi(name, error);
+    const guint64 size = source != NULL ? m2n_source_size(source) : 0;
+    g_autofree char *text = size <= LARGEST_ZMETADATA ? g_malloc0((gsize)size + 1) : NULL;
+    if (source == NULL || (text != NULL && !m2n_source_read(source, 0, text, (gsize)size, error)))
+        return FALSE;
+    if (text != NULL && strlen(text) == size && strstr(text, "record_size") == NULL &&
+        !g_regex_match_simple("\\\\u00[2-7]", text, G_REGEX_RAW, 0))
+        return TRUE;
+    g_set_error(error, M2N_ERROR, M2N_ERROR_DENIED,
+                "%s: may lead to other files; allow it with MET2NET_ALLOWED_SOURCE=ANY", name);
+    return FALSE;
+}
+
+static gboolean
+hdf5_alone(const char *name, GError **error)
+{
+    g_autoptr(M2nSource) source = m2n_source_open_vsi(name, error);
+
+    return source != NULL && m2n_hdf5_alone(source, error);
+}
+
+static gboolean
+may_open(const char *name, Kind kind, GError **error)
+{
+    if (g_ascii_strcasecmp(CPLGetConfigOption("MET2NET_ALLOWED_SOURCE", ""), "ANY") == 0)
+        return TRUE;
+    return kind == HDF5 ? hdf5_alone(name, error) : kind == FOLDER ? zarr_alone(name, error) : TRUE;
+}
+
+GDALDatasetH
+m2n_gridded_open_file(const char *name, GError **error)
+{
+    /* no others: a VRT could lead to any file, whatever the rules for sources say */
+    static const char *const drivers[][3] = {[FOLDER] = {"Zarr"}, [CLASSIC] = {"netCDF"}, [HDF5] = {"netCDF", "HDF5"}};
+    /* .zmetadata may place an array anywhere; where folders cannot be listed there is nothing else */
+    static const char *const options[] = {"USE_ZMETADATA=NO", NULL};
+    const Kind kind = kind_of(name);
+
+    if (kind == NONE) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT, "%s: neither NetCDF nor Zarr", name);
+        return NULL;
+    }
+    if (!may_open(name, kind, error))
+        return NULL;
+    CPLPushErrorHandler(CPLQuietErrorHandler);
+    GDALDatasetH dataset =
+        GDALOpenEx(name, GDAL_OF_MULTIDIM_RASTER, drivers[kind], kind == FOLDER && !m2n_is_network(name) ? options : NULL, NULL);
+    CPLPopErrorHandler();
+    if (dataset == NULL)
+        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s", name, CPLGetLastErrorMsg());
+    return dataset;
+}
