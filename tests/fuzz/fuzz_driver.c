@@ -4,7 +4,7 @@
  *   first byte 'F'  forecast.json        'M'  the model      'G'  the input
  *              'O'  open options, one KEY=VALUE per line
  *
- * Opens, reads pixels of the first, a middle and the last band, closes. */
+ * Opens (but for options in the precision that the case's size tells), reads pixels of the first, a middle and the last band, closes. */
 #include <cpl_conv.h>
 #include <cpl_error.h>
 #include <cpl_string.h>
@@ -107,7 +107,8 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char letters[] = "FMG";
-    const char *bounds[] = {"MAX_MEMORY=512MB", "THREADS=1", NULL};
+    static const char *const precisions[] = {"PRECISION=float32", "PRECISION=bf16", "PRECISION=int8"};
+    const char *bounds[] = {"MAX_MEMORY=512MB", "THREADS=1", precisions[size % 3], NULL};
 
     if (good[0] == NULL)
         prepare();

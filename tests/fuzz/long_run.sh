@@ -12,7 +12,7 @@ mkdir -p "$work/seeds/checkpoint" && cp "$root/build-fuzz/tests/fuzz/checkpoint.
 export M2N_FUZZ_BASE="$work/seeds/base" G_DEBUG=fatal-warnings LSAN_OPTIONS="suppressions=$root/tests/lsan.supp"
 status=0
 # -timeout counts seconds of the clock, of which a busy machine takes many: slow cases are to be judged again alone
-for target in driver grib grib_unpack model dataset checkpoint forecast_file options safetensors; do
+for target in driver grib grib_unpack model dataset checkpoint forecast_file options safetensors hdf5; do
   mkdir -p "$work/corpus/$target"
   nice "$root/build-fuzz/tests/fuzz/fuzz_$target" -max_total_time="${1:-3600}" -timeout=900 -rss_limit_mb=2560 \
     -max_len=200000 -artifact_prefix="$work/" "$work/corpus/$target" "$work/seeds/$target" || status=1

@@ -94,6 +94,53 @@ def packings():
     return messages
 
 
+def in_16_bits(model):
+    """F16 and BF16: the model with its matrices stored so, as met2net-convert does"""
+    import numpy as np
+    size = int.from_bytes(model[:8], "little")
+    header, at = json.loads(model[8:8 + size]), 8 + size
+    for kind in ("F16", "BF16"):
+        data, new = b"", {"__metadata__": header["__metadata__"]}
+        for name, t in header.items():
+            if name != "__metadata__":
+                x = np.frombuffer(model[at + t["data_offsets"][0]:at + t["data_offsets"][1]], "<f4")
+                small = x.astype("<f2") if kind == "F16" else (x.view("<u4") >> 16).astype("<u2")
+                x, stored = (small, kind) if len(t["shape"]) > 1 else (x, "F32")
+                new[name] = {"dtype": stored, "shape": t["shape"], "data_offsets": [len(data), len(data) + x.nbytes]}
+                data += x.tobytes()
+        text = json.dumps(new).encode()
+        text += b" " * (-len(text) % 8)
+        yield kind, struct.pack("<Q", len(text)) + text + data
+
+
+def arrays(folder):
+    """name -> a NetCDF file: the fields of `base` in classic form, and HDF5's kinds of groups"""
+    try:
+        import netCDF4
+        import numpy as np
+    except ImportError:
+        return {}
+    out = {}
+    for name, kind, extra in (("classic", "NETCDF3_CLASSIC", 0), ("hdf5", "NETCDF4", 0), ("hdf5-many", "NETCDF4", 60)):
+        path = folder / "array.nc"
+        with netCDF4.Dataset(path, "w", format=kind) as f:
+            for axis, values, units in (("time", np.arange(4, 7), "hours since 2024-01-01"),
+                                        ("latitude", 90 - 11.25 * (np.arange(16) + 0.5), "degrees_north"),
+                                        ("longitude", -180 + 11.25 * (np.arange(32) + 0.5), "degrees_east")):
+                f.createDimension(axis, len(values))
+                v = f.createVariable(axis, "f8", (axis,))
+                v.units, v[...] = units, values
+            names = [("t2m", "K", 280), ("u10", "m s-1", 3), ("v10", "m s-1", 4), ("tcc", "1", 0.5), ("r1000", "%", 60)]
+            for n, units, value in names + [(f"extra{i}", "K", i) for i in range(extra)]:
+                v = f.createVariable(n, "f4", ("time", "latitude", "longitude") if n[0] != "e" else ())
+                v.units, v[...] = units, value
+            if extra:
+                f.createGroup("below/further").createVariable("x", "f4", ())
+        out[name] = path.read_bytes()
+        path.unlink()
+    return out
+
+
 def make_all(folder, real):
     base = folder / "base"
     make_base(base)
@@ -107,6 +154,16 @@ def make_all(folder, real):
                  "grib/one": grib[:len(grib) // 15], "forecast_file/full": forecast,
                  "forecast_file/least": (base / "forecast.json").read_bytes(),
                  "driver/model": b"M" + model, "driver/grib": b"G" + grib, "driver/forecast": b"F" + forecast})
+    try:
+        for kind, data in in_16_bits(model):
+            good.update({f"model/{kind}": data, f"driver/model-{kind}": b"M" + data})
+    except ImportError:
+        pass
+    for name, data in arrays(folder).items():
+        if name == "classic":  # what HDF5's library makes of damage is not ours
+            good["driver/netcdf"] = b"G" + data
+        else:
+            good[f"hdf5/{name}"] = data
     for i, text in enumerate(OPTIONS):
         good[f"options/{i}"] = text.encode()
         good[f"driver/options{i}"] = b"O" + text.encode()

@@ -16,6 +16,6 @@ trap 'rm -rf "$seeds"' EXIT
 /usr/bin/python3 "$root/tests/fuzz/make_seeds.py" "$seeds/stamp" "$seeds" ${3:+"$3"}
 mkdir -p "$seeds/checkpoint" && cp "$build/tests/fuzz/checkpoint.seed" "$seeds/checkpoint"
 export M2N_FUZZ_BASE="$seeds/base" G_DEBUG=fatal-warnings LSAN_OPTIONS="suppressions=$root/tests/lsan.supp"
-for target in safetensors model dataset checkpoint forecast_file options driver grib grib_unpack; do
+for target in safetensors model dataset checkpoint forecast_file options hdf5 driver grib grib_unpack; do
   nice "$build/tests/fuzz/fuzz_$target" -runs="${1:-10000}" -seed="${2:-1}" "$seeds/$target"
 done
