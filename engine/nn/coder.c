@@ -6,27 +6,33 @@
 #define GROUPS 2u
 #define CHUNK 2048u /* positions of the readout at a time: 8 KiB of sums */
 
-/* Stage i of the encoder, whose input is height x width. */
-static M2nFusedConv
-encoder_shape(const M2nConfig *c, guint i, gsize height, gsize width)
+M2nFusedConv
+m2n_encoder_stage(const M2nConfig *c, guint i)
 {
+    guint shrink = 1;
+
+    for (guint k = 0; k < i; k++)
+        shrink *= m2n_config_stride(k);
     return (M2nFusedConv){.in = i == 0 ? 1 : c->hid_S,
                           .out = c->hid_S,
-                          .height = height,
-                          .width = width,
+                          .height = c->height / shrink,
+                          .width = c->width / shrink,
                           .stride = m2n_config_stride(i),
                           .groups = GROUPS};
 }
 
-static M2nFusedConv
-decoder_shape(const M2nConfig *c, guint i, gsize height, gsize width)
+M2nFusedConv
+m2n_decoder_stage(const M2nConfig *c, guint i)
 {
     const gboolean up = m2n_config_stride(c->N_S - 1 - i) == 2;
+    guint shrink = m2n_config_shrink(c);
 
+    for (guint k = 0; k < i; k++)
+        shrink /= m2n_config_stride(c->N_S - 1 - k);
     return (M2nFusedConv){.in = c->hid_S,
                           .out = up ? 4 * c->hid_S : c->hid_S,
-                          .height = height,
-                          .width = width,
+                          .height = c->height / shrink,
+                          .width = c->width / shrink,
                           .stride = 1,
                           .groups = GROUPS,
                           .shuffle = up};
@@ -36,16 +42,14 @@ void
 m2n_coder_lay_out(M2nCoderScratch *s, const M2nModel *m, M2nArena *arena)
 {
     const M2nConfig *c = &m->config;
-    gsize height = c->height, width = c->width, scratch = 0, bands = 0;
+    gsize scratch = 0, bands = 0;
 
     for (guint i = 0; i < 2 * c->N_S; i++) {
-        const M2nFusedConv shape = i < c->N_S ? encoder_shape(c, i, height, width)
-                                              : decoder_shape(c, i - c->N_S, height, width);
+        const M2nFusedConv shape =
+            i < c->N_S ? m2n_encoder_stage(c, i) : m2n_decoder_stage(c, i - c->N_S);
 
         scratch = MAX(scratch, m2n_fused_conv_scratch(&shape));
         bands = MAX(bands, m2n_fused_conv_bands(&shape));
-        height = shape.shuffle ? 2 * height : height / shape.stride;
-        width = shape.shuffle ? 2 * width : width / shape.stride;
     }
     for (guint i = 0; i < 2; i++)
         s->image[i] = m2n_arena_floats(arena, (gsize)c->hid_S * c->height * c->width);
@@ -61,22 +65,10 @@ static void
 run_stage(const M2nFusedConv *shape, const M2nStage *stage, const M2nCoderScratch *s,
           gboolean normed, const float *x, float *y)
 {
-    const gsize bands = m2n_fused_conv_bands(shape);
-    const gsize per_group = (shape->shuffle ? shape->out / 4 : shape->out) / GROUPS;
-
     m2n_fused_conv(shape, y, x, normed ? s->scale : NULL, normed ? s->shift : NULL, stage->weight,
                    stage->bias, s->moments, s->lines);
-    for (gsize g = 0; g < GROUPS; g++) {
-        double mean, rstd;
-
-        m2n_moments_finish(s->moments + g * bands, bands, &mean, &rstd);
-        for (gsize c = g * per_group; c < (g + 1) * per_group; c++) {
-            const double scale = rstd * (double)stage->norm.gamma[c];
-
-            s->scale[c] = (float)scale;
-            s->shift[c] = (float)((double)stage->norm.beta[c] - mean * scale);
-        }
-    }
+    m2n_fused_conv_norm(shape, s->moments, stage->norm.gamma, stage->norm.beta, s->scale, s->shift,
+                        NULL, NULL);
 }
 
 void
@@ -84,38 +76,34 @@ m2n_encode_image(const M2nModel *m, const M2nCoderScratch *s, guint variable, co
                  float *row, gsize channels, gsize channel)
 {
     const M2nConfig *c = &m->config;
-    gsize height = c->height, width = c->width;
+    const guint shrink = m2n_config_shrink(c);
+    const gsize hw = (gsize)(c->height / shrink) * (c->width / shrink);
 
     for (guint i = 0; i < c->N_S; i++) {
-        const M2nFusedConv shape = encoder_shape(c, i, height, width);
+        const M2nFusedConv shape = m2n_encoder_stage(c, i);
 
         run_stage(&shape, &m->encoder[variable * c->N_S + i], s, i > 0, x, s->image[i % 2]);
-        height /= shape.stride;
-        width /= shape.stride;
         x = s->image[i % 2];
     }
     for (gsize f = 0; f < c->hid_S; f++) {
         float *latent = s->image[c->N_S % 2]; /* the one x is not */
 
-        m2n_norm_silu(height * width, x + f * height * width, s->scale[f], s->shift[f], latent);
-        m2n_panel_put(row, channels, channel + f, 0, height * width, latent);
+        m2n_norm_silu(hw, x + f * hw, s->scale[f], s->shift[f], latent);
+        m2n_panel_put(row, channels, channel + f, 0, hw, latent);
     }
 }
 
-static void
-read_out(const M2nModel *m, const M2nCoderScratch *s, const M2nLinear *readout, const float *x,
-         float *y)
+void
+m2n_read_out(gsize channels, gsize hw, const float *x, const float *scale, const float *shift,
+             const float *weight, float bias, float *y)
 {
-    const gsize hw = (gsize)m->config.height * m->config.width;
-
     for (gsize first = 0; first < hw; first += CHUNK) {
         const gsize n = MIN(CHUNK, hw - first);
 
         for (gsize p = first; p < first + n; p++)
-            y[p] = readout->bias[0];
-        for (gsize f = 0; f < m->config.hid_S; f++)
-            m2n_norm_silu_readout(n, x + f * hw + first, s->scale[f], s->shift[f],
-                                  readout->weight[f], y + first);
+            y[p] = bias;
+        for (gsize f = 0; f < channels; f++)
+            m2n_norm_silu_readout(n, x + f * hw + first, scale[f], shift[f], weight[f], y + first);
     }
 }
 
@@ -124,19 +112,19 @@ m2n_decode_image(const M2nModel *m, const M2nCoderScratch *s, guint variable, co
                  gsize channels, gsize channel, float *y)
 {
     const M2nConfig *c = &m->config;
+    const M2nLinear *readout = &m->readout[variable];
     const guint shrink = m2n_config_shrink(c);
-    gsize height = c->height / shrink, width = c->width / shrink;
+    const gsize hw = (gsize)(c->height / shrink) * (c->width / shrink);
     float *x = s->image[1];
 
     for (gsize f = 0; f < c->hid_S; f++)
-        m2n_panel_fetch(row, channels, channel + f, 0, height * width, x + f * height * width);
+        m2n_panel_fetch(row, channels, channel + f, 0, hw, x + f * hw);
     for (guint i = 0; i < c->N_S; i++) {
-        const M2nFusedConv shape = decoder_shape(c, i, height, width);
+        const M2nFusedConv shape = m2n_decoder_stage(c, i);
 
         run_stage(&shape, &m->decoder[variable * c->N_S + i], s, i > 0, x, s->image[i % 2]);
-        height *= shape.shuffle ? 2 : 1;
-        width *= shape.shuffle ? 2 : 1;
         x = s->image[i % 2];
     }
-    read_out(m, s, &m->readout[variable], x, y);
+    m2n_read_out(c->hid_S, (gsize)c->height * c->width, x, s->scale, s->shift, readout->weight,
+                 readout->bias[0], y);
 }

@@ -1,9 +1,13 @@
 /* Encoder and decoder of one image (one variable at one step); inside engine/nn only. */
 #pragma once
 #include "engine/nn/network.h"
-#include "engine/ops/panel.h"
+#include "engine/ops/fused_conv.h"
 
 G_BEGIN_DECLS
+
+/* Stage i of N_S, in the order they run. */
+M2nFusedConv m2n_encoder_stage(const M2nConfig *c, guint i);
+M2nFusedConv m2n_decoder_stage(const M2nConfig *c, guint i);
 
 typedef struct {
     float *image[2];      /* [S][H][W]: a stage's input and output, before its norm */
@@ -20,5 +24,9 @@ void m2n_encode_image(const M2nModel *m, const M2nCoderScratch *s, guint variabl
 /* The way back; y [H][W]. */
 void m2n_decode_image(const M2nModel *m, const M2nCoderScratch *s, guint variable, const float *row,
                       gsize channels, gsize channel, float *y);
+
+/* y[p] = bias + sum_c weight[c] silu(scale[c] x[c][p] + shift[c]) */
+void m2n_read_out(gsize channels, gsize hw, const float *x, const float *scale, const float *shift,
+                  const float *weight, float bias, float *y);
 
 G_END_DECLS

@@ -4,7 +4,6 @@
 #include "engine/base/cpu.h"
 #include "engine/base/error.h"
 #include "engine/nn/learner_private.h"
-#include "engine/ops/conv3x3_backward.h"
 #include "engine/ops/depthwise_backward.h"
 #include "engine/ops/gemm.h"
 #include "engine/ops/mse.h"
@@ -70,40 +69,24 @@ largest_part(const M2nLearner *l)
 static gsize
 op_scratch(const M2nLearner *l)
 {
-    const M2nConfig *c = &l->config;
-    const M2nConv3x3 conv[] = {{c->hid_S, 4 * c->hid_S, c->height, c->width, 1},
-                               {c->hid_S, c->hid_S, l->height, l->width, 1}};
     const M2nDepthwise depthwise[] = {{1, l->height, l->width, 7, 3},
                                       {1, l->height, l->width, 5, 1}};
-    gsize n = 0;
 
-    /* a band holds at most 512 positions or one row, whatever the stage */
-    n = MAX(n, m2n_conv3x3_backward_scratch(&conv[0]));
-    n = MAX(n, m2n_conv3x3_backward_scratch(&conv[1]));
-    n = MAX(n, m2n_gemm_scratch() + 9 * (gsize)c->hid_S * MAX(512u, c->width));
-    n = MAX(n, m2n_depthwise_backward_scratch(&depthwise[0]));
-    return MAX(n, m2n_depthwise_backward_scratch(&depthwise[1]));
+    return MAX(m2n_learner_coder_scratch(l), MAX(m2n_depthwise_backward_scratch(&depthwise[0]),
+                                                 m2n_depthwise_backward_scratch(&depthwise[1])));
 }
 
 static void
 lay_out_worker(const M2nLearner *l, M2nArena *a, M2nWorker *w)
 {
     const M2nConfig *c = &l->config;
-    const gsize n = c->hid_T * l->hw, plane = (gsize)c->height * c->width;
+    const gsize n = c->hid_T * l->hw;
 
     for (guint i = 0; i < 5; i++)
         w->row[i] = m2n_arena_floats(a, n);
-    for (guint i = 0; i < 2; i++) {
+    for (guint i = 0; i < 2; i++)
         w->wide[i] = m2n_arena_floats(a, 4 * n);
-        w->plane[i] = m2n_arena_floats(a, plane);
-    }
-    for (guint i = 0; i < 3; i++)
-        w->image[i] = m2n_arena_floats(a, c->hid_S * plane);
-    for (guint i = 0; i < c->N_S;
-         i++) { /* a decoder's stages are at most as large in reverse order */
-        w->conv[i] = m2n_arena_floats(a, c->hid_S * plane);
-        w->activated[i] = m2n_arena_floats(a, c->hid_S * plane);
-    }
+    m2n_learner_lay_out_coder(l, a, w);
     w->gradient = m2n_arena_floats(a, largest_part(l));
     w->gemm = m2n_arena_floats(a, m2n_gemm_scratch());
     w->op = m2n_arena_floats(a, op_scratch(l));
@@ -136,6 +119,7 @@ lay_out(M2nLearner *l, M2nArena *a)
         lay_out_trace(l, a, &l->trace[i], i > 0 && i < l->recomputed ? &l->trace[0] : NULL);
     for (guint t = 0; t < l->threads; t++)
         lay_out_worker(l, a, &l->worker[t]);
+    m2n_learner_lay_out_stages(l, a);
     l->query = m2n_arena_floats(a, l->parameters->total);
     l->key = m2n_arena_floats(a, l->parameters->total);
     l->gradient = m2n_arena_floats(a, l->parameters->total);
@@ -160,6 +144,7 @@ new_empty(const M2nConfig *c, guint batch, guint threads, guint recomputed)
     m2n_places_init(&l->places, c, l->parameters);
     l->trace = g_new0(M2nTrace, c->N_T);
     l->worker = g_new0(M2nWorker, l->threads);
+    l->stage = g_new0(M2nPackedStage, 2 * c->variables * c->N_S);
     return l;
 }
 
@@ -172,6 +157,7 @@ m2n_learner_free(M2nLearner *l)
     g_clear_pointer(&l->parameters, m2n_parameters_free);
     g_free(l->trace);
     g_free(l->worker);
+    g_free(l->stage);
     g_free(l);
 }
 
@@ -304,6 +290,7 @@ m2n_learner_step(M2nLearner *l, const float *x, const float *y, const M2nDropPat
                  M2nLosses *losses)
 {
     memset(l->gradient, 0, l->parameters->total * sizeof(float));
+    m2n_learner_pack_stages(l);
 
     /* stage 1: encoders and decoders, through the key translator */
     m2n_learner_encode(l, x, l->latent_x);

@@ -1,21 +1,27 @@
 /* Encoders and decoders in training: each image forward and backward while it is in cache, so that
- * nothing is kept for the way back but the latents. */
+ * nothing is kept for the way back but the latents.  The stages are those of a forecast (coder.h). */
 #include <string.h>
 
+#include "engine/nn/coder.h"
 #include "engine/nn/learner_private.h"
-#include "engine/ops/activation.h"
 #include "engine/ops/activation_backward.h"
-#include "engine/ops/conv3x3.h"
-#include "engine/ops/conv3x3_backward.h"
+#include "engine/ops/attention.h"
+#include "engine/ops/fused_conv_backward.h"
 #include "engine/ops/mse.h"
 #include "engine/ops/norm_backward.h"
 #include "engine/ops/pixel_shuffle.h"
+#include "engine/ops/pointwise.h"
 
 #define GROUPS 2
 
 typedef struct {
     gsize variable, latent; /* latent: first float of this image's [S][P] */
 } Image;
+
+/* Statistics of each stage's norm, for the way back. */
+typedef struct {
+    float mean[M2N_MAX_STAGES][GROUPS], rstd[M2N_MAX_STAGES][GROUPS];
+} Norms;
 
 /* Number `i` of [B][T][V]: which variable it is and where its latent lies in [B*V][T*S][P]. */
 static Image
@@ -28,94 +34,169 @@ locate(const M2nLearner *l, gsize i)
     return (Image){v, (row * c->steps + step) * c->hid_S * l->hw};
 }
 
-/* Stage i of an encoder reads this; its output is height/stride x width/stride. */
-static M2nConv3x3
-encoder_shape(const M2nConfig *c, guint i)
-{
-    const guint shrink = 1u << (i / 2);
+/* ---- weights, packed once a step ----------------------------------------------------------------- */
 
-    return (M2nConv3x3){i == 0 ? 1 : c->hid_S, c->hid_S, c->height / shrink, c->width / shrink,
-                        m2n_config_stride(i)};
+static M2nFusedConv
+stage_shape(const M2nConfig *c, gboolean decoder, guint i)
+{
+    return decoder ? m2n_decoder_stage(c, i) : m2n_encoder_stage(c, i);
 }
 
-static gboolean
-goes_up(const M2nConfig *c, guint i)
+void
+m2n_learner_lay_out_stages(M2nLearner *l, M2nArena *a)
 {
-    return m2n_config_stride(c->N_S - 1 - i) == 2;
+    const M2nConfig *c = &l->config;
+
+    for (guint n = 0; n < 2 * c->variables * c->N_S; n++) {
+        const M2nFusedConv s = stage_shape(c, n >= c->variables * c->N_S, n % c->N_S);
+
+        l->stage[n].forward = m2n_arena_floats(a, m2n_fused_conv_packed_floats(s.out, s.in, s.stride));
+        l->stage[n].back = m2n_arena_floats(a, m2n_fused_conv_backward_packed_floats(&s));
+    }
 }
 
-static M2nConv3x3
-decoder_shape(const M2nConfig *c, guint i)
+/* Floats of w->op that its ops need. */
+gsize
+m2n_learner_coder_scratch(const M2nLearner *l)
 {
-    guint shrink = m2n_config_shrink(c);
+    gsize n = 0;
 
-    for (guint s = 0; s < i; s++)
-        shrink /= goes_up(c, s) ? 2 : 1;
-    return (M2nConv3x3){c->hid_S, goes_up(c, i) ? 4 * c->hid_S : c->hid_S, c->height / shrink,
-                        c->width / shrink, 1};
+    for (guint i = 0; i < 2 * l->config.N_S; i++) {
+        const M2nFusedConv s = stage_shape(&l->config, i >= l->config.N_S, i % l->config.N_S);
+
+        n = MAX(n, MAX(m2n_fused_conv_scratch(&s), m2n_fused_conv_backward_scratch(&s)));
+    }
+    return n;
 }
 
-/* out = SiLU(norm(conv)); mean and rstd [GROUPS] for the way back */
+void
+m2n_learner_lay_out_coder(const M2nLearner *l, M2nArena *a, M2nWorker *w)
+{
+    const M2nConfig *c = &l->config;
+    const gsize plane = (gsize)c->height * c->width;
+    gsize bands = 0;
+
+    for (guint i = 0; i < 2; i++)
+        w->plane[i] = m2n_arena_floats(a, plane);
+    for (guint i = 0; i < 3; i++)
+        w->image[i] = m2n_arena_floats(a, c->hid_S * plane);
+    for (guint i = 0; i < c->N_S; i++) {
+        const M2nFusedConv encoder = m2n_encoder_stage(c, i), decoder = m2n_decoder_stage(c, i);
+
+        w->conv[i] = m2n_arena_floats(a, c->hid_S * plane);
+        w->scale[i] = m2n_arena_floats(a, c->hid_S);
+        w->shift[i] = m2n_arena_floats(a, c->hid_S);
+        bands = MAX(bands, MAX(m2n_fused_conv_bands(&encoder), m2n_fused_conv_bands(&decoder)));
+    }
+    w->moments = (gpointer)m2n_arena_floats(a, GROUPS * bands * sizeof(M2nMoments) / sizeof(float));
+}
+
+/* Stage i of a variable's encoder or decoder. */
+static const M2nPackedStage *
+packed_stage(const M2nLearner *l, gboolean decoder, gsize variable, guint i)
+{
+    return &l->stage[((decoder ? l->config.variables : 0) + variable) * l->config.N_S + i];
+}
+
 static void
-norm_silu(const M2nLearner *l, const M2nStageAt *at, gsize hw, float *out, const float *conv,
-          float *mean, float *rstd)
+pack_stage(gsize begin, gsize end, guint thread, gpointer data)
 {
-    const M2nGroupNorm norm = {l->config.hid_S, hw, GROUPS};
+    const M2nLearner *l = data;
+    const gsize half = l->config.variables * l->config.N_S;
 
-    m2n_group_norm(&norm, out, conv, l->query + at->gamma, l->query + at->beta, mean, rstd);
-    m2n_silu(out, out, l->config.hid_S * hw);
+    for (gsize n = begin; n < end; n++) {
+        const M2nFusedConv s = stage_shape(&l->config, n >= half, (guint)(n % l->config.N_S));
+        const M2nStageAt *at = n < half ? &l->places.encoder[n] : &l->places.decoder[n - half];
+
+        m2n_fused_conv_pack(s.out, s.in, s.stride, l->query + at->weight, l->stage[n].forward);
+        m2n_fused_conv_backward_pack(&s, l->query + at->weight, l->stage[n].back,
+                                     l->worker[thread].op);
+    }
 }
 
-/* Gradient of norm_silu: da -> dconv (written), both [S][hw]; `normed` is scratch. */
-static void
-norm_silu_backward(const M2nLearner *l, const M2nWorker *w, const M2nStageAt *at, gsize hw,
-                   float *dconv, float *da, const float *conv, const float *mean, const float *rstd,
-                   float *normed)
+void
+m2n_learner_pack_stages(M2nLearner *l)
 {
-    const M2nGroupNorm norm = {l->config.hid_S, hw, GROUPS};
-    const gsize n = l->config.hid_S * hw;
+    m2n_parallel_each(l->pool, 2 * l->config.variables * l->config.N_S, pack_stage, l);
+}
 
-    m2n_apply_norm(l->config.hid_S, hw, GROUPS, normed, conv, l->query + at->gamma,
-                   l->query + at->beta, mean, rstd);
-    m2n_silu_backward(da, da, normed, n);
-    m2n_group_norm_backward(&norm, dconv, da, conv, l->query + at->gamma, mean, rstd,
-                            m2n_worker_gradient(l, w, at->gamma),
+/* ---- one stage ------------------------------------------------------------------------------- */
+
+/* in, with the norm of stage i - 1 still to come, -> w->conv[i], scale and shift of its norm */
+static void
+run_stage(const M2nLearner *l, const M2nWorker *w, gboolean decoder, gsize variable, guint i,
+          const float *in, Norms *norms)
+{
+    const M2nFusedConv shape = stage_shape(&l->config, decoder, i);
+    const M2nStageAt *at =
+        &(decoder ? l->places.decoder : l->places.encoder)[variable * l->config.N_S + i];
+
+    m2n_fused_conv(&shape, w->conv[i], in, i > 0 ? w->scale[i - 1] : NULL,
+                   i > 0 ? w->shift[i - 1] : NULL, packed_stage(l, decoder, variable, i)->forward,
+                   l->query + at->bias, w->moments, w->op);
+    m2n_fused_conv_norm(&shape, w->moments, l->query + at->gamma, l->query + at->beta, w->scale[i],
+                        w->shift[i], norms->mean[i], norms->rstd[i]);
+}
+
+/* w->image[0]: gradient of stage i's output after norm and SiLU -> dv: of its input after them; NULL: not wanted.
+ * in: as of run_stage(). */
+static void
+run_stage_backward(const M2nLearner *l, const M2nWorker *w, gboolean decoder, gsize variable,
+                   guint i, const float *in, const Norms *norms, float *dv)
+{
+    const M2nFusedConv shape = stage_shape(&l->config, decoder, i);
+    const M2nStageAt *at =
+        &(decoder ? l->places.decoder : l->places.encoder)[variable * l->config.N_S + i];
+    const gsize grow = shape.shuffle ? 2 : 1, S = l->config.hid_S;
+    const gsize hw = shape.height * grow * shape.width * grow / shape.stride / shape.stride;
+    const M2nGroupNorm norm = {S, hw, GROUPS};
+    float *da = w->image[0], *dconv = w->image[1], *normed = w->plane[0];
+
+    for (gsize c = 0; c < S; c++) {
+        m2n_scale_shift(normed, w->conv[i] + c * hw, hw, w->scale[i][c], w->shift[i][c]);
+        m2n_silu_backward(da + c * hw, da + c * hw, normed, hw);
+    }
+    m2n_group_norm_backward(&norm, dconv, da, w->conv[i], l->query + at->gamma, norms->mean[i],
+                            norms->rstd[i], m2n_worker_gradient(l, w, at->gamma),
                             m2n_worker_gradient(l, w, at->beta));
+    if (shape.shuffle) {
+        m2n_pixel_unshuffle(S, shape.height, shape.width, w->image[2], dconv);
+        dconv = w->image[2];
+    }
+    m2n_fused_conv_backward_weight(&shape, m2n_worker_gradient(l, w, at->weight),
+                                   m2n_worker_gradient(l, w, at->bias), dconv, in,
+                                   i > 0 ? w->scale[i - 1] : NULL, i > 0 ? w->shift[i - 1] : NULL,
+                                   w->op);
+    if (dv != NULL)
+        m2n_fused_conv_backward_input(&shape, dv, dconv,
+                                      packed_stage(l, decoder, variable, i)->back, w->op);
 }
 
 /* ---- encoder -------------------------------------------------------------------------------- */
 
-/* All stages of one image; each stage's convolution and output stay in w->conv and w->activated. */
 static void
-encode_image(const M2nLearner *l, const M2nWorker *w, gsize variable, const float *in,
-             float (*mean)[GROUPS], float (*rstd)[GROUPS], float *latent)
+encode_image(const M2nLearner *l, const M2nWorker *w, gsize variable, const float *in, Norms *norms)
 {
-    const M2nConfig *c = &l->config;
-
-    for (guint i = 0; i < c->N_S; i++) {
-        const M2nStageAt *at = &l->places.encoder[variable * c->N_S + i];
-        const M2nConv3x3 shape = encoder_shape(c, i);
-        const gsize hw = shape.height * shape.width / (shape.stride * shape.stride);
-        float *out = i + 1 == c->N_S && latent != NULL ? latent : w->activated[i];
-
-        m2n_conv3x3(&shape, w->conv[i], in, l->query + at->weight, l->query + at->bias);
-        norm_silu(l, at, hw, out, w->conv[i], mean[i], rstd[i]);
-        in = out;
-    }
+    for (guint i = 0; i < l->config.N_S; i++)
+        run_stage(l, w, FALSE, variable, i, i == 0 ? in : w->conv[i - 1], norms);
 }
 
 static void
 encode_images(gsize begin, gsize end, guint thread, gpointer data)
 {
     const M2nLearner *l = data;
+    const M2nWorker *w = &l->worker[thread];
     const gsize plane = (gsize)l->config.height * l->config.width;
-    float mean[M2N_MAX_STAGES][GROUPS], rstd[M2N_MAX_STAGES][GROUPS];
+    const guint last = l->config.N_S - 1;
+    Norms norms;
 
     for (gsize i = begin; i < end; i++) {
         const Image image = locate(l, i);
 
-        encode_image(l, &l->worker[thread], image.variable, l->images + i * plane, mean, rstd,
-                     l->out + image.latent);
+        encode_image(l, w, image.variable, l->images + i * plane, &norms);
+        for (gsize c = 0; c < l->config.hid_S; c++)
+            m2n_norm_silu(l->hw, w->conv[last] + c * l->hw, w->scale[last][c], w->shift[last][c],
+                          l->out + image.latent + c * l->hw);
     }
 }
 
@@ -128,40 +209,22 @@ m2n_learner_encode(M2nLearner *l, const float *images, float *latent)
 }
 
 static void
-encode_image_backward(const M2nLearner *l, const M2nWorker *w, gsize variable, const float *in,
-                      const float *dlatent)
-{
-    const M2nConfig *c = &l->config;
-    float mean[M2N_MAX_STAGES][GROUPS], rstd[M2N_MAX_STAGES][GROUPS];
-    float *da = w->image[0], *dconv = w->image[1], *normed = w->image[2];
-
-    encode_image(l, w, variable, in, mean, rstd, NULL);
-    memcpy(da, dlatent, c->hid_S * l->hw * sizeof *da);
-    for (guint i = c->N_S; i-- > 0;) {
-        const M2nStageAt *at = &l->places.encoder[variable * c->N_S + i];
-        const M2nConv3x3 shape = encoder_shape(c, i);
-        const gsize hw = shape.height * shape.width / (shape.stride * shape.stride);
-
-        norm_silu_backward(l, w, at, hw, dconv, da, w->conv[i], mean[i], rstd[i], normed);
-        m2n_conv3x3_backward_weight(&shape, m2n_worker_gradient(l, w, at->weight),
-                                    m2n_worker_gradient(l, w, at->bias), dconv,
-                                    i == 0 ? in : w->activated[i - 1], w->op);
-        if (i > 0)
-            m2n_conv3x3_backward_input(&shape, da, dconv, l->query + at->weight, w->op);
-    }
-}
-
-static void
 encode_images_backward(gsize begin, gsize end, guint thread, gpointer data)
 {
     const M2nLearner *l = data;
+    const M2nWorker *w = &l->worker[thread];
     const gsize plane = (gsize)l->config.height * l->config.width;
+    Norms norms;
 
-    for (gsize i = begin; i < end; i++) {
-        const Image image = locate(l, i);
+    for (gsize k = begin; k < end; k++) {
+        const Image image = locate(l, k);
+        const float *in = l->images + k * plane;
 
-        encode_image_backward(l, &l->worker[thread], image.variable, l->images + i * plane,
-                              l->latent + image.latent);
+        encode_image(l, w, image.variable, in, &norms);
+        memcpy(w->image[0], l->latent + image.latent, l->config.hid_S * l->hw * sizeof(float));
+        for (guint i = l->config.N_S; i-- > 0;)
+            run_stage_backward(l, w, FALSE, image.variable, i, i == 0 ? in : w->conv[i - 1], &norms,
+                               i > 0 ? w->image[0] : NULL);
     }
 }
 
@@ -177,61 +240,40 @@ m2n_learner_encode_backward(M2nLearner *l, const float *images, const float *dla
 
 /* ---- decoder -------------------------------------------------------------------------------- */
 
-/* y [H][W] of one latent [S][P]; convolutions (shuffled) and outputs stay in the worker. */
+/* y [H][W] of one latent [S][P] */
 static void
 decode_image(const M2nLearner *l, const M2nWorker *w, gsize variable, const float *latent,
-             float (*mean)[GROUPS], float (*rstd)[GROUPS], float *y)
+             Norms *norms, float *y)
 {
     const M2nConfig *c = &l->config;
     const M2nLinearAt *readout = &l->places.readout[variable];
-    const float *in = latent;
+    const guint last = c->N_S - 1;
 
-    for (guint i = 0; i < c->N_S; i++) {
-        const M2nStageAt *at = &l->places.decoder[variable * c->N_S + i];
-        const M2nConv3x3 shape = decoder_shape(c, i);
-        const gboolean up = goes_up(c, i);
-
-        m2n_conv3x3(&shape, up ? w->image[0] : w->conv[i], in, l->query + at->weight,
-                    l->query + at->bias);
-        if (up)
-            m2n_pixel_shuffle(c->hid_S, shape.height, shape.width, w->conv[i], w->image[0]);
-        norm_silu(l, at, shape.height * shape.width * (up ? 4 : 1), w->activated[i], w->conv[i],
-                  mean[i], rstd[i]);
-        in = w->activated[i];
-    }
-    m2n_linear(w, y, in, 1, c->hid_S, (gsize)c->height * c->width, l->query + readout->weight,
-               l->query + readout->bias);
+    for (guint i = 0; i < c->N_S; i++)
+        run_stage(l, w, TRUE, variable, i, i == 0 ? latent : w->conv[i - 1], norms);
+    m2n_read_out(c->hid_S, (gsize)c->height * c->width, w->conv[last], w->scale[last],
+                 w->shift[last], l->query + readout->weight, l->query[readout->bias], y);
 }
 
+/* dy [H][W] -> w->image[0], gradient of the last stage's output */
 static void
-decode_image_backward(const M2nLearner *l, const M2nWorker *w, gsize variable, const float *latent,
-                      float (*mean)[GROUPS], float (*rstd)[GROUPS], const float *dy, float *dlatent)
+read_out_backward(const M2nLearner *l, const M2nWorker *w, gsize variable, const float *dy)
 {
     const M2nConfig *c = &l->config;
     const M2nLinearAt *readout = &l->places.readout[variable];
-    const gsize plane = (gsize)c->height * c->width;
-    float *da = w->image[0], *dconv = w->image[1], *spare = w->image[2];
+    const gsize n = (gsize)c->height * c->width;
+    const guint last = c->N_S - 1;
+    double sum, square;
 
-    m2n_linear_weight(w, m2n_worker_gradient(l, w, readout->weight),
-                      m2n_worker_gradient(l, w, readout->bias), dy, w->activated[c->N_S - 1], 1,
-                      c->hid_S, plane);
-    m2n_linear_input(w, da, dy, 1, c->hid_S, plane, l->query + readout->weight, FALSE);
-    for (guint i = c->N_S; i-- > 0;) {
-        const M2nStageAt *at = &l->places.decoder[variable * c->N_S + i];
-        const M2nConv3x3 shape = decoder_shape(c, i);
-        const gsize hw = shape.height * shape.width, up = goes_up(c, i) ? 4 : 1;
-        float *dx = i == 0 ? dlatent : da, *dout = dconv;
+    for (gsize f = 0; f < c->hid_S; f++) {
+        float *a = w->plane[0];
 
-        norm_silu_backward(l, w, at, hw * up, dconv, da, w->conv[i], mean[i], rstd[i], spare);
-        if (up == 4) {
-            m2n_pixel_unshuffle(c->hid_S, shape.height, shape.width, spare, dconv);
-            dout = spare;
-        }
-        m2n_conv3x3_backward_weight(&shape, m2n_worker_gradient(l, w, at->weight),
-                                    m2n_worker_gradient(l, w, at->bias), dout,
-                                    i == 0 ? latent : w->activated[i - 1], w->op);
-        m2n_conv3x3_backward_input(&shape, dx, dout, l->query + at->weight, w->op);
+        m2n_norm_silu(n, w->conv[last] + f * n, w->scale[last][f], w->shift[last][f], a);
+        *m2n_worker_gradient(l, w, readout->weight + f) += (float)m2n_attention_dot(dy, a, n);
+        m2n_scale_shift(w->image[0] + f * n, dy, n, l->query[readout->weight + f], 0.0f);
     }
+    m2n_moments(dy, n, 0.0f, &sum, &square);
+    *m2n_worker_gradient(l, w, readout->bias) += (float)sum;
 }
 
 static void
@@ -241,21 +283,23 @@ decode_images(gsize begin, gsize end, guint thread, gpointer data)
     const M2nWorker *w = &l->worker[thread];
     const gsize plane = (gsize)l->config.height * l->config.width;
     const gsize all_images = l->all_rows * l->config.steps;
-    float mean[M2N_MAX_STAGES][GROUPS], rstd[M2N_MAX_STAGES][GROUPS];
     float *y = w->plane[0], *dy = w->plane[1];
+    Norms norms;
 
-    for (gsize i = begin; i < end; i++) {
-        const Image image = locate(l, i);
-        const float *target = l->target + i * plane;
+    for (gsize k = begin; k < end; k++) {
+        const Image image = locate(l, k);
+        const float *target = l->target + k * plane, *latent = l->latent + image.latent;
 
-        decode_image(l, w, image.variable, l->latent + image.latent, mean, rstd, y);
-        l->image_loss[i] = m2n_mse(y, target, plane);
+        decode_image(l, w, image.variable, latent, &norms, y);
+        l->image_loss[k] = m2n_mse(y, target, plane);
         if (l->dlatent == NULL)
             continue;
         memset(dy, 0, plane * sizeof *dy);
         m2n_mse_backward(dy, y, target, plane, 1.0f / (float)all_images);
-        decode_image_backward(l, w, image.variable, l->latent + image.latent, mean, rstd, dy,
-                              l->dlatent + image.latent);
+        read_out_backward(l, w, image.variable, dy);
+        for (guint i = l->config.N_S; i-- > 0;)
+            run_stage_backward(l, w, TRUE, image.variable, i, i == 0 ? latent : w->conv[i - 1],
+                               &norms, i > 0 ? w->image[0] : l->dlatent + image.latent);
     }
 }
 

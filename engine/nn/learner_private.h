@@ -2,6 +2,7 @@
 #pragma once
 #include "engine/base/arena.h"
 #include "engine/nn/learner.h"
+#include "engine/ops/panel.h"
 
 G_BEGIN_DECLS
 
@@ -65,6 +66,11 @@ typedef struct {
     float *mean[2], *variance[2]; /* [D] of the two batch norms */
 } M2nTrace;
 
+/* A stage's 3x3 convolution, packed for fused_conv.h and fused_conv_backward.h. */
+typedef struct {
+    float *forward, *back;
+} M2nPackedStage;
+
 /* One thread's own memory. */
 typedef struct M2nWorker {
     M2nPool *pool;                /* threads that wait to help with the row at work, or NULL */
@@ -73,8 +79,9 @@ typedef struct M2nWorker {
     float *wide[2];               /* [4D][P] */
     float *image[3];              /* [S][H][W] */
     float *plane[2];              /* [H][W] */
-    /* [S][h_i][w_i] per stage: its convolution, and what norm and SiLU make of it */
-    float *conv[M2N_MAX_STAGES], *activated[M2N_MAX_STAGES];
+    float *conv[M2N_MAX_STAGES];                          /* [S][h_i][w_i] per stage, before its norm */
+    float *scale[M2N_MAX_STAGES], *shift[M2N_MAX_STAGES]; /* [S], that norm */
+    M2nMoments *moments;                                  /* of the stage at work */
     float *gradient;  /* of the part at work: all coders, one block, or one 1x1 convolution */
     float *gemm, *op; /* scratch of the ops */
 } M2nWorker;
@@ -91,6 +98,7 @@ struct M2nLearner {
     gsize rows, hw, height, width; /* rows: R; the others of the latent grid */
     gsize all_rows;                /* of the whole group */
 
+    M2nPackedStage *stage;                           /* [encoder, decoder][V][N_S] */
     M2nTrace *trace;                                 /* [N_T] */
     M2nWorker *worker;                               /* [threads] */
     float *z, *x, *dz, *dt, *dy, *q, *k, *v, *mixed; /* [R][D][P], shared by all blocks */
@@ -115,6 +123,12 @@ struct M2nLearner {
 };
 
 /* ---- learner_coders.c: encoders and decoders ---- */
+
+void m2n_learner_lay_out_stages(M2nLearner *l, M2nArena *a);
+void m2n_learner_lay_out_coder(const M2nLearner *l, M2nArena *a, M2nWorker *w);
+gsize m2n_learner_coder_scratch(const M2nLearner *l);
+/* With the weights of this step: before all that follows. */
+void m2n_learner_pack_stages(M2nLearner *l);
 
 void m2n_learner_encode(M2nLearner *l, const float *images, float *latent);
 /* Adds the encoders' part to the gradient. */

@@ -206,7 +206,8 @@ tiles(const M2nFusedConv *s, const M2nFusedConvVariant *v, const float *x, gsize
         float start[MAX_ROWS] = {0};
         float tile[MAX_ROWS * COLUMNS] __attribute__((aligned(64)));
 
-        memcpy(start, bias + o, rows * sizeof(float));
+        if (bias != NULL)
+            memcpy(start, bias + o, rows * sizeof(float));
         v->tile(s->in, packed + o * s->in * 9, start, x, lines * n, n, shift[s->stride - 1],
                 whole ? y + (o * height + i) * width + j : tile, whole ? height * width : COLUMNS);
         if (!whole)
@@ -232,7 +233,8 @@ winograd_outputs(const M2nFusedConv *s, const Segment *segment, gsize n, gsize l
         const gsize rows = MIN(c->rows, s->out - o);
         float tile[2 * MAX_ROWS * COLUMNS] __attribute__((aligned(64))), start[MAX_ROWS] = {0};
 
-        memcpy(start, bias + o, rows * sizeof(float));
+        if (bias != NULL)
+            memcpy(start, bias + o, rows * sizeof(float));
         for (gsize p = 0; p < M2N_WINOGRAD; p++)
             (rows == 2 && c->two != NULL ? c->two : c->chain)(
                 s->in, &(M2nChain){.w = {packed + p * s->in * c->rows},
@@ -309,7 +311,32 @@ m2n_fused_conv(const M2nFusedConv *s, float *y, const float *x, const float *sca
                 tiles(s, v, l.lines + i * s->stride * n + LEFT - 1 + j, lines_for(s, rows), packed,
                       bias, i0 + i, j, y);
             }
-        take_moments(s, y, i0, rows, m + b, bands);
+        if (m != NULL)
+            take_moments(s, y, i0, rows, m + b, bands);
+    }
+}
+
+void
+m2n_fused_conv_norm(const M2nFusedConv *s, const M2nMoments *m, const float *gamma,
+                    const float *beta, float *scale, float *shift, float *mean, float *rstd)
+{
+    const gsize bands = m2n_fused_conv_bands(s);
+    const gsize per_group = (s->shuffle ? s->out / 4 : s->out) / s->groups;
+
+    for (gsize g = 0; g < s->groups; g++) {
+        double centre, slope;
+
+        m2n_moments_finish(m + g * bands, bands, &centre, &slope);
+        for (gsize c = g * per_group; c < (g + 1) * per_group; c++) {
+            const double k = slope * (double)gamma[c];
+
+            scale[c] = (float)k;
+            shift[c] = (float)((double)beta[c] - centre * k);
+        }
+        if (mean != NULL) {
+            mean[g] = (float)centre;
+            rstd[g] = (float)slope;
+        }
     }
 }
 

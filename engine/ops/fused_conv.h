@@ -1,7 +1,8 @@
-/* 3x3 convolution of one image as a forecast wants it: one stage of an encoder or decoder.
+/* 3x3 convolution of one image with what surrounds it: one stage of an encoder or decoder.
  *
  *   v[c]  = x[c], or silu(scale[c] x[c] + shift[c]): norm and activation of the stage before
- *   y     = conv3x3(v), padding 1, bias (see conv3x3.h); or its pixel shuffle by 2 (pixel_shuffle.h)
+ *   y[o][i][j] = bias[o] + sum_{c,a,b} w[o][c][a][b] v[c][stride*i + a - 1][stride*j + b - 1], v zero outside,
+ *           or the pixel shuffle of that by 2 (pixel_shuffle.h)
  *   m     = moments of y for the group norm that follows
  *
  * The image goes through in bands of rows that stay in L2: it is read and written once.
@@ -9,9 +10,11 @@
  * x, y        [in][height][width], [out][height/stride][width/stride] or [out/4][2 height][2 width]
  * scale       [in] with shift, or both NULL
  * packed      m2n_fused_conv_pack() of w[out][in][3][3]; the order depends on the instruction set in use
- * m           [groups][bands], each group's channels being neighbours; see m2n_moments_finish()
+ * bias        [out], or NULL: none
+ * m           [groups][bands], each group's channels being neighbours; see m2n_fused_conv_norm(); NULL: not wanted
  * scratch     m2n_fused_conv_scratch() floats, 64-byte aligned
- * numerics    as conv3x3 and activation; with winograd.h a NaN reaches the 4 x 4 positions of its blocks */
+ * numerics    float32: 1e-6 sqrt(9 in) of the largest product, four times that with winograd.h, where a NaN
+ *             reaches the 4 x 4 positions of its blocks */
 #pragma once
 #include "engine/base/cpu.h"
 #include "engine/ops/panel.h"
@@ -32,6 +35,10 @@ gsize m2n_fused_conv_bands(const M2nFusedConv *s);
 void m2n_fused_conv(const M2nFusedConv *s, float *y, const float *x, const float *scale,
                     const float *shift, const float *packed, const float *bias, M2nMoments *m,
                     float *scratch);
+
+/* The group norm that follows, from its moments, as scale and shift [channels of y]; mean, rstd [groups] or NULL. */
+void m2n_fused_conv_norm(const M2nFusedConv *s, const M2nMoments *m, const float *gamma,
+                         const float *beta, float *scale, float *shift, float *mean, float *rstd);
 
 /* What follows the last stage.  n positions of one channel:
  *   activate  y = silu(scale x + shift)

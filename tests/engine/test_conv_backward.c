@@ -1,7 +1,12 @@
+#include <stdlib.h>
+
+#include "engine/ops/activation.h"
 #include "engine/ops/attention_backward.h"
-#include "engine/ops/conv3x3_backward.h"
 #include "engine/ops/depthwise_backward.h"
+#include "engine/ops/fused_conv_backward.h"
+#include "engine/ops/pointwise.h"
 #include "tests/lib/m2n_gradient.h"
+#include "tests/lib/plain_conv3x3.h"
 
 static float *
 random_floats(gsize n)
@@ -88,10 +93,13 @@ test_depthwise_gradient(void)
 
 /* ---- 3x3 ------------------------------------------------------------------------------- */
 
+typedef float Aligned;
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(Aligned, free)
+
 typedef struct {
-    const M2nConv3x3 *shape;
+    const M2nFusedConv *shape;
     gsize n;
-    float *x, *y, *w, *bias, *g;
+    float *v, *y, *w, *bias, *g;
 } Conv;
 
 static double
@@ -99,42 +107,63 @@ conv_loss(gpointer p)
 {
     Conv *d = p;
 
-    m2n_conv3x3_variants[0].forward(d->shape, d->y, d->x, d->w, d->bias);
+    plain_conv3x3(d->shape, d->y, d->v, d->w, d->bias);
     return m2n_dot(d->y, d->g, d->n);
+}
+
+static void
+check_conv(const M2nFusedConv *s, gboolean normed)
+{
+    const gsize hw = s->height * s->width, nx = s->in * hw, nw = s->out * s->in * 9;
+    const gsize n = s->out * hw / (s->stride * s->stride);
+    g_autofree float *x = random_floats(nx), *y = random_floats(n), *g = random_floats(n);
+    g_autofree float *w = random_floats(nw), *bias = random_floats(s->out);
+    g_autofree float *scale = random_floats(s->in), *shift = random_floats(s->in);
+    g_autofree float *v = g_memdup2(x, nx * sizeof *x), *dv = g_new(float, nx);
+    g_autofree float *dw = g_new0(float, nw), *dbias = g_new0(float, s->out);
+    g_autofree float *packed = g_new(float, m2n_fused_conv_backward_packed_floats(s));
+    g_autoptr(Aligned) scratch =
+        aligned_alloc(64, (m2n_fused_conv_backward_scratch(s) * sizeof(float) + 63) / 64 * 64);
+    Conv d = {s, n, v, y, w, bias, g};
+
+    for (gsize c = 0; normed && c < s->in; c++) {
+        m2n_scale_shift(v + c * hw, x + c * hw, hw, scale[c], shift[c]);
+        m2n_activation_variants[0].silu(v + c * hw, v + c * hw, hw);
+    }
+    for (guint round = 0; round < 2; round++) { /* two halves: accumulation */
+        g_autofree float *half = g_memdup2(g, n * sizeof *g);
+
+        for (gsize j = 0; j < n; j++)
+            half[j] *= 0.5f;
+        m2n_fused_conv_backward_weight(s, dw, dbias, half, x, normed ? scale : NULL,
+                                       normed ? shift : NULL, scratch);
+    }
+    for (gsize j = 0; j < nx; j++)
+        dv[j] = NAN; /* written, not added to */
+    m2n_fused_conv_backward_pack(s, w, packed, scratch);
+    m2n_fused_conv_backward_input(s, dv, g, packed, scratch);
+    m2n_check_gradient(conv_loss, &d, v, dv, nx, 2e-3, 1e-4);
+    m2n_check_gradient(conv_loss, &d, w, dw, nw, 5e-3, 1e-4);
+    m2n_check_gradient(conv_loss, &d, bias, dbias, s->out, 5e-3, 1e-4);
 }
 
 static void
 test_conv3x3_gradient(void)
 {
-    static const M2nConv3x3 shapes[] = {
-        {1, 2, 4, 6, 1}, {2, 3, 4, 6, 2}, {3, 2, 1, 1, 1},
-        {1, 1, 2, 2, 2}, {2, 1, 3, 1, 1}, {1, 1, 40, 20, 1}, /* more than one band */
+    static const M2nFusedConv shapes[] = {
+        {1, 2, 4, 6, 1, 1, FALSE},
+        {2, 3, 4, 6, 2, 1, FALSE},
+        {3, 2, 1, 1, 1, 1, FALSE},
+        {1, 1, 2, 2, 2, 1, FALSE},
+        {2, 1, 3, 1, 1, 1, FALSE},
+        {1, 1, 40, 20, 1, 1, FALSE}, /* more than one band */
+        {3, 17, 5, 7, 1, 1, FALSE},  /* wide enough for Winograd one way, */
+        {16, 4, 3, 5, 1, 1, TRUE},   /* and the other */
     };
 
     for (gsize i = 0; i < G_N_ELEMENTS(shapes); i++) {
-        const M2nConv3x3 *s = &shapes[i];
-        const gsize nx = s->in * s->height * s->width, nw = s->out * s->in * 9;
-        const gsize n = s->out * s->height * s->width / (s->stride * s->stride);
-        g_autofree float *x = random_floats(nx), *y = random_floats(n), *g = random_floats(n);
-        g_autofree float *w = random_floats(nw), *bias = random_floats(s->out);
-        g_autofree float *dx = g_new0(float, nx), *dw = g_new0(float, nw);
-        g_autofree float *dbias = g_new0(float, s->out);
-        g_autofree float *scratch = g_new(float, m2n_conv3x3_backward_scratch(s));
-        Conv d = {s, n, x, y, w, bias, g};
-
-        for (guint round = 0; round < 2; round++) { /* two halves: accumulation */
-            g_autofree float *half = g_memdup2(g, n * sizeof *g);
-
-            for (gsize j = 0; j < n; j++)
-                half[j] *= 0.5f;
-            m2n_conv3x3_backward_weight(s, dw, dbias, half, x, scratch);
-        }
-        for (gsize j = 0; j < nx; j++)
-            dx[j] = NAN; /* written, not added to */
-        m2n_conv3x3_backward_input(s, dx, g, w, scratch);
-        m2n_check_gradient(conv_loss, &d, x, dx, nx, 2e-3, 1e-4);
-        m2n_check_gradient(conv_loss, &d, w, dw, nw, 5e-3, 1e-4);
-        m2n_check_gradient(conv_loss, &d, bias, dbias, s->out, 5e-3, 1e-4);
+        check_conv(&shapes[i], FALSE);
+        check_conv(&shapes[i], TRUE);
     }
 }
 
@@ -182,7 +211,7 @@ main(int argc, char **argv)
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/engine/depthwise_backward/variants-match-reference", test_depthwise_variants);
     g_test_add_func("/engine/depthwise_backward/gradient", test_depthwise_gradient);
-    g_test_add_func("/engine/conv3x3_backward/gradient", test_conv3x3_gradient);
+    g_test_add_func("/engine/fused_conv_backward/gradient", test_conv3x3_gradient);
     g_test_add_func("/engine/attention_backward/gradient", test_attention_gradient);
     return g_test_run();
 }

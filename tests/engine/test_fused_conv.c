@@ -2,12 +2,12 @@
 #include <string.h>
 
 #include "engine/ops/activation.h"
-#include "engine/ops/conv3x3.h"
 #include "engine/ops/fused_conv.h"
 #include "engine/ops/pixel_shuffle.h"
 #include "engine/ops/winograd.h"
 #include "tests/lib/m2n_test.h"
 #include "tests/lib/m2n_variants.h"
+#include "tests/lib/plain_conv3x3.h"
 
 typedef float Aligned;
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(Aligned, free)
@@ -27,14 +27,13 @@ plain(const M2nFusedConv *s, float *y, const float *x, const float *scale, const
       const float *w, const float *bias)
 {
     const gsize hw = s->height * s->width, n_out = s->out * hw / s->stride / s->stride;
-    const M2nConv3x3 shape = {s->in, s->out, s->height, s->width, s->stride};
     g_autofree float *v = g_memdup2(x, s->in * hw * sizeof(float)), *raw = g_new(float, n_out);
 
     for (gsize i = 0; scale != NULL && i < s->in * hw; i++)
         v[i] = scale[i / hw] * x[i] + shift[i / hw];
     if (scale != NULL)
         m2n_activation_variants[0].silu(v, v, s->in * hw);
-    m2n_conv3x3_variants[0].forward(&shape, s->shuffle ? raw : y, v, w, bias);
+    plain_conv3x3(s, s->shuffle ? raw : y, v, w, bias);
     if (s->shuffle)
         m2n_pixel_shuffle(s->out / 4, s->height, s->width, y, raw);
 }
@@ -74,6 +73,48 @@ check(const M2nFusedConv *s, gboolean normed)
         g_assert_cmpfloat_with_epsilon(mean, sum / (double)n, 1e-4);
         g_assert_cmpfloat_with_epsilon(rstd * sqrt(square / (double)n + 1e-5), 1.0, 1e-4);
     }
+}
+
+/* The reference itself.  One pixel set: the output is the filter, turned around, cut at the edges. */
+static void
+test_plain_impulse(void)
+{
+    const M2nFusedConv shape = {1, 1, 3, 4, 1, 1, FALSE};
+    const float w[9] = {1, 2, 3, 4, 5, 6, 7, 8, 9}, bias[1] = {0.5f};
+    float x[12] = {0}, y[12];
+    static const float middle[12] = {9, 8, 7, 0, 6, 5, 4, 0, 3, 2, 1, 0};
+    static const float corner[12] = {5, 4, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0};
+
+    x[1 * 4 + 1] = 1;
+    plain_conv3x3(&shape, y, x, w, bias);
+    for (gsize i = 0; i < 12; i++)
+        g_assert_true(y[i] == middle[i] + 0.5f);
+    x[1 * 4 + 1] = 0;
+    x[0] = 1;
+    plain_conv3x3(&shape, y, x, w, bias);
+    for (gsize i = 0; i < 12; i++)
+        g_assert_true(y[i] == corner[i] + 0.5f);
+}
+
+/* Without bias and moments, as the way back wants it, the same numbers less the bias. */
+static void
+test_without_bias(void)
+{
+    enum { C = 16, O = 9, H = 5, W = 34 };
+    const M2nFusedConv s = {C, O, H, W, 1, 1, FALSE};
+    g_autofree float *x = g_new(float, C *H *W), *w = g_new(float, O *C * 9);
+    g_autofree float *y = g_new(float, O *H *W), *z = g_new(float, O *H *W);
+    g_autofree float *packed = g_new(float, m2n_fused_conv_packed_floats(O, C, 1));
+    g_autoptr(Aligned) scratch =
+        aligned_alloc(64, (m2n_fused_conv_scratch(&s) * sizeof(float) + 63) / 64 * 64);
+    const float bias[O] = {0};
+
+    m2n_fill_random(x, C * H * W);
+    m2n_fill_random(w, O * C * 9);
+    m2n_fused_conv_pack(O, C, 1, w, packed);
+    plain_conv3x3(&s, y, x, w, bias);
+    m2n_fused_conv(&s, z, x, NULL, NULL, packed, NULL, NULL, scratch);
+    m2n_assert_close(z, y, O * H * W, 5e-4, 1e-6);
 }
 
 /* With the instruction set in use: the test runs once for each. */
@@ -168,7 +209,9 @@ int
 main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
+    g_test_add_func("/engine/fused_conv/reference-impulse", test_plain_impulse);
     g_test_add_func("/engine/fused_conv/matches-plain-ops", test_matches_plain_ops);
+    g_test_add_func("/engine/fused_conv/without-bias", test_without_bias);
     g_test_add_func("/engine/winograd/is-a-convolution", test_winograd_is_a_convolution);
     m2n_test_add_variants("winograd", "matches-reference", m2n_winograd_variants, input,
                           test_winograd_matches_reference);

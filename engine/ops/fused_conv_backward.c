@@ -1,6 +1,6 @@
 /* Gradients of the 3x3 convolution.  The input's, stride 1, is a convolution with the filters turned around;
- * the others are GEMM on unfolded bands.  The variants are m2n_conv3x3's and m2n_gemm's. */
-#include "engine/ops/conv3x3_backward.h"
+ * the others are GEMM on unfolded bands.  The variants are m2n_fused_conv's and m2n_gemm's. */
+#include "engine/ops/fused_conv_backward.h"
 
 #include <string.h>
 
@@ -12,24 +12,33 @@
 
 /* Output rows per band, at least one. */
 static gsize
-band_rows(const M2nConv3x3 *s)
+band_rows(const M2nFusedConv *s)
 {
     const gsize width = s->width / s->stride;
 
     return CLAMP(BAND / width, 1, s->height / s->stride);
 }
 
-gsize
-m2n_conv3x3_backward_scratch(const M2nConv3x3 *s)
+/* The convolution that gives the input's gradient. */
+static M2nFusedConv
+turned(const M2nFusedConv *s)
 {
-    const gsize turned = 9 * s->in * s->out + s->in;
+    return (M2nFusedConv){s->out, s->in, s->height, s->width, 1, 1, FALSE};
+}
 
-    return MAX(turned, m2n_gemm_scratch() + 9 * s->in * band_rows(s) * (s->width / s->stride));
+gsize
+m2n_fused_conv_backward_scratch(const M2nFusedConv *s)
+{
+    const M2nFusedConv back = turned(s);
+    const gsize columns = 9 * s->in * band_rows(s) * (s->width / s->stride);
+    const gsize weight = m2n_gemm_scratch() + columns + s->in * s->height * s->width;
+
+    return MAX(weight, MAX(m2n_fused_conv_scratch(&back), 9 * s->in * s->out));
 }
 
 /* The columns j of one output row whose input column stride*j + b - 1 lies inside. */
 static void
-inside(const M2nConv3x3 *s, gsize b, gsize *first, gsize *end)
+inside(const M2nFusedConv *s, gsize b, gsize *first, gsize *end)
 {
     const gsize width = s->width / s->stride;
 
@@ -40,7 +49,7 @@ inside(const M2nConv3x3 *s, gsize b, gsize *first, gsize *end)
 
 /* columns[(c, a, b)][rows][width] of output rows i0 .. i0 + rows */
 static void
-unfold(const M2nConv3x3 *s, const float *x, gsize i0, gsize rows, float *columns)
+unfold(const M2nFusedConv *s, const float *x, gsize i0, gsize rows, float *columns)
 {
     const gsize width = s->width / s->stride;
 
@@ -68,7 +77,7 @@ unfold(const M2nConv3x3 *s, const float *x, gsize i0, gsize rows, float *columns
 
 /* The transpose of unfold() with stride 2: adds. */
 static void
-fold(const M2nConv3x3 *s, float *dx, gsize i0, gsize rows, const float *columns)
+fold(const M2nFusedConv *s, float *dx, gsize i0, gsize rows, const float *columns)
 {
     const gsize width = s->width / 2;
 
@@ -90,53 +99,65 @@ fold(const M2nConv3x3 *s, float *dx, gsize i0, gsize rows, const float *columns)
     }
 }
 
-/* dx = the sum over outputs of dy and the filters, inputs and outputs exchanged and turned by half a circle */
-static void
-convolve_back(const M2nConv3x3 *s, float *dx, const float *dy, const float *w, float *scratch)
+gsize
+m2n_fused_conv_backward_packed_floats(const M2nFusedConv *s)
 {
-    const M2nConv3x3 back = {s->out, s->in, s->height, s->width, 1};
-    float *turned = scratch, *bias = scratch + 9 * s->in * s->out;
+    return s->stride == 1 ? m2n_fused_conv_packed_floats(s->in, s->out, 1) : 9 * s->in * s->out;
+}
 
+/* Stride 1: inputs and outputs exchanged, and the filters turned by half a circle. */
+void
+m2n_fused_conv_backward_pack(const M2nFusedConv *s, const float *w, float *packed, float *scratch)
+{
+    if (s->stride == 2) {
+        memcpy(packed, w, 9 * s->in * s->out * sizeof *w);
+        return;
+    }
     for (gsize o = 0; o < s->out; o++)
         for (gsize c = 0; c < s->in; c++)
             for (gsize tap = 0; tap < 9; tap++)
-                turned[(c * s->out + o) * 9 + 8 - tap] = w[(o * s->in + c) * 9 + tap];
-    memset(bias, 0, s->in * sizeof *bias);
-    m2n_conv3x3(&back, dx, dy, turned, bias);
+                scratch[(c * s->out + o) * 9 + 8 - tap] = w[(o * s->in + c) * 9 + tap];
+    m2n_fused_conv_pack(s->in, s->out, 1, scratch, packed);
 }
 
 void
-m2n_conv3x3_backward_input(const M2nConv3x3 *s, float *dx, const float *dy, const float *w,
-                           float *scratch)
+m2n_fused_conv_backward_input(const M2nFusedConv *s, float *dv, const float *dy,
+                              const float *packed, float *scratch)
 {
     const gsize width = s->width / s->stride, height = s->height / s->stride, step = band_rows(s);
     float *columns = scratch + m2n_gemm_scratch();
 
     if (s->stride == 1) {
-        convolve_back(s, dx, dy, w, scratch);
+        const M2nFusedConv back = turned(s);
+
+        m2n_fused_conv(&back, dv, dy, NULL, NULL, packed, NULL, NULL, scratch);
         return;
     }
-    memset(dx, 0, s->in * s->height * s->width * sizeof *dx);
+    memset(dv, 0, s->in * s->height * s->width * sizeof *dv);
     for (gsize i = 0; i < height; i += step) {
         const gsize rows = MIN(step, height - i), n = rows * width;
 
-        m2n_gemm(TRUE, FALSE, 9 * s->in, n, s->out, w, 9 * s->in, dy + i * width, height * width,
-                 FALSE, columns, n, scratch);
-        fold(s, dx, i, rows, columns);
+        m2n_gemm(TRUE, FALSE, 9 * s->in, n, s->out, packed, 9 * s->in, dy + i * width,
+                 height * width, FALSE, columns, n, scratch);
+        fold(s, dv, i, rows, columns);
     }
 }
 
 void
-m2n_conv3x3_backward_weight(const M2nConv3x3 *s, float *dw, float *dbias, const float *dy,
-                            const float *x, float *scratch)
+m2n_fused_conv_backward_weight(const M2nFusedConv *s, float *dw, float *dbias, const float *dy,
+                               const float *x, const float *scale, const float *shift,
+                               float *scratch)
 {
     const gsize width = s->width / s->stride, height = s->height / s->stride, step = band_rows(s);
-    float *columns = scratch + m2n_gemm_scratch();
+    const gsize hw = s->height * s->width;
+    float *columns = scratch + m2n_gemm_scratch(), *v = columns + 9 * s->in * step * width;
 
+    for (gsize c = 0; scale != NULL && c < s->in; c++)
+        m2n_norm_silu(hw, x + c * hw, scale[c], shift[c], v + c * hw);
     for (gsize i = 0; i < height; i += step) {
         const gsize rows = MIN(step, height - i), n = rows * width;
 
-        unfold(s, x, i, rows, columns);
+        unfold(s, scale != NULL ? v : x, i, rows, columns);
         m2n_gemm(FALSE, TRUE, s->out, 9 * s->in, n, dy + i * width, height * width, columns, n,
                  TRUE, dw, 9 * s->in, scratch);
     }
