@@ -1,7 +1,9 @@
 /* Names and open options to M2nForecastSpec. */
+#define _GNU_SOURCE /* cpl_vsi.h names struct stat64 */
 #include "plugin/forecast_spec.h"
 
 #include <cpl_conv.h>
+#include <cpl_vsi.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -154,12 +156,26 @@ read_start(M2nSource *source, gsize most, gsize *n, GError **error)
     return g_steal_pointer(&text);
 }
 
-/* A file that begins with "{" is a forecast file; any other is taken for GRIB, whose reader will
+static gboolean
+is_folder(const char *name)
+{
+    VSIStatBufL st;
+
+    return VSIStatExL(name, &st, VSI_STAT_EXISTS_FLAG | VSI_STAT_NATURE_FLAG) == 0 && VSI_ISDIR(st.st_mode);
+}
+
+/* A file that begins with "{" is a forecast file; any other, and a folder, is input, whose reader will
  * say so if it is not. */
 static gboolean
 read_name(M2nForecastSpec *spec, const char *name, GError **error)
 {
     gsize n;
+
+    if (is_folder(name)) {
+        spec->inputs = g_new0(char *, 2);
+        spec->inputs[0] = g_strdup(name);
+        return TRUE;
+    }
     g_autoptr(M2nSource) source = m2n_source_open_vsi(name, error);
     if (source == NULL)
         return FALSE;

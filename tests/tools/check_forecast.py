@@ -71,6 +71,11 @@ def formats(folder):
         check("Zarr holds what NetCDF holds", np.array_equal(read_arrays(f"{out}/Zarr.zarr"), want))
     except (ImportError, ValueError) as e:  # Debian's xarray without python3-zarr
         skip("Zarr read by xarray", str(e).splitlines()[0])
+    for name in ("netCDF.nc", "Zarr.zarr"):  # a file, and a folder, as input
+        p = run("-m", f"{folder}/model.safetensors", "-o", f"{out}/from-{name}.nc", f"{out}/{name}")
+        check(f"a forecast from {name}", p.returncode == 0, p.stderr)
+    check("the same from Zarr and from NetCDF",
+          np.array_equal(read_arrays(f"{out}/from-netCDF.nc.nc"), read_arrays(f"{out}/from-Zarr.zarr.nc")))
     return want
 
 
