@@ -114,7 +114,8 @@ decode(const Message *m, GError **error)
     float *x = g_try_new(float, n + 1);
 
     if (x == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%" G_GSIZE_FORMAT " points", n);
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "no memory for %" G_GSIZE_FORMAT " points",
+                    n);
         about(m, error);
         return NULL;
     }
@@ -172,7 +173,8 @@ make_wind(Job *job, gsize n_to, GError **error)
     if (v == NULL)
         return FALSE;
     if (second == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%" G_GSIZE_FORMAT " points", n_to);
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "no memory for %" G_GSIZE_FORMAT " points",
+                    n_to);
         return about(r->message[0], error);
     }
     if (r->message[0]->header.uv_relative)

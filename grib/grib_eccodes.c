@@ -127,7 +127,7 @@ m2n_eccodes_guard(gboolean (*call)(gpointer data, GError **error), gpointer data
     /* its allocator asserts: then nothing is wrong with the message, and to leave it out would change results */
     const gboolean memory = strstr(last_words, "grib_context.c") != NULL;
     g_set_error(error, M2N_ERROR, memory ? M2N_ERROR_MEMORY : M2N_ERROR_FORMAT,
-                "eccodes gives up: %s", last_words);
+                "eccodes gives up%s: %s", memory ? " for want of memory" : "", last_words);
     return FALSE;
 }
 

@@ -16,7 +16,8 @@ m2n_groups_alloc(M2nGroups *g, guint64 count, gsize n, GError **error)
     g->widths = g_try_new0(guint8, g->count + 1);
     if (g->references != NULL && g->lengths != NULL && g->widths != NULL)
         return TRUE;
-    g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%" G_GSIZE_FORMAT " groups", g->count);
+    g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "no memory for %" G_GSIZE_FORMAT " groups",
+                g->count);
     return FALSE;
 }
 

@@ -166,7 +166,8 @@ m2n_grib_reader_values(M2nGribReader *r, guint i, const M2nGribHeader *header, f
         return FALSE;
     g_autofree float *room = oriented ? NULL : g_try_new(float, n + 1);
     if (!oriented && room == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%" G_GSIZE_FORMAT " points", n);
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "no memory for %" G_GSIZE_FORMAT " points",
+                    n);
         return m2n_grib_reader_about(r, e, error);
     }
     if (!m2n_grib_unpack(e->edition, message, length, oriented ? out : room, n, error))
@@ -187,8 +188,8 @@ m2n_grib_reader_field(M2nGribReader *r, guint i, GError **error)
     f->values = g_try_new(float, h.grid->n_points);
     if (f->values == NULL && h.grid->n_points > 0) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
-                    "%s: message %u: %" G_GSIZE_FORMAT " points", m2n_source_name(r->source),
-                    h.number, h.grid->n_points);
+                    "%s: message %u: no memory for %" G_GSIZE_FORMAT " points",
+                    m2n_source_name(r->source), h.number, h.grid->n_points);
         return NULL;
     }
     if (!m2n_grib_reader_values(r, i, &h, f->values, error))

@@ -239,8 +239,8 @@ assemble(M2nSource *source, const M2nGribEntry *e, gboolean values, gsize *lengt
     guint8 *m = g_try_malloc(total);
     if (m == NULL) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
-                    "%s: message %u: %" G_GUINT64_FORMAT " bytes", m2n_source_name(source),
-                    e->number, total);
+                    "%s: message %u: no memory for %" G_GUINT64_FORMAT " bytes",
+                    m2n_source_name(source), e->number, total);
         return NULL;
     }
     guint8 *p = m + 16;
@@ -273,8 +273,8 @@ m2n_grib_message(M2nSource *source, const M2nGribEntry *e, gboolean values, gsiz
     guint8 *m = g_try_malloc((gsize)e->length);
     if (m == NULL) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
-                    "%s: message %u: %" G_GUINT64_FORMAT " bytes", m2n_source_name(source),
-                    e->number, e->length);
+                    "%s: message %u: no memory for %" G_GUINT64_FORMAT " bytes",
+                    m2n_source_name(source), e->number, e->length);
         return NULL;
     }
     if (!m2n_source_read(source, e->offset, m, (gsize)e->length, error)) {

@@ -28,7 +28,8 @@ decompress(const M2nPacked *p, gsize n, guint octets, GError **error)
                            .flags = (h[21] & ~(guint)(AEC_DATA_3BYTE | AEC_DATA_MSB)) | HOST_ORDER};
 
     if (samples == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%" G_GSIZE_FORMAT " points", n);
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "no memory for %" G_GSIZE_FORMAT " points",
+                    n);
         return NULL;
     }
     const int status = aec_buffer_decode(&s);

@@ -83,7 +83,8 @@ m2n_unpack_png(M2nPacked *p, float *out, gsize n, GError **error)
         return m2n_unpack_constant(p, out, n);
     g_autofree guint8 *row = g_try_malloc(4 * n + 8); /* a row holds n pixels at most, of 32 bits */
     if (row == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%" G_GSIZE_FORMAT " points", n);
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "no memory for %" G_GSIZE_FORMAT " points",
+                    n);
         return FALSE;
     }
     png_structp png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &octets, on_error, on_warning);

@@ -117,8 +117,8 @@ m2n_grib_writer_new(const M2nDomain *d, const M2nGribWriterOptions *options, GEr
     w->plans = g_new0(M2nGribPlan, d->n_variables);
     w->room = g_try_new(double, d->grid->n_points);
     if (w->room == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "GRIB2: %" G_GSIZE_FORMAT " points",
-                    d->grid->n_points);
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                    "GRIB2: no memory for %" G_GSIZE_FORMAT " points", d->grid->n_points);
         return NULL;
     }
     return m2n_eccodes_guard(try_plans, w, error) ? g_steal_pointer(&w) : NULL;

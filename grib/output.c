@@ -96,7 +96,7 @@ m2n_output_place(const M2nOutput *o, const float *fields, guint variable, float 
     const float *other = fields + o->partner[variable] * n;
     g_autofree float *spare = g_try_new(float, o->to->n_points);
     if (spare == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%" G_GSIZE_FORMAT " points",
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "no memory for %" G_GSIZE_FORMAT " points",
                     o->to->n_points);
         return FALSE;
     }

@@ -63,8 +63,8 @@ m2n_regrid_new(const M2nGrid *from, const M2nGrid *to, M2nRegridMethod method, G
         return g_steal_pointer(&r);
     r->w.start = g_try_new(gsize, to->n_points + 1);
     if (r->w.start == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "regridding to %" G_GSIZE_FORMAT " points",
-                    to->n_points);
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                    "no memory for regridding to %" G_GSIZE_FORMAT " points", to->n_points);
         return NULL;
     }
     const gboolean ok =

@@ -208,6 +208,7 @@ m2n_weights_points(M2nWeights *w, const M2nGrid *from, const M2nGrid *to, gboole
     }
     w->start[k] = w->used;
     if (!memory)
-        g_set_error_literal(error, M2N_ERROR, M2N_ERROR_MEMORY, "regridding weights do not fit");
+        g_set_error_literal(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                            "regridding weights do not fit in memory");
     return memory;
 }

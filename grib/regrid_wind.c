@@ -19,8 +19,8 @@ positions(const M2nGrid *g, GError **error)
         return NULL;
     double *at = g_try_new(double, 2 * n + 1);
     if (at == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "positions of %" G_GSIZE_FORMAT " points",
-                    n);
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                    "no memory for positions of %" G_GSIZE_FORMAT " points", n);
         return NULL;
     }
     for (guint r = 0; r < g->height; r++)
@@ -52,7 +52,8 @@ m2n_weights_turns(const M2nWeights *w, const M2nGrid *from, const M2nGrid *to, G
         return NULL;
     float *turns = g_try_new(float, 2 * w->used + 1);
     if (turns == NULL) {
-        g_set_error_literal(error, M2N_ERROR, M2N_ERROR_MEMORY, "regridding weights do not fit");
+        g_set_error_literal(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                            "regridding weights do not fit in memory");
         return NULL;
     }
     for (gsize k = 0; k < w->n_to; k++)

@@ -88,8 +88,8 @@ m2n_wind_new(const M2nGrid *g, GError **error)
     g_autofree double *room = g_try_new(double, 4 * (gsize)longest);
     w->axes = g_try_new(float, 4 * w->n);
     if (room == NULL || w->axes == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "directions at %" G_GSIZE_FORMAT " points",
-                    w->n);
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                    "no memory for directions at %" G_GSIZE_FORMAT " points", w->n);
         return NULL;
     }
     const double e2 = m2n_projection_eccentricity2(p);

@@ -241,8 +241,9 @@ m2n_windows_new(M2nDataset *d, guint steps, M2nNormalisation normalisation, M2nT
     w->per_time = (gsize)w->source.variables * w->source.height * w->source.width;
     w->window = g_try_new(float, 2 * steps * w->per_time);
     if (w->window == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%s: a window of %u times does not fit",
-                    m2n_dataset_name(d), 2 * steps);
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                    "%s: a window of %u times does not fit in memory", m2n_dataset_name(d),
+                    2 * steps);
         return NULL;
     }
     for (guint i = 0; i < M2N_N_SPANS; i++) {

@@ -179,8 +179,9 @@ produce(const M2nForecast *f, gboolean disk, Reporter *reporter, GError **error)
     M2nResult *r = result_new(m2n_forecast_n_values(f));
 
     if (r == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%s: a forecast of %" G_GSIZE_FORMAT " MiB",
-                    m2n_forecast_model(f), m2n_forecast_n_values(f) * sizeof(float) >> 20);
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                    "%s: no memory for a forecast of %" G_GSIZE_FORMAT " bytes",
+                    m2n_forecast_model(f), m2n_forecast_n_values(f) * sizeof(float));
         return NULL;
     }
     if (disk && m2n_disk_cache_load(key, r->values, r->n)) {

@@ -90,7 +90,7 @@ fill_message(M2nGribReader *r, guint i, gboolean values, JsonObject *o, GError *
         return TRUE;
     g_autofree float *x = g_try_new(float, h.grid->n_points + 1);
     if (x == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%" G_GSIZE_FORMAT " points",
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "no memory for %" G_GSIZE_FORMAT " points",
                     h.grid->n_points);
         return FALSE;
     }

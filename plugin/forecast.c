@@ -336,9 +336,14 @@ m2n_forecast_compute(const M2nForecast *f, float *out, M2nProgressFunc progress,
     if (x == NULL || y == NULL) {
         g_autofree char *needed = m2n_size_format(own);
         g_autofree char *bound = m2n_size_format(f->max_memory);
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
-                    "%s: fields and weights take %s, MAX_MEMORY allows %s",
-                    m2n_source_name(f->model), needed, bound);
+        if (allowed)
+            g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                        "%s: no memory for %s of fields and weights", m2n_source_name(f->model),
+                        needed);
+        else
+            g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                        "%s: fields and weights take %s, MAX_MEMORY allows %s",
+                        m2n_source_name(f->model), needed, bound);
         return FALSE;
     }
     if (!m2n_forecast_unchanged(f, error) || !read_window(f, f->max_memory - own, x, &part, error))

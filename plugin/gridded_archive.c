@@ -310,8 +310,8 @@ read_field(M2nGridded *a, const M2nDomain *d, Variable *v, const M2nVariable *wa
         return fail_time(a, want, time, M2N_ERROR_MISSING, "not there", error);
     g_autofree float *own = same ? NULL : g_try_new(float, v->grid->n_points);
     if (!same && own == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%s: %" G_GSIZE_FORMAT " points",
-                    v->id.name, v->grid->n_points);
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                    "%s: no memory for %" G_GSIZE_FORMAT " points", v->id.name, v->grid->n_points);
         return FALSE;
     }
     if (!m2n_gridded_field(a, v, m, want->units, same ? out : own, error))

@@ -152,8 +152,9 @@ load_slab(M2nGridded *a, Variable *v, const Moment *m, GError **error)
         return FALSE;
     g_autofree double *slab = g_try_new(double, n *points);
     if (slab == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%s: %s: %" G_GSIZE_FORMAT " values",
-                    file->name, p->array, n * points);
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                    "%s: %s: no memory for %" G_GSIZE_FORMAT " values", file->name, p->array,
+                    n * points);
         return FALSE;
     }
     GDALGroupH group = GDALDatasetGetRootGroup(dataset);

@@ -149,8 +149,8 @@ m2n_dataset_read_window(const M2nDataset *s, const M2nDomain *d, guint steps, gi
     if (!m2n_dataset_has_window(s, d, steps, init_time, error) || !map_variables(s, d, map, error))
         return FALSE;
     if (all == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%s: %" G_GSIZE_FORMAT " values",
-                    m2n_dataset_name(s), values);
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                    "%s: no memory for %" G_GSIZE_FORMAT " values", m2n_dataset_name(s), values);
         return FALSE;
     }
     for (guint t = 0; t < steps; t++) {

@@ -223,7 +223,8 @@ read_header(M2nSafetensors *st, GError **error)
         return bad(st, error, "not safetensors: header of %" G_GUINT64_FORMAT " bytes", length);
     g_autofree char *text = g_try_malloc(length + 1);
     if (text == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%s: header of %" G_GUINT64_FORMAT " bytes",
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                    "%s: no memory for its header of %" G_GUINT64_FORMAT " bytes",
                     m2n_source_name(st->source), length);
         return FALSE;
     }

@@ -92,7 +92,8 @@ work_space(Builder *b, gsize n)
     if (space == NULL && !b->measuring && !b->failed) {
         b->failed = TRUE;
         g_set_error(b->error, M2N_ERROR, M2N_ERROR_MEMORY,
-                    "weights: %" G_GSIZE_FORMAT " MiB to pack a matrix", n * sizeof(float) >> 20);
+                    "weights: no memory for %" G_GSIZE_FORMAT " bytes to pack a matrix",
+                    n * sizeof(float));
     }
     return space;
 }

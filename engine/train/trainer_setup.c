@@ -23,7 +23,7 @@ measure(M2nTrainer *t, GError **error)
 
     if (zeros == NULL)
         g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
-                    "a network of %" G_GSIZE_FORMAT " weights does not fit", p->total);
+                    "a network of %" G_GSIZE_FORMAT " weights does not fit in memory", p->total);
     if (model == NULL)
         return FALSE;
     const gsize weights = p->total * sizeof(float), window = m2n_window_floats(t->source) * 4;
@@ -84,7 +84,8 @@ allocate(M2nTrainer *t, GError **error)
     t->order = g_try_new(guint32, t->source->n_windows[M2N_SPAN_TRAIN]);
     if (m->mean && m->square && (m->average || !averaged) && t->x && t->y && t->keep && t->order)
         return TRUE;
-    g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "a batch of %u windows does not fit", t->batch);
+    g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "a batch of %u windows does not fit in memory",
+                t->batch);
     return FALSE;
 }
 

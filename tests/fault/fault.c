@@ -5,15 +5,17 @@
  *   M2N_FAULT_HIT=file  made when the fault happens
  *   M2N_FAULT_MIN=bytes what a big allocation is (default 262144)
  *   M2N_FAULT_LOG=file  at exit, a line per call that counts: kind, number, a hash of the call stack
+ *   M2N_FAULT_LEFT=file at exit, a line per file below the root that is still open
+ *   M2N_FAULT_RANK=n    only in that process of several that mpirun started
  *
  * Programs are not told apart from libraries: a failed read of our file inside GDAL or eccodes
  * counts as much as our own. */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <execinfo.h>
 #include <fcntl.h>
-#include <glib.h>
 #include <limits.h>
-#include <pthread.h>
+#include <link.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,11 +25,11 @@
 
 #include "tests/fault/fault.h"
 
-_Static_assert(N_KINDS == 17, "a name for each");
+_Static_assert(N_KINDS == 18, "a name for each");
 static const char *const names[N_KINDS] = {
     "alloc", "big",         "open",        "read",  "short-read", "eintr-read",
     "write", "short-write", "eintr-write", "fsync", "rename",     "close",
-    "mmap",  "thread",      "lock",        "stat",  "mkdir"};
+    "mmap",  "thread",      "lock",        "stat",  "mkdir",      "unlink"};
 static atomic_ulong calls[N_KINDS];
 static Kind chosen = N_KINDS;
 static unsigned long chosen_from, chosen_to;
@@ -40,10 +42,27 @@ static struct {
     Kind kind;
 } logged[MOST_CALLS];
 static atomic_uint n_logged;
-static size_t alloc_min = 262144;
+static size_t big_size = 262144;
 static const char *hit;
 static char root[PATH_MAX];
 static size_t root_length;
+
+static int
+below_root(const char *path)
+{
+    return root_length > 0 && strncmp(path, root, root_length) == 0 &&
+           (path[root_length] == '/' || path[root_length] == '\0');
+}
+
+static int
+other_rank(void)
+{
+    const char *wanted = getenv("M2N_FAULT_RANK"), *rank = getenv("OMPI_COMM_WORLD_RANK");
+
+    if (rank == NULL)
+        rank = getenv("PMI_RANK");
+    return wanted != NULL && (rank == NULL || strcmp(wanted, rank) != 0);
+}
 
 __attribute__((constructor)) static void
 read_environment(void)
@@ -52,12 +71,14 @@ read_environment(void)
                *min = getenv("M2N_FAULT_MIN");
     const char *colon = fault != NULL ? strchr(fault, ':') : NULL;
 
+    if (other_rank())
+        return;
     if (folder != NULL && realpath(folder, root) != NULL)
         root_length = strlen(root);
     counting = getenv("M2N_FAULT_LOG") != NULL;
     hit = getenv("M2N_FAULT_HIT");
     if (min != NULL)
-        alloc_min = strtoul(min, NULL, 10);
+        big_size = strtoul(min, NULL, 10);
     for (int i = 0; colon != NULL && i < N_KINDS; i++)
         if (strlen(names[i]) == (size_t)(colon - fault) &&
             strncmp(names[i], fault, strlen(names[i])) == 0) {
@@ -67,18 +88,27 @@ read_environment(void)
         }
 }
 
-/* By system calls, for the functions of this file stand in for the library's. */
-__attribute__((destructor)) static void
-write_log(void)
+void
+m2n_fault_off(void)
 {
-    const char *path = getenv("M2N_FAULT_LOG");
+    chosen = N_KINDS;
+    counting = 0;
+}
+
+/* By system calls, for the functions of this library stand in for the C library's. */
+static int
+new_file(const char *path)
+{
+    return (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+}
+
+static void
+write_calls(const char *path)
+{
     const unsigned n = n_logged < MOST_CALLS ? n_logged : MOST_CALLS;
+    const int fd = new_file(path);
     char line[96];
 
-    if (path == NULL)
-        return;
-    counting = 0;
-    const long fd = syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     for (unsigned i = 0; i < n; i++) {
         const int length = snprintf(line, sizeof line, "%s %lu %lx\n", names[logged[i].kind],
                                     logged[i].number, logged[i].stack);
@@ -88,18 +118,67 @@ write_log(void)
 }
 
 static void
+write_open_files(const char *path)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    const int fd = new_file(path);
+    char link[300], target[PATH_MAX + 1];
+
+    for (struct dirent *e; dir != NULL && (e = readdir(dir)) != NULL;) {
+        snprintf(link, sizeof link, "/proc/self/fd/%s", e->d_name);
+        const ssize_t n = readlink(link, target, PATH_MAX);
+        target[n > 0 ? n : 0] = '\0';
+        if (atoi(e->d_name) <= 2 || atoi(e->d_name) == fd || !below_root(target))
+            continue;
+        target[n] = '\n';
+        syscall(SYS_write, fd, target, (size_t)n + 1);
+    }
+    if (dir != NULL)
+        closedir(dir);
+    syscall(SYS_close, fd);
+}
+
+__attribute__((destructor)) static void
+at_exit(void)
+{
+    const char *calls_to = getenv("M2N_FAULT_LOG"), *left_to = getenv("M2N_FAULT_LEFT");
+
+    m2n_fault_off();
+    if (calls_to != NULL && !other_rank())
+        write_calls(calls_to);
+    if (left_to != NULL && !other_rank())
+        write_open_files(left_to);
+}
+
+/* The same in every run, wherever libraries were loaded: an FNV-1a of each caller's library and place in it. */
+static unsigned long
+hash_of_stack(void *const *frames, int n)
+{
+    unsigned long hash = 14695981039346656037u;
+    struct dl_find_object found;
+
+    for (int i = 0; i < n; i++) {
+        if (_dl_find_object(frames[i], &found) != 0)
+            continue;
+        for (const char *c = found.dlfo_link_map->l_name; *c != '\0'; c++)
+            hash = (hash ^ (unsigned char)*c) * 1099511628211u;
+        hash = (hash ^ (unsigned long)((char *)frames[i] - (char *)found.dlfo_map_start)) *
+               1099511628211u;
+    }
+    return hash;
+}
+
+static void
 log_call(Kind kind, unsigned long number)
 {
     static _Thread_local int inside; /* the unwinder may ask for memory */
     void *frames[DEPTH];
-    unsigned long hash = 14695981039346656037u; /* FNV-1a over the return addresses */
 
     if (inside)
         return;
     inside = 1;
     const int depth = backtrace(frames, DEPTH);
-    for (int i = 2; i < depth; i++)
-        hash = (hash ^ (unsigned long)frames[i]) * 1099511628211u;
+    const unsigned long hash = hash_of_stack(frames + 2, depth - 2);
     const unsigned at = atomic_fetch_add(&n_logged, 1);
     if (at < MOST_CALLS) {
         logged[at].kind = kind;
@@ -123,13 +202,6 @@ fault_fails(Kind kind)
     return 1;
 }
 
-static int
-below_root(const char *path)
-{
-    return root_length > 0 && strncmp(path, root, root_length) == 0 &&
-           (path[root_length] == '/' || path[root_length] == '\0');
-}
-
 int
 fault_path_counts(int folder, const char *path)
 {
@@ -145,104 +217,20 @@ fault_path_counts(int folder, const char *path)
     return below_root(where);
 }
 
+size_t
+fault_big_size(void)
+{
+    return big_size;
+}
+
+int
+fault_wants(Kind kind)
+{
+    return chosen == kind || counting;
+}
+
 int
 fault_fd_counts(int fd)
 {
     return fd > 2 && fault_path_counts(fd, "");
-}
-
-/* ---- memory -------------------------------------------------------------------------------------
- */
-
-/* dlsym() itself allocates, so the C library's own entries are used rather than RTLD_NEXT. */
-extern void *__libc_malloc(size_t n);
-extern void *__libc_calloc(size_t n, size_t size);
-extern void *__libc_realloc(void *p, size_t n);
-extern void *__libc_memalign(size_t align, size_t n);
-
-/* Whether the code at `caller` is the project's: its libraries, its tools, its tests. */
-static int
-is_ours(const void *caller)
-{
-    static const char *const parts[] = {"met2net", "MET2NET", "fault_"};
-    Dl_info info;
-
-    if (dladdr(caller, &info) == 0 || info.dli_fname == NULL)
-        return 0;
-    const char *slash = strrchr(info.dli_fname, '/');
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (strstr(slash != NULL ? slash : info.dli_fname, parts[i]) != NULL)
-            return 1;
-    return 0;
-}
-
-static int
-alloc_fails(size_t n, const void *caller)
-{
-    if (!(n >= alloc_min && fault_fails(BIG)) &&
-        !((chosen == ALLOC || counting) && is_ours(caller) && fault_fails(ALLOC)))
-        return 0;
-    errno = ENOMEM;
-    return 1;
-}
-
-VISIBLE void *
-malloc(size_t n)
-{
-    return alloc_fails(n, __builtin_return_address(0)) ? NULL : __libc_malloc(n);
-}
-
-VISIBLE void *
-calloc(size_t n, size_t size)
-{
-    return alloc_fails(n * size, __builtin_return_address(0)) ? NULL : __libc_calloc(n, size);
-}
-
-VISIBLE void *
-realloc(void *p, size_t n)
-{
-    return alloc_fails(n, __builtin_return_address(0)) ? NULL : __libc_realloc(p, n);
-}
-
-VISIBLE void *
-aligned_alloc(size_t align, size_t n)
-{
-    return alloc_fails(n, __builtin_return_address(0)) ? NULL : __libc_memalign(align, n);
-}
-
-VISIBLE int
-posix_memalign(void **p, size_t align, size_t n)
-{
-    if (alloc_fails(n, __builtin_return_address(0)))
-        return ENOMEM;
-    *p = __libc_memalign(align, n);
-    return *p == NULL ? ENOMEM : 0;
-}
-
-#define TRY(name, parameters, arguments)                                                           \
-    VISIBLE void *name parameters                                                                  \
-    {                                                                                              \
-        NEXT(name);                                                                                \
-        if (fault_fails(ALLOC))                                                                    \
-            return NULL;                                                                           \
-        return real arguments;                                                                     \
-    }                                                                                              \
-    extern int m2n_fault_needs_semicolon
-
-TRY(g_try_malloc, (size_t n), (n));
-TRY(g_try_malloc0, (size_t n), (n));
-TRY(g_try_malloc_n, (size_t n, size_t size), (n, size));
-TRY(g_try_malloc0_n, (size_t n, size_t size), (n, size));
-TRY(g_try_realloc, (void *p, size_t n), (p, n));
-TRY(g_try_realloc_n, (void *p, size_t n, size_t size), (p, n, size));
-
-/* ---- threads --- */
-
-VISIBLE int
-pthread_create(pthread_t *t, const pthread_attr_t *a, void *(*start)(void *), void *data)
-{
-    NEXT(pthread_create);
-    if (fault_fails(THREAD))
-        return EAGAIN;
-    return real(t, a, start, data);
 }

@@ -1,8 +1,9 @@
-/* What the two halves of libm2nfault.so share: fault.c decides which call fails and does memory and
- * threads, fault_files.c does files. */
+/* What the parts of libm2nfault.so share: fault.c decides which call fails, fault_memory.c does memory and threads,
+ * fault_files.c files. */
 #pragma once
 #include <dlfcn.h>
 #include <errno.h>
+#include <stddef.h>
 
 #define VISIBLE __attribute__((visibility("default")))
 
@@ -24,14 +25,21 @@ typedef enum {
     LOCK,   /* ENOLCK                                           */
     STAT,   /* EIO                                              */
     MKDIR,  /* ENOSPC                                           */
+    UNLINK, /* EROFS                                            */
     N_KINDS
 } Kind;
 
+/* Nonzero when a call of that kind has to be counted at all. */
+int fault_wants(Kind kind);
 /* Counts one call; nonzero when it is the one to fail. */
 int fault_fails(Kind kind);
 /* Nonzero for a path, or an open file, below M2N_FAULT_ROOT. */
 int fault_path_counts(int folder, const char *path);
 int fault_fd_counts(int fd);
+/* Octets; what kind BIG is about. */
+size_t fault_big_size(void);
+/* From now on nothing fails.  A host finds it with dlsym(). */
+VISIBLE void m2n_fault_off(void);
 
 #define FAIL(kind, code, value)                                                                    \
     do {                                                                                           \

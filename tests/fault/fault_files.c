@@ -1,6 +1,7 @@
 /* The file half of libm2nfault.so. */
 #undef _FILE_OFFSET_BITS /* or open() would be another name for open64() */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "tests/fault/fault.h"
@@ -56,6 +58,15 @@ OPENAT_CALL(openat64);
 
 FOPEN_CALL(fopen);
 FOPEN_CALL(fopen64);
+
+VISIBLE DIR *
+opendir(const char *path)
+{
+    NEXT(opendir);
+    if (fault_path_counts(AT_FDCWD, path))
+        FAIL(OPEN, EMFILE, NULL);
+    return real(path);
+}
 
 /* One read: fails, is cut short, or is interrupted. */
 #define READ_FAULTS(fd, n)                                                                         \
@@ -138,6 +149,36 @@ fwrite(const void *p, size_t size, size_t n, FILE *f)
     return real(p, size, n, f);
 }
 
+VISIBLE ssize_t
+writev(int fd, const struct iovec *parts, int n)
+{
+    if (fault_fd_counts(fd))
+        FAIL(WRITE, ENOSPC, -1);
+    return syscall(SYS_writev, fd, parts, n);
+}
+
+/* What was put into the buffer goes to the disk, inside the C library. */
+VISIBLE int
+fflush(FILE *f)
+{
+    NEXT(fflush);
+    if (f != NULL && fault_fd_counts(fileno(f)))
+        FAIL(WRITE, ENOSPC, EOF);
+    return real(f);
+}
+
+#define TRUNCATE_CALL(name, type)                                                                  \
+    VISIBLE int name(int fd, type length)                                                          \
+    {                                                                                              \
+        if (fault_fd_counts(fd))                                                                   \
+            FAIL(WRITE, ENOSPC, -1);                                                               \
+        return (int)syscall(SYS_ftruncate, fd, length);                                            \
+    }                                                                                              \
+    extern int m2n_fault_needs_semicolon
+
+TRUNCATE_CALL(ftruncate, off_t);
+TRUNCATE_CALL(ftruncate64, off64_t);
+
 VISIBLE int
 fsync(int fd)
 {
@@ -171,6 +212,38 @@ close(int fd)
     if (counts)
         FAIL(CLOSE, EIO, -1);
     return result;
+}
+
+VISIBLE int
+fclose(FILE *f)
+{
+    NEXT(fclose);
+    const int counts = fault_fd_counts(fileno(f)), result = real(f);
+
+    if (counts)
+        FAIL(CLOSE, EIO, EOF);
+    return result;
+}
+
+#define UNLINK_CALL(name, how)                                                                     \
+    VISIBLE int name(const char *path)                                                             \
+    {                                                                                              \
+        if (fault_path_counts(AT_FDCWD, path))                                                     \
+            FAIL(UNLINK, EROFS, -1);                                                               \
+        return how;                                                                                \
+    }                                                                                              \
+    extern int m2n_fault_needs_semicolon
+
+UNLINK_CALL(unlink, (int)syscall(SYS_unlink, path));
+UNLINK_CALL(rmdir, (int)syscall(SYS_rmdir, path));
+
+VISIBLE int
+remove(const char *path)
+{
+    NEXT(remove);
+    if (fault_path_counts(AT_FDCWD, path))
+        FAIL(UNLINK, EROFS, -1);
+    return real(path);
 }
 
 VISIBLE void *

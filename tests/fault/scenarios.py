@@ -23,37 +23,50 @@ class Scenario:
     beside: tuple = ()  # other files that belong there
     before: tuple = ()  # commands that prepare the folder
     env: dict = dataclasses.field(default_factory=dict)
+    launcher: int = 0  # how many words of the command start it: mpirun -n 2
     again: typing.Callable = None  # folder -> the command that has to succeed afterwards
 
     def __post_init__(self):
         self.again = self.again or (lambda folder: self.command)
 
 
-def go_on_training(folder):
-    return [*TRAIN, "--resume"] if (folder / "data/new.checkpoint.safetensors").exists() else [*TRAIN, "--overwrite"]
+def go_on_training(command):
+    def again(folder):
+        return [*command, "--resume" if (folder / "data/new.checkpoint.safetensors").exists() else "--overwrite"]
+    return again
+
+
+def run_here(folder, *commands):
+    for command in commands:
+        subprocess.run([str(x) for x in command], check=True, capture_output=True, cwd=folder,
+                       env=dict(os.environ, HOME=str(folder), XDG_CACHE_HOME=str(folder / "cache")))
 
 
 def make_data(top):
-    """Two days of a small weather, its last hours, the two days prepared for training, and a model of them."""
+    """Two days of a small weather, its last hours, the two days prepared for training, a model of them, and a forecast
+    in other formats, to be read: {name: content}."""
     weather = [BUILD / "samples/weather/weather", "-q", "--hours", "48", "--grid", "16x8", "--spin-up", "2",
                "--truncation", "10", "-o"]
-    prepare = [CLI / "met2net-prepare", "-q", "-v", "t2m,u10", "weather.grib2", "-o", "data.safetensors"]
-    last = [*weather, "analysis.grib2", "--start", "2020-01-02T18:00Z", "--hours", "6"]
-    for command in ([*weather, "weather.grib2"], last, prepare, TRAIN):
-        subprocess.run([str(x) for x in command], check=True, capture_output=True, cwd=top,
-                       env=dict(os.environ, HOME=str(top), XDG_CACHE_HOME=str(top / "cache")))
+    forecast = [CLI / "met2net-forecast", "-q", "-m", "model.safetensors", "analysis.grib2", "-l"]
+    run_here(top, [*weather, "weather.grib2"],
+             [*weather, "analysis.grib2", "--start", "2020-01-02T18:00Z", "--hours", "6"],
+             [CLI / "met2net-prepare", "-q", "-v", "t2m,u10", "weather.grib2", "-o", "data.safetensors"], TRAIN)
     (top / "new.safetensors").rename(top / "model.safetensors")
-    return {n: (top / n).read_bytes() for n in ("weather.grib2", "analysis.grib2", "data.safetensors", "model.safetensors")}
+    run_here(top, *[[*forecast, "12h", "-o", f"fields.{suffix}"] for suffix in ("nc", "zarr")],
+             [*forecast, "6h", "--ccsds", "-o", "ccsds.grib2"],
+             *[["grib_set", "-r", "-s", f"packingType=grid_{packing}", "ccsds.grib2", f"{packing}.grib2"]
+               for packing in ("jpeg", "second_order")])
+    return {str(p.relative_to(top)): p.read_bytes() for p in top.rglob("*") if p.is_file() and "cache" not in p.parts}
 
 
-def all_scenarios(top):
-    made = make_data(top)
+def of_driver(made):
+    """The host of the driver, on GRIB."""
     forecast = {"met2net": 1, "model": "model.safetensors", "input": ["analysis.grib2"], "lead_time": "1h"}
     mercator = {**forecast, "output": {"crs": "EPSG:3857"}}
     files = {**{n: made[n] for n in ("model.safetensors", "analysis.grib2")},
              **{n: json.dumps(content).encode() for n, content in {
-                 "forecast.json": forecast, "longer.json": {**forecast, "lead_time": "2h"},
-                 "mercator.json": mercator}.items()}}
+                 "forecast.json": forecast, "longer.json": {**forecast, "lead_time": "2h"}, "mercator.json": mercator,
+                 "int8.json": {**forecast, "precision": "int8"}, "bf16.json": {**forecast, "precision": "bf16"}}.items()}}
     read = [HOST, "MET2NET:forecast.json"]
 
     yield Scenario("driver", files, [*read, "forecast.json"])
@@ -61,20 +74,59 @@ def all_scenarios(top):
     # room for one result on disk: the other one has to go
     yield Scenario("evicting", files, read, before=([HOST, "longer.json"],), env={"MET2NET_CACHE_SIZE": "4KB"})
     yield Scenario("mercator", files, [HOST, "mercator.json"])
-    yield Scenario("forecast", files, [CLI / "met2net-forecast", "-q", "-m", "model.safetensors", "-l", "1h", "-o", "out.grib2",
-                                       "analysis.grib2"], ["out.grib2"])
-    yield Scenario("prepare", {"weather.grib2": made["weather.grib2"]},
-                   [CLI / "met2net-prepare", "-q", "-v", "t2m,u10", "--size", "8x4", "weather.grib2", "-o",
-                    "out.safetensors"], ["out.safetensors"])
-    yield Scenario("verify", {n: made[n] for n in ("model.safetensors", "weather.grib2")},
+    yield Scenario("int8", files, [HOST, "int8.json"])
+    yield Scenario("bf16", files, [HOST, "bf16.json"])
+    for packing in ("ccsds", "jpeg", "second_order"):
+        yield Scenario(packing, {**files, "analysis.grib2": made[f"{packing}.grib2"]}, read)
+
+
+def of_forecast(made):
+    """Into each format, and from each."""
+    files = {n: made[n] for n in ("model.safetensors", "analysis.grib2", "data.safetensors", "fields.nc")}
+    forecast = [CLI / "met2net-forecast", "-q", "-m", "model.safetensors", "-l", "1h", "-o"]
+
+    yield Scenario("forecast", files, [*forecast, "out.grib2", "analysis.grib2"], ["out.grib2"])
+    for name, suffix in {"GTiff": "tif", "COG": "tif", "netCDF": "nc", "Zarr": "zarr"}.items():
+        yield Scenario(name, files, [*forecast, f"out.{suffix}", "-f", name, "analysis.grib2"], [f"out.{suffix}"])
+    yield Scenario("from-dataset", files, [*forecast, "out.grib2", "data.safetensors"], ["out.grib2"])
+    yield Scenario("from-netcdf", files, [*forecast, "out.grib2", "fields.nc"], ["out.grib2"])
+
+
+def of_training(made):
+    beside = ("new.checkpoint.safetensors", "new.log.jsonl", "new.svg", "new.data.safetensors")
+    outputs = ["new.safetensors", "new.last.safetensors"]
+    files = {"data.safetensors": made["data.safetensors"], "weather.grib2": made["weather.grib2"]}
+    average = [*TRAIN, "--average-weights", "0.5"]
+    from_grib = [x if x != "data.safetensors" else "weather.grib2" for x in [*TRAIN, "-v", "t2m,u10"]]
+
+    for name, command in {"train": TRAIN, "average": average, "train-grib": from_grib}.items():
+        yield Scenario(name, files, command, outputs, changing=tuple(outputs), beside=beside, again=go_on_training(command))
+
+
+def of_tools(made):
+    prepare = [CLI / "met2net-prepare", "-q", "-v", "t2m,u10", "--size", "8x4", "-o", "out.safetensors"]
+    zarr = {n: content for n, content in made.items() if n.startswith("fields.zarr/")}
+    model = {"model.safetensors": made["model.safetensors"]}
+
+    yield Scenario("prepare", {"weather.grib2": made["weather.grib2"]}, [*prepare, "weather.grib2"], ["out.safetensors"])
+    yield Scenario("prepare-netcdf", {"fields.nc": made["fields.nc"]}, [*prepare, "fields.nc"], ["out.safetensors"])
+    yield Scenario("prepare-zarr", zarr, [*prepare, "fields.zarr"], ["out.safetensors"])
+    yield Scenario("verify", {**model, "weather.grib2": made["weather.grib2"]},
                    [CLI / "met2net-verify", "-q", "-j", "1", "-m", "model.safetensors", "-e", "12h", "-l", "2h",
                     "--csv", "out.csv", "--json", "out.json", "--chart", "out.svg", "weather.grib2"],
                    ["out.csv", "out.json", "out.svg"])
-    yield Scenario("train", {"data.safetensors": made["data.safetensors"]}, TRAIN,
-                   ["new.safetensors", "new.last.safetensors"],
-                   changing=("new.safetensors", "new.last.safetensors"),
-                   beside=("new.checkpoint.safetensors", "new.log.jsonl", "new.svg"), again=go_on_training)
+    yield Scenario("convert", model, [CLI / "met2net-convert", "-q", "-w", "bf16", "-o", "small.safetensors", "model.safetensors"],
+                   ["small.safetensors"])
+    yield Scenario("convert-verify", {**model, "weather.grib2": made["weather.grib2"]},
+                   [CLI / "met2net-convert", "-q", "-j", "1", "-p", "int8", "--verify", "weather.grib2", "model.safetensors"])
+    yield Scenario("set", model, [CLI / "met2net-info", "--set", "colour=blue", "model.safetensors"], ["model.safetensors"])
+
+
+def all_scenarios(top):
+    made = make_data(top)
+    for some in (of_driver, of_forecast, of_tools, of_training):
+        yield from some(made)
 
 
 def scenarios(top, name=None):
-    return [s for s in all_scenarios(top) if name in (None, s.name)]
+    return [s for s in all_scenarios(top) if name is None or s.name in name.split(",")]
