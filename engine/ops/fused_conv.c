@@ -10,7 +10,8 @@
 #define MAX_ROWS 8u
 #define MAX_BAND 16u
 #define WINOGRAD_IN 16u
-#define BAND_FLOATS (64u * 1024u) /* of copied lines: an eighth of L2 */
+#define BAND_FLOATS                                                                                \
+    (72u * 1024u) /* of copied lines, a seventh of L2: 16 rows of 32 channels and 64 columns */
 
 static const M2nFusedConvVariant *
 variant(void)
@@ -53,13 +54,14 @@ line_floats(const M2nFusedConv *s)
     return part_floats(s) * parts(s);
 }
 
-/* Output rows before the shuffle. */
+/* Output rows before the shuffle; whole segments. */
 static gsize
 band_rows(const M2nFusedConv *s)
 {
     const gsize lines = BAND_FLOATS / (s->in * line_floats(s));
+    const gsize rows = CLAMP((MAX(lines, 3) - 2) / s->stride, M2N_WINOGRAD_ROWS, MAX_BAND);
 
-    return CLAMP((MAX(lines, 3) - 2) / s->stride, 2, MAX_BAND);
+    return rows / M2N_WINOGRAD_ROWS * M2N_WINOGRAD_ROWS;
 }
 
 gsize
@@ -135,11 +137,12 @@ copy_line(const Lines *l, gsize c, gsize row, float *line)
         line[even] = x[width - 1];
 }
 
-/* Of the input, for so many rows of the output: Winograd works on pairs of them. */
+/* Of the input, for so many rows of the output. */
 static gsize
 lines_for(const M2nFusedConv *s, gsize rows)
 {
-    return (by_winograd(s->in, s->stride) ? round_up(rows, 2) : rows * s->stride) + 2;
+    return (by_winograd(s->in, s->stride) ? round_up(rows, M2N_WINOGRAD_ROWS) : rows * s->stride) +
+           2;
 }
 
 /* Lines for output rows i0 .. i0 + rows - 1. */
@@ -215,13 +218,13 @@ tiles(const M2nFusedConv *s, const M2nFusedConvVariant *v, const float *x, gsize
     }
 }
 
-/* ---- the same by Winograd: two segments, of 2 rows and 32 columns each, at a time --------------------- */
+/* ---- the same by Winograd: two segments, of 4 rows and 32 columns each, at a time --------------------- */
 
 typedef struct {
     gsize i, j; /* first row and column */
 } Segment;
 
-/* Products and outputs of `n` segments, 1 or 2, whose inputs are in v[16][in][32]; i0: row of the band. */
+/* Products and outputs of `n` segments, 1 or 2, whose inputs are in v[24][in][32]; i0: row of the band. */
 static void
 winograd_outputs(const M2nFusedConv *s, const Segment *segment, gsize n, gsize last_row,
                  const float *packed, const float *bias, const float *v, float *m, float *y)
@@ -231,7 +234,8 @@ winograd_outputs(const M2nFusedConv *s, const Segment *segment, gsize n, gsize l
 
     for (gsize o = 0; o < s->out; o += c->rows, packed += M2N_WINOGRAD * s->in * c->rows) {
         const gsize rows = MIN(c->rows, s->out - o);
-        float tile[2 * MAX_ROWS * COLUMNS] __attribute__((aligned(64))), start[MAX_ROWS] = {0};
+        float tile[M2N_WINOGRAD_ROWS * MAX_ROWS * COLUMNS] __attribute__((aligned(64)));
+        float start[MAX_ROWS] = {0};
 
         if (bias != NULL)
             memcpy(start, bias + o, rows * sizeof(float));
@@ -241,8 +245,8 @@ winograd_outputs(const M2nFusedConv *s, const Segment *segment, gsize n, gsize l
                                    .x = {v + p * m2n_winograd_pitch(s->in)},
                                    .end = {.to = m + p * c->rows * M2N_PANEL}});
         for (gsize k = 0; k < n; k++) {
-            w->output(c->rows, m + k * M2N_WINOGRAD, start, tile);
-            for (gsize a = 0; a < 2 && segment[k].i + a < last_row; a++)
+            w->output(c->rows, m + k * M2N_WINOGRAD_BLOCKS, start, tile);
+            for (gsize a = 0; a < M2N_WINOGRAD_ROWS && segment[k].i + a < last_row; a++)
                 store(s, variant(), tile + a * c->rows * COLUMNS, o, rows, segment[k].i + a,
                       segment[k].j, y);
         }
@@ -254,17 +258,18 @@ static void
 winograd_band(const M2nFusedConv *s, const float *x, gsize i0, gsize rows, const float *packed,
               const float *bias, float *space, float *y)
 {
-    const gsize across = (s->width + COLUMNS - 1) / COLUMNS, n = (rows + 1) / 2 * across;
+    const gsize across = (s->width + COLUMNS - 1) / COLUMNS;
+    const gsize n = (rows + M2N_WINOGRAD_ROWS - 1) / M2N_WINOGRAD_ROWS * across;
     const gsize line = line_floats(s), channel = lines_for(s, rows) * line;
     float *m = space + M2N_WINOGRAD * m2n_winograd_pitch(s->in);
     Segment segment[2];
 
     for (gsize k = 0; k < n; k++) {
-        const gsize i = k / across * 2, j = k % across * COLUMNS;
+        const gsize i = k / across * M2N_WINOGRAD_ROWS, j = k % across * COLUMNS;
 
         segment[k % 2] = (Segment){i0 + i, j};
         m2n_winograd_variants[m2n_isa()].input(s->in, x + i * line + LEFT + j / 2, channel, line,
-                                               part_floats(s), space + k % 2 * M2N_WINOGRAD);
+                                               part_floats(s), space + k % 2 * M2N_WINOGRAD_BLOCKS);
         if (k % 2 == 1 || k + 1 == n)
             winograd_outputs(s, segment, k % 2 + 1, i0 + rows, packed, bias, space, m, y);
     }

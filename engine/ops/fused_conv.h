@@ -14,7 +14,7 @@
  * m           [groups][bands], each group's channels being neighbours; see m2n_fused_conv_norm(); NULL: not wanted
  * scratch     m2n_fused_conv_scratch() floats, 64-byte aligned
  * numerics    float32: 1e-6 sqrt(9 in) of the largest product, four times that with winograd.h, where a NaN
- *             reaches the 4 x 4 positions of its blocks */
+ *             reaches all positions of its blocks of 4 x 2 */
 #pragma once
 #include "engine/base/cpu.h"
 #include "engine/ops/panel.h"

@@ -1,4 +1,4 @@
-/* Transforms around the products: additions alone. */
+/* Transforms around the products. */
 #include "engine/ops/winograd.h"
 
 #include "engine/ops/activation_simd.h"
@@ -9,12 +9,18 @@
 static void
 transform_weights(const float *w, double u[M2N_WINOGRAD])
 {
-    static const double G[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
+    static const double G2[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
+    static const double G4[6][3] = {{1 / 4.0, 0, 0},
+                                    {-1 / 6.0, -1 / 6.0, -1 / 6.0},
+                                    {-1 / 6.0, 1 / 6.0, -1 / 6.0},
+                                    {1 / 24.0, 1 / 12.0, 1 / 6.0},
+                                    {1 / 24.0, -1 / 12.0, 1 / 6.0},
+                                    {0, 0, 1}};
 
     for (gsize i = 0; i < M2N_WINOGRAD; i++) {
         u[i] = 0.0;
         for (gsize k = 0; k < 9; k++)
-            u[i] += G[i / 4][k / 3] * G[i % 4][k % 3] * (double)w[k];
+            u[i] += G4[i / 4][k / 3] * G2[i % 4][k % 3] * (double)w[k];
     }
 }
 
@@ -35,7 +41,7 @@ m2n_winograd_pack(gsize rows, gsize out, gsize in, const float *w, float *packed
 
 /* ---- bodies ---------------------------------------------------------------------------- */
 
-/* Column b of d B of one line. */
+/* Column b of d B2 of one line. */
 M2N_BODY void
 across(const float *line, gsize odd, gsize b, M2nLanes *h)
 {
@@ -55,34 +61,42 @@ input_body(gsize in, const float *x, gsize channel, gsize line, gsize odd, float
 #pragma GCC unroll 4
         for (gsize b = 0; b < 4; b++) {
             float *to = v + b * pitch + c * M2N_PANEL;
-            M2nLanes h[4];
+            M2nLanes h[6], even, odd_rows;
 
-#pragma GCC unroll 4
-            for (gsize a = 0; a < 4; a++)
+#pragma GCC unroll 6
+            for (gsize a = 0; a < 6; a++)
                 across(x + c * channel + a * line, odd, b, &h[a]);
-            M2N_STORE(to, h[0] - h[2]);
-            M2N_STORE(to + 4 * pitch, h[1] + h[2]);
-            M2N_STORE(to + 8 * pitch, h[2] - h[1]);
-            M2N_STORE(to + 12 * pitch, h[1] - h[3]);
+            M2N_STORE(to, 4.0f * h[0] - 5.0f * h[2] + h[4]);
+            even = h[4] - 4.0f * h[2];
+            odd_rows = h[3] - 4.0f * h[1];
+            M2N_STORE(to + 4 * pitch, even + odd_rows);
+            M2N_STORE(to + 8 * pitch, even - odd_rows);
+            even = h[4] - h[2];
+            odd_rows = h[3] - h[1];
+            M2N_STORE(to + 12 * pitch, even + 2.0f * odd_rows);
+            M2N_STORE(to + 16 * pitch, even - 2.0f * odd_rows);
+            M2N_STORE(to + 20 * pitch, 4.0f * h[1] - 5.0f * h[3] + h[5]);
         }
     }
 }
 
-/* Even and odd columns of row a of the output. */
+/* Even or odd columns of the four rows. */
 M2N_BODY void
-output_lanes(const float *m, gsize pitch, float bias, gsize a, M2nLanes *e, M2nLanes *o)
+output_lanes(const float *m, gsize pitch, float bias, gboolean odd, M2nLanes y[M2N_WINOGRAD_ROWS])
 {
-    M2nLanes t[4];
+    M2nLanes t[6];
 
-#pragma GCC unroll 4
-    for (gsize b = 0; b < 4; b++) {
-        const M2nLanes m1 = M2N_LOAD(m + (4 + b) * pitch), m2 = M2N_LOAD(m + (8 + b) * pitch);
+#pragma GCC unroll 6
+    for (gsize a = 0; a < 6; a++, m += 4 * pitch)
+        t[a] = odd ? M2N_LOAD(m + pitch) - M2N_LOAD(m + 2 * pitch) - M2N_LOAD(m + 3 * pitch)
+                   : M2N_LOAD(m) + M2N_LOAD(m + pitch) + M2N_LOAD(m + 2 * pitch);
+    const M2nLanes sum1 = t[1] + t[2] + bias, sum2 = t[3] + t[4];
+    const M2nLanes step1 = t[1] - t[2] + bias, step2 = t[3] - t[4];
 
-        t[b] = a == 0 ? M2N_LOAD(m + b * pitch) + m1 + m2
-                      : m1 - m2 - M2N_LOAD(m + (12 + b) * pitch);
-    }
-    *e = t[0] + t[1] + t[2] + bias;
-    *o = t[1] - t[2] - t[3] + bias;
+    y[0] = t[0] + sum1 + sum2;
+    y[1] = step1 + 2.0f * step2;
+    y[2] = sum1 + 4.0f * sum2;
+    y[3] = step1 + 8.0f * step2 + t[5];
 }
 
 /* ---- reference ----------------------------------------------------------------------- */
@@ -96,18 +110,19 @@ input_ref(gsize in, const float *x, gsize channel, gsize line, gsize odd, float 
 M2N_BODY void
 output_body(gsize rows, const float *m, const float *bias, float *y)
 {
-    for (gsize r = 0; r < rows; r++)
-        for (gsize a = 0; a < 2; a++) {
-            M2nLanes e, o;
+    for (gsize r = 0; r < rows; r++) {
+        M2nLanes e[M2N_WINOGRAD_ROWS], o[M2N_WINOGRAD_ROWS];
 
-            output_lanes(m + r * M2N_PANEL, rows * M2N_PANEL, bias[r], a, &e, &o);
+        output_lanes(m + r * M2N_PANEL, rows * M2N_PANEL, bias[r], FALSE, e);
+        output_lanes(m + r * M2N_PANEL, rows * M2N_PANEL, bias[r], TRUE, o);
+        for (gsize a = 0; a < M2N_WINOGRAD_ROWS; a++)
             for (gsize k = 0; k < M2N_LANES; k++) {
                 float *to = y + (a * rows + r) * M2N_WINOGRAD_COLUMNS + 2 * k;
 
-                to[0] = e[k];
-                to[1] = o[k];
+                to[0] = e[a][k];
+                to[1] = o[a][k];
             }
-        }
+    }
 }
 
 static void
@@ -128,23 +143,23 @@ input_avx2(gsize in, const float *x, gsize channel, gsize line, gsize odd, float
 M2N_AVX2 static void
 output_avx2(gsize rows, const float *m, const float *bias, float *y)
 {
-    for (gsize r = 0; r < rows; r++)
-#pragma GCC unroll 2
-        for (gsize a = 0; a < 2; a++) {
-            M2nLanes lanes[2];
-            const float *e = (const float *)&lanes[0], *o = (const float *)&lanes[1];
+    for (gsize r = 0; r < rows; r++) {
+        M2nLanes lanes[2][M2N_WINOGRAD_ROWS];
 
-            output_lanes(m + r * M2N_PANEL, rows * M2N_PANEL, bias[r], a, &lanes[0], &lanes[1]);
+        output_lanes(m + r * M2N_PANEL, rows * M2N_PANEL, bias[r], FALSE, lanes[0]);
+        output_lanes(m + r * M2N_PANEL, rows * M2N_PANEL, bias[r], TRUE, lanes[1]);
+        for (gsize a = 0; a < M2N_WINOGRAD_ROWS; a++)
             for (gsize half = 0; half < M2N_LANES; half += 8) {
                 float *to = y + (a * rows + r) * M2N_WINOGRAD_COLUMNS + 2 * half;
-                const __m256 even = _mm256_loadu_ps(e + half), odd = _mm256_loadu_ps(o + half);
+                const __m256 even = _mm256_loadu_ps((const float *)&lanes[0][a] + half);
+                const __m256 odd = _mm256_loadu_ps((const float *)&lanes[1][a] + half);
                 const __m256 low = _mm256_unpacklo_ps(even, odd);
                 const __m256 high = _mm256_unpackhi_ps(even, odd);
 
                 _mm256_storeu_ps(to, _mm256_permute2f128_ps(low, high, 0x20));
                 _mm256_storeu_ps(to + 8, _mm256_permute2f128_ps(low, high, 0x31));
             }
-        }
+    }
 }
 
 /* ---- AVX-512 ------------------------------------------------------------------------- */
@@ -161,16 +176,19 @@ output_avx512(gsize rows, const float *m, const float *bias, float *y)
     const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
     const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
 
-    for (gsize r = 0; r < rows; r++)
-#pragma GCC unroll 2
-        for (gsize a = 0; a < 2; a++) {
-            M2nLanes e, o;
+    for (gsize r = 0; r < rows; r++) {
+        M2nLanes e[M2N_WINOGRAD_ROWS], o[M2N_WINOGRAD_ROWS];
+
+        output_lanes(m + r * M2N_PANEL, rows * M2N_PANEL, bias[r], FALSE, e);
+        output_lanes(m + r * M2N_PANEL, rows * M2N_PANEL, bias[r], TRUE, o);
+#pragma GCC unroll 4
+        for (gsize a = 0; a < M2N_WINOGRAD_ROWS; a++) {
             float *to = y + (a * rows + r) * M2N_WINOGRAD_COLUMNS;
 
-            output_lanes(m + r * M2N_PANEL, rows * M2N_PANEL, bias[r], a, &e, &o);
-            _mm512_storeu_ps(to, _mm512_permutex2var_ps((__m512)e, low, (__m512)o));
-            _mm512_storeu_ps(to + 16, _mm512_permutex2var_ps((__m512)e, high, (__m512)o));
+            _mm512_storeu_ps(to, _mm512_permutex2var_ps((__m512)e[a], low, (__m512)o[a]));
+            _mm512_storeu_ps(to + 16, _mm512_permutex2var_ps((__m512)e[a], high, (__m512)o[a]));
         }
+    }
 }
 #endif
 

@@ -1,30 +1,40 @@
-/* Winograd's F(2x2, 3x3): a 3x3 convolution of stride 1 as sixteen products for each 2 x 2 outputs, where the
- * plain sum has 36; the inside of fused_conv.c.
+/* Winograd's F(4x2, 3x3): a 3x3 convolution of stride 1 as 24 products for each 4 x 2 outputs, where the plain
+ * sum has 72; the inside of fused_conv.c.
  *
- *   y = A^T [ (G w G^T) * (B^T d B) ] A        d: the 4 x 4 inputs around 2 x 2 outputs, * element by element
+ *   y = A4^T [ (G4 w G2^T) * (B4^T d B2) ] A2      d: the 6 x 4 inputs around 4 x 2 outputs, * element by element
  *
- *   B^T = 1  0 -1  0     G = 1    0    0     A^T = 1 1  1  0
- *         0  1  1  0         1/2  1/2  1/2         0 1 -1 -1
- *         0 -1  1  0         1/2 -1/2  1/2
- *         0  1  0 -1         0    0    1
+ *   B2^T = 1  0 -1  0     G2 = 1    0    0     A2^T = 1 1  1  0
+ *          0  1  1  0          1/2  1/2  1/2          0 1 -1 -1
+ *          0 -1  1  0          1/2 -1/2  1/2
+ *          0  1  0 -1          0    0    1
  *
- * With sums over the input channels each of the sixteen is a matrix product (panel_chain.h) of [rows][in] and
- * [in][32 neighbouring 2 x 2 blocks], two segments of 16 blocks of a row of blocks.
+ *   B4^T = 4  0 -5  0  1  0     G4 =  1/4     0     0     A4^T = 1  1  1  1  1  0
+ *          0 -4 -4  1  1  0          -1/6  -1/6  -1/6            0  1 -1  2 -2  0
+ *          0  4 -4 -1  1  0          -1/6   1/6  -1/6            0  1  1  4  4  0
+ *          0 -2 -1  2  1  0           1/24  1/12  1/6            0  1 -1  8 -8  1
+ *          0  2 -1 -2  1  0           1/24 -1/12  1/6
+ *          0  4  0 -5  0  1            0     0     1
  *
- * numerics  float32: about twice the rounding of the plain sum
+ * With sums over the input channels each of the 24 is a matrix product (panel_chain.h) of [rows][in] and [in][32
+ * neighbouring blocks of outputs], two segments of 16 blocks of a row of blocks.  Four columns a block would take
+ * 36 products for 16 outputs, but images of 32 columns are then eight blocks wide.
+ *
+ * numerics  float32: about four times the rounding of the plain sum
  * source    Lavin, Gray, "Fast algorithms for convolutional neural networks", 2015, arXiv:1509.09308 */
 #pragma once
 #include "engine/ops/panel_chain.h"
 
 G_BEGIN_DECLS
 
-#define M2N_WINOGRAD 16u         /* products, and blocks of a segment */
+#define M2N_WINOGRAD 24u         /* products */
+#define M2N_WINOGRAD_BLOCKS 16u  /* of a segment */
+#define M2N_WINOGRAD_ROWS 4u     /* of a segment */
 #define M2N_WINOGRAD_COLUMNS 32u /* of a segment */
 
-/* packed[out/rows][16][in][rows] of w[out][in][3][3], zero below the last row. */
+/* packed[out/rows][24][in][rows] of w[out][in][3][3], zero below the last row. */
 void m2n_winograd_pack(gsize rows, gsize out, gsize in, const float *w, float *packed);
 
-/* Floats from one of the sixteen operands to the next: not a power of two, whose lines would share a set of L1. */
+/* Floats from one of the 24 operands to the next: not a power of two, whose lines would share a set of L1. */
 static inline gsize
 m2n_winograd_pitch(gsize in)
 {
@@ -33,10 +43,10 @@ m2n_winograd_pitch(gsize in)
 
 typedef struct {
     M2nIsa isa;
-    /* B^T d B of a segment: v[16][in][32] (m2n_winograd_pitch() apart), 16 lanes of it.  Column 2k of channel c,
+    /* B4^T d B2 of a segment: v[24][in][32] (m2n_winograd_pitch() apart), 16 lanes of it.  Column 2k of channel c,
      * line a is x[c channel + a line + k], column 2k - 1 `odd` floats after it */
     void (*input)(gsize in, const float *x, gsize channel, gsize line, gsize odd, float *v);
-    /* bias + A^T m A of a segment: m[16][rows][32], 16 lanes of it, -> y[2][rows][32 columns] */
+    /* bias + A4^T m A2 of a segment: m[24][rows][32], 16 lanes of it, -> y[4][rows][32 columns] */
     void (*output)(gsize rows, const float *m, const float *bias, float *y);
 } M2nWinogradVariant;
 

@@ -156,19 +156,19 @@ test_loops_match_reference(gconstpointer data)
 static void
 test_winograd_matches_reference(gconstpointer data)
 {
-    enum { IN = 3, ROWS = 8, LINE = 40, ODD = 20 };
+    enum { IN = 3, ROWS = 8, LINES = M2N_WINOGRAD_ROWS + 2, LINE = 40, ODD = 20 };
     const M2nWinogradVariant *v = data, *ref = &m2n_winograd_variants[0];
     const gsize n = M2N_WINOGRAD * m2n_winograd_pitch(IN);
-    float x[IN * 4 * LINE], m[M2N_WINOGRAD * ROWS * M2N_PANEL], bias[ROWS];
-    float y[2][2 * ROWS * M2N_WINOGRAD_COLUMNS];
+    float x[IN * LINES * LINE], m[M2N_WINOGRAD * ROWS * M2N_PANEL], bias[ROWS];
+    float y[2][M2N_WINOGRAD_ROWS * ROWS * M2N_WINOGRAD_COLUMNS];
     g_autofree float *a = g_new0(float, n), *b = g_new0(float, n);
 
     m2n_skip_unless_it_runs(v);
     m2n_fill_random(x, G_N_ELEMENTS(x));
     m2n_fill_random(m, G_N_ELEMENTS(m));
     m2n_fill_random(bias, ROWS);
-    ref->input(IN, x, 4 * LINE, LINE, ODD, a);
-    v->input(IN, x, 4 * LINE, LINE, ODD, b);
+    ref->input(IN, x, LINES * LINE, LINE, ODD, a);
+    v->input(IN, x, LINES * LINE, LINE, ODD, b);
     m2n_assert_close(b, a, n, 1e-6, 0);
     ref->output(ROWS, m, bias, y[0]);
     v->output(ROWS, m, bias, y[1]);
@@ -179,23 +179,23 @@ test_winograd_matches_reference(gconstpointer data)
 static void
 test_winograd_is_a_convolution(void)
 {
-    enum { LINE = 40, ODD = 20 };
+    enum { LINES = M2N_WINOGRAD_ROWS + 2, LINE = 40, ODD = 20 };
     const M2nWinogradVariant *ref = &m2n_winograd_variants[0];
     const gsize pitch = m2n_winograd_pitch(1);
-    float x[4][34], lines[4 * LINE] = {0}, w[9], u[M2N_WINOGRAD], bias = 0.5f;
-    float v[M2N_WINOGRAD * 2 * M2N_PANEL], m[M2N_WINOGRAD * M2N_PANEL], y[2][32];
+    float x[LINES][34], lines[LINES * LINE] = {0}, w[9], u[M2N_WINOGRAD], bias = 0.5f;
+    float v[M2N_WINOGRAD * 2 * M2N_PANEL], m[M2N_WINOGRAD * M2N_PANEL], y[M2N_WINOGRAD_ROWS][32];
 
-    m2n_fill_random(x[0], 4 * 34);
+    m2n_fill_random(x[0], LINES * 34);
     m2n_fill_random(w, 9);
     m2n_winograd_pack(1, 1, 1, w, u);
-    for (gsize a = 0; a < 4; a++)
+    for (gsize a = 0; a < LINES; a++)
         for (gsize j = 0; j < 34; j++) /* column j - 1 */
             lines[a * LINE + (j % 2 == 0 ? ODD : 0) + j / 2] = x[a][j];
     ref->input(1, lines, 0, LINE, ODD, v);
-    for (gsize i = 0; i < M2N_WINOGRAD * M2N_WINOGRAD; i++)
+    for (gsize i = 0; i < M2N_WINOGRAD * M2N_WINOGRAD_BLOCKS; i++)
         m[i / 16 * M2N_PANEL + i % 16] = u[i / 16] * v[i / 16 * pitch + i % 16];
     ref->output(1, m, &bias, y[0]);
-    for (gsize i = 0; i < 2; i++)
+    for (gsize i = 0; i < M2N_WINOGRAD_ROWS; i++)
         for (gsize j = 0; j < 32; j++) {
             double want = 0.5;
 
