@@ -34,6 +34,7 @@ m2n_archive_free(M2nArchive *a)
     g_ptr_array_unref(a->readers);
     g_ptr_array_unref(a->problems);
     g_free(a->name);
+    g_free(a->note);
     g_free(a);
 }
 
@@ -48,8 +49,8 @@ compare_messages(gconstpointer x, gconstpointer y)
         return a->header.valid_time < b->header.valid_time ? -1 : 1;
     if (a->header.reference_time != b->header.reference_time)
         return a->header.reference_time > b->header.reference_time ? -1 : 1;
-    if (a->header.member != b->header.member)
-        return a->header.member < b->header.member ? -1 : 1;
+    if (a->header.member != b->header.member) /* a member before what belongs to none */
+        return a->header.member > b->header.member ? -1 : 1;
     return a->index < b->index ? -1 : a->index > b->index;
 }
 
@@ -113,6 +114,7 @@ m2n_archive_open_with(M2nSource *const *sources, guint n_sources, const M2nArchi
     g_array_set_clear_func(a->weights, clear_weights);
     a->threads =
         options->threads > 0 ? options->threads : MIN(g_get_num_processors(), MOST_THREADS);
+    a->member = -1;
     a->name = n_sources == 1
                   ? g_strdup(m2n_source_name(sources[0]))
                   : g_strdup_printf("%s and %u more", m2n_source_name(sources[0]), n_sources - 1);
@@ -124,6 +126,8 @@ m2n_archive_open_with(M2nSource *const *sources, guint n_sources, const M2nArchi
                     (const char *)g_ptr_array_index(a->problems, 0));
         return NULL;
     }
+    if (!m2n_archive_keep_member(a, options->member, error))
+        return NULL;
     g_array_sort(a->messages, compare_messages);
     return g_steal_pointer(&a);
 }
@@ -134,6 +138,19 @@ m2n_archive_open(M2nSource *const *sources, guint n_sources, GError **error)
     const M2nArchiveOptions options = M2N_ARCHIVE_OPTIONS_DEFAULT;
 
     return m2n_archive_open_with(sources, n_sources, &options, error);
+}
+
+long
+m2n_archive_member(const M2nArchive *a, guint *members)
+{
+    *members = a->members;
+    return a->member;
+}
+
+const char *
+m2n_archive_note(const M2nArchive *a)
+{
+    return a->note;
 }
 
 gint64

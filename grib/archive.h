@@ -11,7 +11,7 @@ G_BEGIN_DECLS
 
 typedef struct M2nArchive M2nArchive;
 
-/* (transfer full) NULL: M2N_ERROR_IO or _FORMAT naming file and message. */
+/* (transfer full) NULL: M2N_ERROR_IO or _FORMAT naming file and message, _MISSING (no such member). */
 M2nArchive *m2n_archive_open(M2nSource *const *sources, guint n_sources, GError **error);
 void m2n_archive_free(M2nArchive *a);
 
@@ -19,15 +19,21 @@ typedef struct {
     /* Leave damaged messages (truncated, wrong length) out, else they are fatal. */
     gboolean skip_damaged;
     guint threads; /* that decode a window; 0: as many as the machine has, at most 8 */
+    long member;   /* of an ensemble; < 0: the lowest.  Messages of the others are left out */
 } M2nArchiveOptions;
 
 #define M2N_ARCHIVE_OPTIONS_DEFAULT                                                                \
     {                                                                                              \
-        .skip_damaged = FALSE, .threads = 0                                                        \
+        .skip_damaged = FALSE, .threads = 0, .member = -1                                                     \
     }
 
 M2nArchive *m2n_archive_open_with(M2nSource *const *sources, guint n_sources,
                                   const M2nArchiveOptions *options, GError **error);
+
+/* Of the ensemble in there: the number of the member that is read, -1 without one, and how many there are. */
+long m2n_archive_member(const M2nArchive *a, guint *members);
+/* One line that a user should read, or NULL: a member was chosen for want of a wish. (transfer none) */
+const char *m2n_archive_note(const M2nArchive *a);
 
 /* What m2n_archive_read_window() may allocate beside its result, in bytes; 0, as at first: no bound.  It then
  * decodes on fewer threads, and is M2N_ERROR_MEMORY where one message alone takes more. */

@@ -44,8 +44,15 @@ struct M2nArchive {
     GArray *weights;     /* of M2nArchiveWeights */
     guint threads;
     guint64 max_memory; /* 0: no bound */
-    char *name; /* "a.grib2" or "a.grib2 and 3 more" */
+    char *name;         /* "a.grib2" or "a.grib2 and 3 more", and which member of how many */
+    long member;        /* of an ensemble, -1 without one */
+    guint members;      /* that the files hold */
+    char *note;         /* a line, or NULL */
 };
+
+/* Leaves the messages of member `wanted` (< 0: the lowest) and those of no ensemble.  FALSE:
+ * M2N_ERROR_MISSING: which members there are. */
+gboolean m2n_archive_keep_member(M2nArchive *a, long wanted, GError **error);
 
 /* How to make variable `v` valid at `time`; accumulations cover `step` seconds.  FALSE: the archive cannot;
  * then `lacks` (if not NULL) is what is missing: `v` itself, or the other component of a grid-relative wind. */

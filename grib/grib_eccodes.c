@@ -275,7 +275,7 @@ read_names(codes_handle *h, M2nGribHeader *f, GError **error)
     f->centre = long_or(h, "identificationOfOriginatingGeneratingCentre", -1);
     if (f->centre < 0)
         f->centre = long_or(h, "centre", 255);
-    f->member = long_or(h, "perturbationNumber", 0);
+    f->member = long_or(h, "perturbationNumber", -1);
     return TRUE;
 }
 

@@ -99,13 +99,20 @@ m2n_grib_plan_make(M2nGribPlan *plan, const M2nGrid *grid, const M2nVariable *v,
     m2n_grib_plan_add(plan, "significanceOfReferenceTime", o->generating_type == 0 ? 0 : 1);
     m2n_grib_plan_add(plan, "productionStatusOfProcessedData", 2);
     m2n_grib_plan_add(plan, "typeOfProcessedData", o->generating_type == 0 ? 0 : 1);
+    const gboolean of_ensemble = o->member >= 0;
     m2n_grib_plan_add(plan, "productDefinitionTemplateNumber",
-                      t->statistics == M2N_INSTANT ? 0 : 8);
+                      (t->statistics == M2N_INSTANT ? 0 : 8) + (of_ensemble ? 1 : 0) +
+                          (of_ensemble && t->statistics != M2N_INSTANT ? 2 : 0));
     m2n_grib_plan_add(plan, "typeOfGeneratingProcess", o->generating_type);
     m2n_grib_plan_add(plan, "backgroundProcess", 255);
     m2n_grib_plan_add(plan, "generatingProcessIdentifier", o->process);
     if (!add_parameter(plan, v, t, error) || !m2n_grib_plan_grid(plan, grid, error))
         return FALSE;
+    if (of_ensemble) { /* code table 4.6: 1 is the control, 255 says nothing of how it was perturbed */
+        m2n_grib_plan_add(plan, "typeOfEnsembleForecast", o->member == 0 ? 1 : 255);
+        m2n_grib_plan_add(plan, "perturbationNumber", o->member);
+        m2n_grib_plan_add(plan, "numberOfForecastsInEnsemble", o->n_members);
+    }
     m2n_grib_plan_add(plan, "bitsPerValue", o->bits);
     return TRUE;
 }

@@ -27,7 +27,7 @@ typedef struct {
     gint64 reference_time, valid_time, span; /* as in M2nField */
     char step_range[32];
     char statistics[16]; /* eccodes stepType: "instant", "accum", "avg", "max", ... */
-    long member;         /* of an ensemble, 0 without one */
+    long member;         /* of an ensemble, 0 its control; -1 without one */
     char packing[64];
     M2nGrid *grid; /* owned reference */
     gboolean uv_relative;

@@ -21,6 +21,8 @@ typedef struct {
     long process;         /* generatingProcessIdentifier */
     long generating_type; /* code table 4.3: 0 analysis, 2 forecast */
     int bits;             /* per value, 1..32 */
+    long member;          /* of an ensemble of n_members; -1: none */
+    long n_members;
     M2nPacking packing;   /* CCSDS is smaller; GDAL 3.6 and MDAL cannot read it */
     M2nGribFiles files;
     gboolean variable_major; /* order of messages; step-major is what CDO needs */
@@ -28,7 +30,7 @@ typedef struct {
 
 #define M2N_GRIB_WRITER_OPTIONS_DEFAULT                                                            \
     {                                                                                              \
-        .centre = 255, .process = 255, .generating_type = 2, .bits = 16,                           \
+        .centre = 255, .process = 255, .generating_type = 2, .bits = 16, .member = -1,             \
         .packing = M2N_PACKING_SIMPLE, .files = M2N_FILES_ONE, .variable_major = FALSE             \
     }
 

@@ -19,6 +19,7 @@ typedef struct {
     GMutex lock;       /* of everything below, and of the listener */
     guint next;        /* job to take */
     GHashTable *taken; /* path -> input that writes it; both owned */
+    GHashTable *noted; /* notes that were told; owned */
     double *done;      /* [n_jobs] 0..1 */
     double total;      /* their sum */
     M2nBatchResult result;
@@ -39,6 +40,7 @@ batch_init(Batch *b, const M2nBatchOptions *o, const M2nBatchListener *listener,
         return FALSE;
     g_mutex_init(&b->lock);
     b->taken = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    b->noted = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     b->jobs = m2n_batch_jobs(o, &b->n_jobs);
     b->done = g_new0(double, b->n_jobs);
     return TRUE;
@@ -50,6 +52,7 @@ batch_clear(Batch *b)
     m2n_batch_jobs_free(b->jobs, b->n_jobs);
     g_free(b->done);
     g_hash_table_unref(b->taken);
+    g_hash_table_unref(b->noted);
     g_mutex_clear(&b->lock);
 }
 
@@ -156,6 +159,17 @@ tell(Batch *b, M2nBatchEvent event, const char *text)
     g_mutex_unlock(&b->lock);
 }
 
+/* Once for each input, however many jobs it has. */
+static void
+tell_note(Batch *b, const char *note)
+{
+    g_mutex_lock(&b->lock);
+    const gboolean is_new = note != NULL && g_hash_table_add(b->noted, g_strdup(note));
+    g_mutex_unlock(&b->lock);
+    if (is_new)
+        tell(b, M2N_BATCH_NOTE, note);
+}
+
 /* Progress of one job into that of the batch. */
 static gboolean
 report(double done, const char *message, gpointer user_data)
@@ -193,7 +207,7 @@ claim_paths(Batch *b, const M2nOpenJob *job, GError **error)
             continue;
         g_set_error(
             error, M2N_ERROR, M2N_ERROR_ARGUMENT,
-            "%s: its output %s is also that of %s; put {input} or {init} into the output name",
+            "%s: its output %s is also that of %s; put {input}, {init} or {member} into the output name",
             input, f->path, other);
         return FALSE;
     }
@@ -249,6 +263,7 @@ run_job(Batch *b, Ticket *ticket, M2nOpenJob **open, GError **error)
     *open = job;
     if (job == NULL || !claim_paths(b, job, error))
         return FAILED;
+    tell_note(b, m2n_forecast_note(job->forecast));
     g_autofree gboolean *todo = g_new0(gboolean, job->files->len);
     if (!find_work(b, job, todo)) {
         tell(b, M2N_BATCH_SKIPPED, b->jobs[ticket->job].inputs[0]);

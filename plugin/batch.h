@@ -19,6 +19,8 @@ typedef struct {
     gboolean together;         /* all inputs are one archive, else each is its own */
     const gint64 *init_times;  /* [n_init_times]; none: the latest of each input */
     guint n_init_times;
+    const long *members; /* [n_members] of an ensemble, a forecast each; none: the lowest of each input */
+    guint n_members;
     const char *output; /* a template, plugin/batch_template.h */
     M2nFormat format;
     M2nProductOptions product;
@@ -57,6 +59,7 @@ typedef enum {
     M2N_BATCH_REDO,    /* text: path and why it is written again */
     M2N_BATCH_FAILED,  /* text: what is wrong, naming the input */
     M2N_BATCH_PLAN,    /* text: a line of the dry run */
+    M2N_BATCH_NOTE,    /* text: what the user should know of an input */
 } M2nBatchEvent;
 
 /* Called from the worker threads, never from two at once.  In a group each process tells what itself did; progress

@@ -192,6 +192,10 @@ check_grib(const M2nProduct *p, const char *path, char **why)
     d.n_variables = p->n_variables;
     d.variables = variables;
     d.grid = p->grid;
+    guint members;
+    const long member = m2n_archive_member(archive, &members); /* a control alone is no ensemble */
+    if (MAX(member, 0) != MAX(p->member, 0))
+        return no(why, "holds member %ld, expected %ld", MAX(member, 0), MAX(p->member, 0));
     if (m2n_archive_count(archive) != p->n_steps * p->n_variables)
         return no(why, "%u messages, expected %u", m2n_archive_count(archive),
                   p->n_steps * p->n_variables);

@@ -44,6 +44,8 @@ open_writer(const M2nProduct *p, const M2nProductOptions *options, const M2nDoma
     M2nGribWriterOptions o = M2N_GRIB_WRITER_OPTIONS_DEFAULT;
 
     o.centre = p->centre;
+    o.member = p->member;
+    o.n_members = (long)p->n_members;
     o.packing = options->ccsds ? M2N_PACKING_CCSDS : M2N_PACKING_SIMPLE;
     return m2n_grib_writer_new(d, &o, error);
 }

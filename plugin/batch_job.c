@@ -54,13 +54,17 @@ make_spec(const M2nBatchOptions *o, const M2nBatchJob *job, GError **error)
     g_autofree char *threads = g_strdup_printf("THREADS=%u", MAX(o->threads, 1));
     g_autofree char *precision =
         o->precision != NULL ? g_strconcat("PRECISION=", o->precision, NULL) : NULL;
-    const char *options[5] = {threads, "CACHE=NO", NULL};
+    g_autofree char *member =
+        job->member >= 0 ? g_strdup_printf("MEMBER=%ld", job->member) : NULL;
+    const char *options[6] = {threads, "CACHE=NO", NULL};
     guint n = 2;
 
     if (model != NULL)
         options[n++] = model;
     if (precision != NULL)
         options[n++] = precision;
+    if (member != NULL)
+        options[n++] = member;
     M2nForecastSpec *spec = m2n_forecast_spec_new(job->inputs[0], options, error);
     if (spec == NULL)
         return NULL;
@@ -190,6 +194,8 @@ make_provenance(M2nOpenJob *job, GError **error)
     GPtrArray *items = g_ptr_array_new();
     g_autoptr(GString) inputs = g_string_new(NULL);
     char *hash = m2n_forecast_model_hash(job->forecast, error);
+    guint members;
+    const long member = m2n_forecast_member(job->forecast, &members);
 
     for (guint i = 0; job->spec->inputs[i] != NULL; i++) {
         g_autofree char *base = g_path_get_basename(job->spec->inputs[i]);
@@ -200,6 +206,8 @@ make_provenance(M2nOpenJob *job, GError **error)
     add_item(items, "MODEL", g_path_get_basename(m2n_forecast_model(job->forecast)));
     add_item(items, "INPUT", g_strdup(inputs->str));
     add_item(items, "INIT_TIME", m2n_time_format(m2n_forecast_init_time(job->forecast)));
+    if (member >= 0)
+        add_item(items, "MEMBER", g_strdup_printf("%ld", member));
     add_item(items, "PRECISION", g_strdup(m2n_precision_name(job->spec->precision)));
     add_item(items, "VERSION", g_strdup(MET2NET_VERSION));
     add_item(items, "KEY", g_strdup(m2n_forecast_key(job->forecast)));
@@ -212,6 +220,8 @@ static void
 make_files(M2nOpenJob *job, const M2nBatchOptions *o, const M2nTemplateSplit *split)
 {
     const M2nDomain *d = m2n_forecast_domain(job->forecast);
+    guint members;
+    const long member = m2n_forecast_member(job->forecast, &members);
     const guint by_variable = split->per_variable ? job->n_variables : 1;
     const guint by_step = split->per_step ? job->n_steps : 1;
     const char *input = job->spec->file != NULL ? job->spec->file : job->spec->inputs[0];
@@ -225,6 +235,7 @@ make_files(M2nOpenJob *job, const M2nBatchOptions *o, const M2nTemplateSplit *sp
                 .variable = split->per_variable ? d->variables[job->variables[v]].name : NULL,
                 .suffix = m2n_format_suffix(o->format),
                 .init_time = m2n_forecast_init_time(job->forecast),
+                .member = member,
                 .lead = split->per_step ? job->leads[s] : -1,
             };
             M2nBatchFile *f = g_new(M2nBatchFile, 1);
@@ -278,6 +289,7 @@ m2n_job_product(const M2nOpenJob *job, const M2nBatchFile *file, const float *va
     };
 
     *room = NULL;
+    p.member = m2n_forecast_member(job->forecast, &p.n_members);
     if (values == NULL)
         return p;
     p.values = values + (gsize)file->first_step * job->n_variables * points;

@@ -10,9 +10,10 @@ typedef struct {
     char **inputs; /* NULL-terminated */
     gboolean latest;
     gint64 init_time;
+    long member; /* < 0: the lowest, or what the forecast file says */
 } M2nBatchJob;
 
-/* (transfer full) [*n]: every input, or all as one, at every initial time. */
+/* (transfer full) [*n]: every input, or all as one, at every initial time, of every member. */
 M2nBatchJob *m2n_batch_jobs(const M2nBatchOptions *o, guint *n);
 void m2n_batch_jobs_free(M2nBatchJob *jobs, guint n);
 

@@ -9,11 +9,13 @@
 #include "plugin/source_vsi.h"
 
 static void
-add_job(GArray *jobs, char **inputs, gboolean latest, gint64 init_time)
+add_jobs(GArray *jobs, const M2nBatchOptions *o, char **inputs, gboolean latest, gint64 init_time)
 {
-    const M2nBatchJob job = {g_strdupv(inputs), latest, init_time};
-
-    g_array_append_val(jobs, job);
+    for (guint i = 0; i < MAX(o->n_members, 1); i++) {
+        const long member = o->n_members > 0 ? o->members[i] : -1;
+        const M2nBatchJob job = {g_strdupv(inputs), latest, init_time, member};
+        g_array_append_val(jobs, job);
+    }
 }
 
 M2nBatchJob *
@@ -25,9 +27,9 @@ m2n_batch_jobs(const M2nBatchOptions *o, guint *n)
         char *one[2] = {(char *)o->inputs[i], NULL};
         char **inputs = o->together ? (char **)o->inputs : one;
         if (o->n_init_times == 0)
-            add_job(jobs, inputs, TRUE, 0);
+            add_jobs(jobs, o, inputs, TRUE, 0);
         for (guint t = 0; t < o->n_init_times; t++)
-            add_job(jobs, inputs, FALSE, o->init_times[t]);
+            add_jobs(jobs, o, inputs, FALSE, o->init_times[t]);
     }
     *n = jobs->len;
     return (M2nBatchJob *)(void *)g_array_free(jobs, FALSE);

@@ -21,6 +21,8 @@ typedef struct {
     const gint64 *leads; /* [n_steps] seconds after init_time, ascending; 0 is the initial state */
     gint64 init_time;
     long centre;         /* GRIB centre of the input */
+    long member;         /* of an ensemble of n_members, -1 without one */
+    guint n_members;
     M2nGrid *grid;       /* not reduced */
     const float *values; /* [n_steps][n_variables][height][width], NaN: nothing known */
     /* NULL-terminated "KEY=VALUE" (MET2NET_MODEL_SHA256=...): metadata of the file, except in GRIB */

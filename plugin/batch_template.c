@@ -7,10 +7,10 @@
 
 #define DEFAULT_TIME "%Y%m%dT%H%MZ"
 
-typedef enum { INPUT, FOLDER, MODEL, INIT, VALID, STEP, VARIABLE, EXT, N_FIELDS } Field;
+typedef enum { INPUT, FOLDER, MODEL, INIT, VALID, STEP, VARIABLE, MEMBER, EXT, N_FIELDS } Field;
 
-static const char *const field_names[N_FIELDS] = {"input", "folder", "model",    "init",
-                                                  "valid", "step",   "variable", "ext"};
+static const char *const field_names[N_FIELDS] = {"input", "folder",   "model",  "init", "valid",
+                                                  "step",  "variable", "member", "ext"};
 
 /* At "{name}" or "{name:format}": the field, what follows the colon (transfer full, or NULL), and the text
  * after it.  NULL: no such field. */
@@ -55,7 +55,7 @@ m2n_template_check(const char *text, M2nTemplateSplit *split, GError **error)
             g_set_error(
                 error, M2N_ERROR, M2N_ERROR_ARGUMENT,
                 "output name \"%s\": at \"%.12s\": expected {input}, {folder}, {model}, {init}, "
-                "{valid}, {step}, {variable} or {ext}",
+                "{valid}, {step}, {variable}, {member} or {ext}",
                 text, at);
             return FALSE;
         }
@@ -106,6 +106,8 @@ field_text(Field field, const char *format, const M2nTemplateValues *v)
         return g_strdup_printf("%03" G_GINT64_FORMAT, v->lead / 3600);
     case VARIABLE:
         return g_strdup(v->variable);
+    case MEMBER:
+        return g_strdup_printf("%02ld", MAX(v->member, 0));
     default:
         return g_strdup(v->suffix);
     }

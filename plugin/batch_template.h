@@ -6,6 +6,7 @@
  *   {valid}     valid time of the file's one step, likewise     only with {step} or {valid}
  *   {step}      lead time in hours (or minutes, "90m", when it is no whole hour), three digits
  *   {variable}  the model's name of it
+ *   {member}    number of the ensemble's member, two digits; "0" without one
  *   {ext}       the format's suffix                              {{ and }}  braces
  *
  * {variable} makes a file per variable, {step} or {valid} one per lead time. */
@@ -19,6 +20,7 @@ typedef struct {
     const char *variable;      /* NULL where all share a file */
     const char *suffix;
     gint64 init_time;
+    long member; /* -1 without an ensemble */
     gint64 lead; /* seconds; -1 where all share a file */
 } M2nTemplateValues;
 

@@ -68,7 +68,7 @@ open_inputs(M2nForecast *f, const M2nForecastSpec *spec, GError **error)
     f->input_stamp = m2n_input_stamp(names, error);
     if (f->input_stamp == NULL)
         return FALSE;
-    f->archive = m2n_shared_archive_open(names, f->input_stamp, error);
+    f->archive = m2n_shared_archive_open(names, f->input_stamp, spec->member, error);
     if (f->archive == NULL)
         return FALSE;
     f->init_time = spec->init_time;
@@ -116,8 +116,10 @@ make_key(const M2nForecast *f)
     for (guint i = 0; f->inputs[i] != NULL; i++)
         g_string_append_printf(text, "%s\n", f->inputs[i]);
     g_string_append(text, f->input_stamp);
-    g_string_append_printf(text, "%" G_GINT64_FORMAT " %u %d %s", f->init_time, f->steps,
-                           (int)f->method, m2n_precision_name(f->precision));
+    guint members;
+    g_string_append_printf(text, "%" G_GINT64_FORMAT " %u %d %s %ld", f->init_time, f->steps,
+                           (int)f->method, m2n_precision_name(f->precision),
+                           m2n_forecast_member(f, &members));
     return g_compute_checksum_for_string(G_CHECKSUM_SHA256, text->str, (gssize)text->len);
 }
 
@@ -202,6 +204,18 @@ const char *
 m2n_forecast_warning(const M2nForecast *f)
 {
     return m2n_precision_warning(f->precision);
+}
+
+long
+m2n_forecast_member(const M2nForecast *f, guint *members)
+{
+    return m2n_shared_archive_member(f->archive, members);
+}
+
+const char *
+m2n_forecast_note(const M2nForecast *f)
+{
+    return m2n_shared_archive_note(f->archive);
 }
 
 const char *

@@ -35,6 +35,9 @@ long m2n_forecast_centre(const M2nForecast *f);       /* GRIB centre of the inpu
 const char *m2n_forecast_model(const M2nForecast *f); /* file name */
 /* What should be known before computing in this precision here, or NULL: m2n_precision_warning(). */
 const char *m2n_forecast_warning(const M2nForecast *f);
+/* As m2n_archive_member() and _note(). */
+long m2n_forecast_member(const M2nForecast *f, guint *members);
+const char *m2n_forecast_note(const M2nForecast *f);
 
 /* The name a result is kept under: it changes when model, input, time, length, precision or our
  * version do.

@@ -13,10 +13,21 @@
 #define VERSION 1
 #define MAX_VARIABLES 1000u
 
-enum { MET2NET, MODEL, INPUT, INIT_TIME, LEAD_TIME, VARIABLES, INITIAL_STATE, PRECISION, OUTPUT };
-static const char *const keys[] = {"met2net",   "model",     "input",         "init_time",
-                                   "lead_time", "variables", "initial_state", "precision",
-                                   "output",    NULL};
+enum {
+    MET2NET,
+    MODEL,
+    INPUT,
+    INIT_TIME,
+    LEAD_TIME,
+    VARIABLES,
+    INITIAL_STATE,
+    MEMBER,
+    PRECISION,
+    OUTPUT
+};
+static const char *const keys[] = {"met2net",   "model",         "input",  "init_time", "lead_time",
+                                   "variables", "initial_state", "member", "precision", "output",
+                                   NULL};
 enum { CRS, RESAMPLING };
 static const char *const output_keys[] = {"crs", "resampling", NULL};
 
@@ -140,6 +151,21 @@ read_precision(M2nJsonCursor *j, M2nForecastSpec *spec, GError **error)
 }
 
 static gboolean
+read_number(M2nJsonCursor *j, long *member, GError **error)
+{
+    gint64 n = 0;
+
+    m2n_cursor_peek(j);
+    const char *at = j->at;
+    if (!m2n_cursor_integer(j, "member", &n, error))
+        return FALSE;
+    if (n < 0 || n > M2N_MAX_MEMBER)
+        return m2n_cursor_fail(j, at, error, "member: expected 0 to %u", M2N_MAX_MEMBER);
+    *member = (long)n;
+    return TRUE;
+}
+
+static gboolean
 read_output(M2nJsonCursor *j, guint key, gpointer data, GError **error)
 {
     M2nForecastSpec *spec = data;
@@ -177,6 +203,8 @@ read_member(M2nJsonCursor *j, guint key, gpointer data, GError **error)
         return m2n_cursor_strings(j, "variables", MAX_VARIABLES, &r->spec->variables, error);
     case INITIAL_STATE:
         return m2n_cursor_boolean(j, "initial_state", &r->spec->initial_state, error);
+    case MEMBER:
+        return read_number(j, &r->spec->member, error);
     case PRECISION:
         return read_precision(j, r->spec, error);
     case OUTPUT:

@@ -19,6 +19,7 @@ enum {
     INIT_TIME,
     LEAD_TIME,
     INITIAL_STATE,
+    MEMBER,
     T_SRS,
     RESAMPLING,
     THREADS,
@@ -26,9 +27,9 @@ enum {
     PRECISION,
     CACHE
 };
-static const char *const options_known[] = {"MODEL",         "VARIABLE",  "INIT_TIME",  "LEAD_TIME",
-                                            "INITIAL_STATE", "T_SRS",     "RESAMPLING", "THREADS",
-                                            "MAX_MEMORY",    "PRECISION", "CACHE",      NULL};
+static const char *const options_known[] = {
+    "MODEL",      "VARIABLE", "INIT_TIME",  "LEAD_TIME", "INITIAL_STATE", "MEMBER", "T_SRS",
+    "RESAMPLING", "THREADS",  "MAX_MEMORY", "PRECISION", "CACHE",         NULL};
 
 void
 m2n_forecast_spec_free(M2nForecastSpec *spec)
@@ -74,6 +75,17 @@ set_threads(const char *value, guint *out, GError **error)
 }
 
 static gboolean
+set_member(const char *value, long *out, GError **error)
+{
+    guint64 n = 0;
+
+    if (!g_ascii_string_to_unsigned(value, 10, 0, M2N_MAX_MEMBER, &n, NULL))
+        return fail(error, value, "the number of a member, 0 to 65535");
+    *out = (long)n;
+    return TRUE;
+}
+
+static gboolean
 set_variables(const char *value, char ***out, GError **error)
 {
     g_strfreev(*out);
@@ -103,6 +115,8 @@ set_option(M2nForecastSpec *spec, guint option, const char *value, GError **erro
         return m2n_duration_parse(value, &spec->lead_time, error);
     case INITIAL_STATE:
         return set_boolean(value, &spec->initial_state, error);
+    case MEMBER:
+        return set_member(value, &spec->member, error);
     case T_SRS:
         g_free(spec->crs);
         spec->crs = g_strdup(value);
@@ -205,6 +219,7 @@ set_defaults(M2nForecastSpec *spec, GError **error)
     const char *threads = CPLGetConfigOption("GDAL_NUM_THREADS", "ALL_CPUS");
 
     spec->latest = TRUE;
+    spec->member = -1;
     spec->resampling = M2N_REGRID_BILINEAR;
     spec->max_memory = (guint64)sysconf(_SC_PHYS_PAGES) / 4 * 3 * (guint64)sysconf(_SC_PAGESIZE);
     if (!set_threads(threads, &spec->threads, NULL))

@@ -9,6 +9,7 @@
  *     "lead_time": "24h",                the model's window when absent
  *     "variables": ["t2m", "u10"],       all when absent
  *     "initial_state": false,            step 0 is the last input field
+ *     "member": 3,                       of an ensemble (GRIB); the lowest when absent, with a warning
  *     "precision": "float32",            or "bf16", "int8": see engine/nn/precision.h
  *     "output": { "crs": "EPSG:3857", "resampling": "bilinear" } }
  *
@@ -20,6 +21,8 @@
 
 G_BEGIN_DECLS
 
+#define M2N_MAX_MEMBER 65535u
+
 typedef struct {
     char *file;  /* the forecast file, or NULL */
     char *model; /* resolved names, for plugin/source_vsi.h */
@@ -29,6 +32,7 @@ typedef struct {
     gint64 lead_time; /* seconds; 0: the model's window */
     char **variables; /* NULL: all */
     gboolean initial_state;
+    long member; /* of an ensemble; -1: the lowest */
     char *crs; /* NULL: the model's */
     M2nRegridMethod resampling;
     M2nPrecision precision;

@@ -6,6 +6,8 @@
 
 #include <limits>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <vector>
 
 #include "plugin/met2net.h"
@@ -24,6 +26,19 @@ Report(const met2net_error &error)
                                : error.code == MET2NET_ERROR_IO        ? CPLE_OpenFailed
                                                                        : CPLE_AppDefined;
     CPLError(CE_Failure, number, "%s", error.message);
+}
+
+/* Once for each: a GIS opens many handles on the same forecast. */
+void
+ReportNote(const met2net *handle)
+{
+    static std::mutex lock;
+    static std::set<std::string> told;
+    const char *note = met2net_note(handle);
+    const std::lock_guard<std::mutex> guard(lock);
+
+    if (note != nullptr && told.size() < 1000 && told.insert(note).second)
+        CPLError(CE_Warning, CPLE_AppDefined, "%s (open option MEMBER=n takes another)", note);
 }
 
 OGRSpatialReference

@@ -24,6 +24,8 @@ constexpr const char *OPEN_OPTIONS =
     "<Option name='LEAD_TIME' type='string' description='How far: 90m, 24h, 5d, PT24H'/>"
     "<Option name='INITIAL_STATE' type='boolean' description='Begin with the last input field' "
     "default='NO'/>"
+    "<Option name='MEMBER' type='int' description='Of an ensemble: its number; the lowest when "
+    "not given'/>"
     "<Option name='T_SRS' type='string' description='CRS of the bands'/>"
     "<Option name='RESAMPLING' type='string-select' default='bilinear' description='To the grid of "
     "the model and to T_SRS'><Value>bilinear</Value><Value>nearest</Value>"
@@ -229,6 +231,7 @@ Dataset::Open(GDALOpenInfo *open)
         Report(error);
         return nullptr;
     }
+    ReportNote(handle);
     auto dataset = std::make_unique<Dataset>();
     dataset->m_handle = Handle(handle, met2net_close);
     dataset->m_srs = SpatialReference(met2net_describe(handle));

@@ -109,8 +109,9 @@ kind_of(const char *name)
 }
 
 static gboolean
-open_grib(M2nInput *in, GError **error)
+open_grib(M2nInput *in, long member, GError **error)
 {
+    M2nArchiveOptions options = M2N_ARCHIVE_OPTIONS_DEFAULT;
     g_autoptr(GPtrArray) sources = g_ptr_array_new_with_free_func((GDestroyNotify)m2n_source_unref);
 
     for (guint i = 0; in->names[i] != NULL; i++) {
@@ -119,7 +120,9 @@ open_grib(M2nInput *in, GError **error)
             return FALSE;
         g_ptr_array_add(sources, source);
     }
-    in->archive = m2n_archive_open((M2nSource *const *)sources->pdata, sources->len, error);
+    options.member = member;
+    in->archive =
+        m2n_archive_open_with((M2nSource *const *)sources->pdata, sources->len, &options, error);
     return in->archive != NULL;
 }
 
@@ -146,6 +149,12 @@ open_arrays(M2nInput *in, GError **error)
 M2nInput *
 m2n_input_open(const char *const *names, GError **error)
 {
+    return m2n_input_open_member(names, -1, error);
+}
+
+M2nInput *
+m2n_input_open_member(const char *const *names, long member, GError **error)
+{
     g_autoptr(M2nInput) in = g_new0(M2nInput, 1);
 
     g_assert(names[0] != NULL);
@@ -158,7 +167,12 @@ m2n_input_open(const char *const *names, GError **error)
                         names[0], names[i]);
             return NULL;
         }
-    if (!(in->kind == GRIB     ? open_grib(in, error)
+    if (member >= 0 && in->kind != GRIB) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
+                    "%s: member %ld: members are told apart in GRIB files alone", names[0], member);
+        return NULL;
+    }
+    if (!(in->kind == GRIB     ? open_grib(in, member, error)
           : in->kind == ARRAYS ? open_arrays(in, error)
                                : open_dataset(in, error)))
         return NULL;
@@ -166,6 +180,19 @@ m2n_input_open(const char *const *names, GError **error)
 }
 
 /* ---- asking -------------------------------------------------------------------------------------- */
+
+long
+m2n_input_member(const M2nInput *in, guint *members)
+{
+    *members = 0;
+    return in->kind == GRIB ? m2n_archive_member(in->archive, members) : -1;
+}
+
+const char *
+m2n_input_note(const M2nInput *in)
+{
+    return in->kind == GRIB ? m2n_archive_note(in->archive) : NULL;
+}
 
 long
 m2n_input_centre(const M2nInput *in)

@@ -11,14 +11,20 @@ G_BEGIN_DECLS
 
 typedef struct M2nInput M2nInput;
 
-/* (transfer full) names: NULL-terminated, all of one kind.  Reads headers alone.  NULL: M2N_ERROR_IO,
- * _FORMAT, M2N_ERROR_ARGUMENT (kinds mixed). */
+/* (transfer full) names: NULL-terminated, all of one kind; of an ensemble (GRIB) the lowest member.  Reads headers
+ * alone.  NULL: M2N_ERROR_IO, _FORMAT, M2N_ERROR_ARGUMENT (kinds mixed). */
 M2nInput *m2n_input_open(const char *const *names, GError **error);
+/* The same of one member, < 0: the lowest.  NULL: also M2N_ERROR_MISSING (no such member). */
+M2nInput *m2n_input_open_member(const char *const *names, long member, GError **error);
 void m2n_input_free(M2nInput *in);
 
 /* (transfer full) A line per name, which changes when its content does (for a folder: when names, sizes or
  * times in it do).  NULL: M2N_ERROR_IO. */
 char *m2n_input_stamp(const char *const *names, GError **error);
+
+/* As m2n_archive_member() and _note(). */
+long m2n_input_member(const M2nInput *in, guint *members);
+const char *m2n_input_note(const M2nInput *in);
 
 /* GRIB centre; 255 where the input does not say. */
 long m2n_input_centre(const M2nInput *in);

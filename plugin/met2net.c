@@ -246,6 +246,12 @@ met2net_describe(const met2net *f)
     return &f->info;
 }
 
+const char *
+met2net_note(const met2net *f)
+{
+    return m2n_forecast_note(f->forecast);
+}
+
 static void
 add_item(GPtrArray *items, const char *key, char *value) /* (transfer full) value */
 {
@@ -274,6 +280,8 @@ met2net_metadata(met2net *f)
         GPtrArray *items = g_ptr_array_new();
         char *hash = m2n_forecast_model_hash(f->forecast, NULL);
         const gint64 lead = m2n_forecast_steps(f->forecast) * f->info.time_step;
+        guint members;
+        const long member = m2n_forecast_member(f->forecast, &members);
 
         add_item(items, "INIT_TIME", m2n_time_format(f->info.init_time));
         add_item(items, "LEAD_TIME", m2n_duration_format(lead));
@@ -282,6 +290,8 @@ met2net_metadata(met2net *f)
         if (hash != NULL)
             add_item(items, "MODEL_SHA256", hash);
         add_item(items, "INPUT", input_names(f));
+        if (member >= 0)
+            add_item(items, "MEMBER", g_strdup_printf("%ld", member));
         add_item(items, "PRECISION", g_strdup(m2n_precision_name(f->spec->precision)));
         add_item(items, "VERSION", g_strdup(MET2NET_VERSION));
         g_ptr_array_add(items, NULL);

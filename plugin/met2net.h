@@ -28,7 +28,7 @@
 extern "C" {
 #endif
 
-#define MET2NET_API 2 /* 2: the option PRECISION */
+#define MET2NET_API 3 /* 2: the option PRECISION; 3: the option MEMBER, met2net_note() */
 #define MET2NET_EXPORT __attribute__((visibility("default")))
 
 typedef enum {
@@ -94,6 +94,7 @@ MET2NET_EXPORT int met2net_recognises(const void *bytes, size_t n);
  *   INIT_TIME=2024-01-28T00:00:00Z   or "latest" [latest]
  *   LEAD_TIME=24h           how far: "90m", "36h", "5d", "PT24H" [the model's window]
  *   INITIAL_STATE=YES|NO    step 0 is the last input field [NO]
+ *   MEMBER=3                of an ensemble in GRIB [the lowest, and met2net_note() says so]
  *   T_SRS=EPSG:3857         CRS of the fields: EPSG:n, WKT or a PROJ string [the model's]
  *   RESAMPLING=bilinear|nearest|conservative   to the model's grid and to T_SRS [bilinear]
  *   THREADS=n|ALL_CPUS      [GDAL_NUM_THREADS, else ALL_CPUS]
@@ -113,8 +114,12 @@ MET2NET_EXPORT void met2net_close(met2net *f); /* NULL is fine */
 
 MET2NET_EXPORT const met2net_info *met2net_describe(const met2net *f);
 
+/* One line that the user should see, or NULL: the input is an ensemble and nobody chose a member. */
+MET2NET_EXPORT const char *met2net_note(const met2net *f);
+
 /* NULL-terminated "KEY=VALUE" of the whole forecast: MET2NET_INIT_TIME, MET2NET_LEAD_TIME,
- * MET2NET_MODEL, MET2NET_MODEL_SHA256, MET2NET_INPUT, MET2NET_PRECISION, MET2NET_VERSION ...  The first call reads the
+ * MET2NET_MODEL, MET2NET_MODEL_SHA256, MET2NET_INPUT, MET2NET_MEMBER (of an ensemble), MET2NET_PRECISION,
+ * MET2NET_VERSION ...  The first call reads the
  * whole model for its hash; where that fails the key is left out. */
 MET2NET_EXPORT const char *const *met2net_metadata(met2net *f);
 

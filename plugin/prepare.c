@@ -317,5 +317,6 @@ m2n_prepare(const M2nPrepareOptions *o, const char *path, M2nPrepareResult *resu
         !m2n_dataset_writer_finish(w, split_given ? &split : NULL, error))
         return FALSE;
     result->grid = m2n_grid_describe(d->grid);
+    result->note = g_strdup(m2n_input_note(in));
     return TRUE;
 }

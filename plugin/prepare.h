@@ -25,6 +25,7 @@ typedef struct {
 typedef struct {
     gsize times, skipped;
     char *grid; /* owned: free with g_free() */
+    char *note; /* owned; m2n_input_note() */
 } M2nPrepareResult;
 
 /* Writes `path`.  A grid that nothing chooses is the input's, less up to three rows in the south and columns

@@ -58,15 +58,16 @@ find_or_add(const char *key)
 }
 
 M2nSharedArchive *
-m2n_shared_archive_open(const char *const *names, const char *stamp, GError **error)
+m2n_shared_archive_open(const char *const *names, const char *stamp, long member,
+                        GError **error)
 {
     g_autofree char *joined = g_strjoinv("\n", (char **)names); /* messages speak of them */
-    g_autofree char *key = g_strconcat(stamp, joined, NULL);
+    g_autofree char *key = g_strdup_printf("%s%s\n%ld", stamp, joined, member);
     g_autoptr(M2nSharedArchive) s = find_or_add(key);
 
     g_mutex_lock(&s->lock);
     if (s->input == NULL) /* the first, or the first again after one that failed */
-        s->input = m2n_input_open(names, error);
+        s->input = m2n_input_open_member(names, member, error);
     const gboolean ok = s->input != NULL;
     g_mutex_unlock(&s->lock);
     return ok ? g_steal_pointer(&s) : NULL;
@@ -87,6 +88,18 @@ m2n_shared_archive_unref(M2nSharedArchive *s)
     g_mutex_clear(&s->lock);
     g_free(s->key);
     g_free(s);
+}
+
+long
+m2n_shared_archive_member(const M2nSharedArchive *s, guint *members)
+{
+    return m2n_input_member(s->input, members);
+}
+
+const char *
+m2n_shared_archive_note(const M2nSharedArchive *s)
+{
+    return m2n_input_note(s->input);
 }
 
 long

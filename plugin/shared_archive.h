@@ -9,11 +9,14 @@ G_BEGIN_DECLS
 
 typedef struct M2nSharedArchive M2nSharedArchive;
 
-/* (transfer full) `stamp` as m2n_input_stamp() gives it.  NULL: as m2n_input_open(). */
-M2nSharedArchive *m2n_shared_archive_open(const char *const *names, const char *stamp,
+/* (transfer full) `stamp` as m2n_input_stamp() gives it.  NULL: as m2n_input_open_member(). */
+M2nSharedArchive *m2n_shared_archive_open(const char *const *names, const char *stamp, long member,
                                           GError **error);
 void m2n_shared_archive_unref(M2nSharedArchive *s);
 
+/* As m2n_input_member() and _note(). */
+long m2n_shared_archive_member(const M2nSharedArchive *s, guint *members);
+const char *m2n_shared_archive_note(const M2nSharedArchive *s);
 long m2n_shared_archive_centre(const M2nSharedArchive *s);
 
 /* As m2n_input_latest(), _has_window() and _read_window(), one thread at a time; max_memory as

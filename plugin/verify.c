@@ -331,6 +331,8 @@ open_run(Run *r, GError **error)
     if (r->truth == NULL)
         return FALSE;
     r->result->grid = m2n_grid_ref(r->domain->grid);
+    if (m2n_truth_note(r->truth) != NULL)
+        m2n_report_note(r->result->report, "%s", m2n_truth_note(r->truth));
     return choose_starts(r, error) && make_climatology(r, error);
 }
 

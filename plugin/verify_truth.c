@@ -66,6 +66,12 @@ m2n_truth_free(M2nTruth *t)
     g_free(t);
 }
 
+const char *
+m2n_truth_note(const M2nTruth *t)
+{
+    return m2n_input_note(t->input);
+}
+
 const gint64 *
 m2n_truth_times(const M2nTruth *t, gsize *n)
 {

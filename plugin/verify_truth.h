@@ -13,6 +13,8 @@ M2nTruth *m2n_truth_open(const char *const *names, const M2nDomain *domain, M2nR
                          gsize max_memory, GError **error);
 void m2n_truth_free(M2nTruth *t);
 
+/* As m2n_input_note(). */
+const char *m2n_truth_note(const M2nTruth *t);
 gboolean m2n_truth_has(const M2nTruth *t, gint64 time);
 const gint64 *m2n_truth_times(const M2nTruth *t, gsize *n); /* ascending */
 

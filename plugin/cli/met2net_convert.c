@@ -16,7 +16,7 @@ typedef struct {
     M2nPrecision precision;
     M2nStore store;
     gint jobs;
-    gboolean quiet, version;
+    gboolean quiet;
 } Arguments;
 
 static void
@@ -119,7 +119,7 @@ understand(Arguments *a, GError **error)
     const char *wrong = NULL;
 
     if (a->names == NULL || a->names[1] != NULL)
-        wrong = "expected one MODEL";
+        wrong = "expected one MODEL; see --help";
     else if (a->output == NULL && a->data == NULL)
         wrong = "say what to do: --output FILE, --verify DATA, or both";
     else if (a->output == NULL && a->weights != NULL)
@@ -178,7 +178,6 @@ main(int argc, char **argv)
          "Compute the second time in float32, bf16 or int8 [float32]", "NAME"},
         {"jobs", 'j', 0, G_OPTION_ARG_INT, &a.jobs, "Forecasts at once [one per CPU]", "N"},
         {"quiet", 'q', 0, G_OPTION_ARG_NONE, &a.quiet, "No progress", NULL},
-        {"version", 0, 0, G_OPTION_ARG_NONE, &a.version, "Print the version", NULL},
         {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &a.names, NULL, "MODEL"},
         G_OPTION_ENTRY_NULL,
     };
@@ -187,10 +186,6 @@ main(int argc, char **argv)
 
     if (!m2n_tool_parse(&tool, &argc, &argv))
         return 2;
-    if (a.version) {
-        g_print("met2net-convert %s\n", MET2NET_VERSION);
-        return 0;
-    }
     m2n_tool_begin();
     m2n_tool_hush_gdal();
     return run(&a);

@@ -1,15 +1,14 @@
 /* met2net-info: what a GRIB, model, dataset or forecast file holds; metadata for a model file.
  *
  * Exit status: 0 done, 1 a file cannot be read, 2 wrong usage. */
-#include <gdal.h>
-#include <locale.h>
 
 #include "plugin/cli/info_text.h"
+#include "plugin/cli/tool.h"
 #include "plugin/describe.h"
 #include "plugin/model_metadata.h"
 
 typedef struct {
-    gboolean json, headers, version;
+    gboolean json, headers;
     char **settings, **files;
 } Arguments;
 
@@ -19,32 +18,6 @@ static const char summary[] =
     "  met2net-info analysis.grib2\n"
     "  met2net-info --json model.safetensors\n"
     "  met2net-info --set time_step=3600 --set variables=@variables.json checkpoint.safetensors";
-
-static gboolean
-parse(int *argc, char ***argv, Arguments *a, GError **error)
-{
-    const GOptionEntry entries[] = {
-        {"json", 'j', 0, G_OPTION_ARG_NONE, &a->json, "JSON instead of text", NULL},
-        {"headers", 'q', 0, G_OPTION_ARG_NONE, &a->headers, "Of GRIB the headers alone: no values",
-         NULL},
-        {"set", 's', 0, G_OPTION_ARG_STRING_ARRAY, &a->settings,
-         "Add metadata to a model file first; may be given several times", "KEY=VALUE|KEY=@FILE"},
-        {"version", 0, 0, G_OPTION_ARG_NONE, &a->version, "Show the version and end", NULL},
-        {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &a->files, NULL, NULL},
-        G_OPTION_ENTRY_NULL,
-    };
-    g_autoptr(GOptionContext) context = g_option_context_new("FILE...");
-
-    g_option_context_set_summary(context, summary);
-    g_option_context_add_main_entries(context, entries, NULL);
-    if (!g_option_context_parse(context, argc, argv, error))
-        return FALSE;
-    if (!a->version && (a->files == NULL || a->files[0] == NULL)) {
-        g_set_error_literal(error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, "no FILE");
-        return FALSE;
-    }
-    return TRUE;
-}
 
 static void
 print_json(JsonArray *files)
@@ -92,25 +65,29 @@ int
 main(int argc, char **argv)
 {
     Arguments a = {0};
-    g_autoptr(GError) error = NULL;
+    const GOptionEntry entries[] = {
+        {"json", 'j', 0, G_OPTION_ARG_NONE, &a.json, "JSON instead of text", NULL},
+        {"headers", 'q', 0, G_OPTION_ARG_NONE, &a.headers, "Of GRIB the headers alone: no values",
+         NULL},
+        {"set", 's', 0, G_OPTION_ARG_STRING_ARRAY, &a.settings,
+         "Add metadata to a model file first; may be given several times", "KEY=VALUE|KEY=@FILE"},
+        {G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &a.files, NULL, "FILE..."},
+        G_OPTION_ENTRY_NULL,
+    };
+    const M2nTool tool = {"met2net-info", summary, NULL, entries};
     gboolean ok = TRUE;
 
-    setlocale(LC_CTYPE, ""); /* LC_NUMERIC stays "C" */
-    if (!parse(&argc, &argv, &a, &error)) {
-        g_printerr("met2net-info: %s\nTry met2net-info --help.\n", error->message);
+    if (!m2n_tool_parse(&tool, &argc, &argv))
         return 2;
-    }
-    if (a.version) {
-        g_print("met2net-info %s\n", MET2NET_VERSION);
-        return 0;
-    }
-    GDALAllRegister(); /* for names on GDAL's virtual file systems */
+    if (a.files == NULL)
+        return m2n_tool_help(&tool);
+    m2n_tool_begin();
     g_autoptr(JsonArray) files = json_array_new();
-    for (char **f = a.files; *f != NULL; f++)
+    for (char **f = a.files; *f != NULL && !m2n_tool_interrupted(); f++)
         ok = show(*f, &a, files) && ok;
     if (a.json)
         print_json(files);
     g_strfreev(a.files);
     g_strfreev(a.settings);
-    return ok ? 0 : 1;
+    return m2n_tool_interrupted() ? 130 : ok ? 0 : 1;
 }

@@ -1,7 +1,6 @@
 /* met2net-prepare: archives of fields to a data set for training.
  *
  * Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by the user. */
-#include <locale.h>
 #include <stdio.h>
 
 #include "engine/base/error.h"
@@ -40,7 +39,10 @@ run(const M2nDataOptions *data, const char *const *inputs, const char *output, g
     if (result.skipped > 0)
         printf("; %zu times with missing values left out", result.skipped);
     printf("\n");
+    if (result.note != NULL)
+        g_printerr("met2net-prepare: %s\n", result.note);
     g_free(result.grid);
+    g_free(result.note);
     return 0;
 }
 
@@ -48,20 +50,17 @@ int
 main(int argc, char **argv)
 {
     M2nDataOptions data = {0};
-    gboolean quiet = FALSE, version = FALSE;
+    gboolean quiet = FALSE;
     g_autofree char *output = NULL;
-    g_autoptr(GError) error = NULL;
     guint n;
     g_autofree GOptionEntry *shared = m2n_data_option_entries(&data, &n);
     GOptionGroup *group = g_option_group_new("data", "", "", NULL, NULL);
     const GOptionEntry own[] = {
         {"output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "Data set to write", "FILE"},
         {"quiet", 'q', 0, G_OPTION_ARG_NONE, &quiet, "No progress", NULL},
-        {"version", 0, 0, G_OPTION_ARG_NONE, &version, "Print the version", NULL},
         G_OPTION_ENTRY_NULL,
     };
 
-    setlocale(LC_CTYPE, ""); /* LC_NUMERIC stays "C": 0.001, never 0,001 */
     for (guint i = 0; i < n; i++) {
         const GOptionEntry one[] = {shared[i], G_OPTION_ENTRY_NULL};
 
@@ -74,14 +73,8 @@ main(int argc, char **argv)
         context,
         "Turn GRIB files, NetCDF files, Zarr or WeatherBench folders into one data set for\n"
         "met2net-train: one grid, SI units, statistics of the training span.");
-    if (!g_option_context_parse(context, &argc, &argv, &error)) {
-        g_printerr("met2net-prepare: %s\n", error->message);
+    if (!m2n_tool_parse_context("met2net-prepare", context, &argc, &argv))
         return 2;
-    }
-    if (version) {
-        printf("met2net-prepare %s\n", MET2NET_VERSION);
-        return 0;
-    }
     if (argc < 2 || output == NULL) {
         g_printerr("met2net-prepare: %s; see --help\n",
                    argc < 2 ? "no input named" : "--output is missing");

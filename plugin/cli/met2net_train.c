@@ -2,7 +2,6 @@
  *
  * Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by the user (go on with --resume). */
 #include <gdal.h>
-#include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,7 +26,7 @@ typedef struct {
     M2nDataOptions data;
     GPtrArray *given; /* name, value, name, value ... of settings on the command line */
     char *output, *preset, *config;
-    gboolean resume, overwrite, quiet, version;
+    gboolean resume, overwrite, quiet;
 } Arguments;
 
 /* ---- options ------------------------------------------------------------------------------------- */
@@ -99,7 +98,6 @@ make_context(Arguments *a, GPtrArray *texts)
         {"resume", 'r', 0, G_OPTION_ARG_NONE, &a->resume, "Go on from the checkpoint", NULL},
         {"overwrite", 0, 0, G_OPTION_ARG_NONE, &a->overwrite, "Replace an earlier run", NULL},
         {"quiet", 'q', 0, G_OPTION_ARG_NONE, &a->quiet, "No progress", NULL},
-        {"version", 0, 0, G_OPTION_ARG_NONE, &a->version, "Print the version", NULL},
         G_OPTION_ENTRY_NULL,
     };
 
@@ -213,7 +211,10 @@ prepare(const Arguments *a, const char *const *inputs, const char *path, M2nScre
     g_autofree char *line =
         g_strdup_printf("prepared %s: %zu times on %s", path, result.times, result.grid);
     m2n_screen_line(screen, line);
+    if (result.note != NULL)
+        m2n_screen_line(screen, result.note);
     g_free(result.grid);
+    g_free(result.note);
     return TRUE;
 }
 
@@ -344,16 +345,9 @@ main(int argc, char **argv)
     Arguments a = {.given = g_ptr_array_new_with_free_func(g_free)};
     g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GOptionContext) context = make_context(&a, texts);
-    g_autoptr(GError) error = NULL;
-    int status = 0;
+    int status = 2;
 
-    setlocale(LC_CTYPE, ""); /* LC_NUMERIC stays "C": 0.001, never 0,001 */
-    if (!g_option_context_parse(context, &argc, &argv, &error)) {
-        g_printerr("met2net-train: %s\n", error->message);
-        status = 2;
-    } else if (a.version)
-        printf("met2net-train %s\n", MET2NET_VERSION);
-    else
+    if (m2n_tool_parse_context("met2net-train", context, &argc, &argv))
         status = run(&a, argc, argv);
     m2n_data_options_clear(&a.data);
     g_ptr_array_unref(a.given);

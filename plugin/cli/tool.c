@@ -4,9 +4,12 @@
 #include <gdal.h>
 #include <locale.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "engine/base/error.h"
 #include "plugin/cli/screen.h"
+#include "plugin/suggest.h"
 
 static volatile sig_atomic_t interrupted;
 
@@ -36,23 +39,75 @@ make_context(const M2nTool *t)
     return context;
 }
 
+static gboolean
+print_version(const char *option, const char *value, gpointer data, GError **error)
+{
+    (void)option;
+    (void)value;
+    (void)data;
+    (void)error;
+    g_print("%s %s\n", g_get_prgname(), MET2NET_VERSION);
+    exit(0);
+}
+
+static void
+add_version(GOptionContext *context)
+{
+    const GOptionEntry entries[] = {
+        {"version", 0, G_OPTION_FLAG_NO_ARG, G_OPTION_ARG_CALLBACK, (gpointer)print_version,
+         "Print the version", NULL},
+        G_OPTION_ENTRY_NULL,
+    };
+
+    g_option_context_add_main_entries(context, entries, NULL);
+}
+
+/* (transfer full) "; did you mean --lead-time?" for "... --leadtime", or "".  The names are those of the help. */
+static char *
+what_was_meant(GOptionContext *context, const char *message)
+{
+    g_autofree char *help = g_option_context_get_help(context, TRUE, NULL);
+    g_auto(GStrv) words = g_strsplit_set(help, " =,\n", -1);
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    const char *typed = strstr(message, " --");
+
+    for (guint i = 0; words[i] != NULL; i++)
+        if (g_str_has_prefix(words[i], "--") && words[i][2] != 0)
+            g_ptr_array_add(names, words[i]);
+    g_ptr_array_add(names, NULL);
+    const char *meant =
+        typed != NULL ? m2n_suggest(typed + 1, (const char *const *)names->pdata) : NULL;
+    return meant != NULL ? g_strdup_printf("; did you mean %s?", meant) : g_strdup("");
+}
+
+gboolean
+m2n_tool_parse_context(const char *name, GOptionContext *context, int *argc, char ***argv)
+{
+    g_autoptr(GError) error = NULL;
+
+    setlocale(LC_CTYPE, ""); /* LC_NUMERIC stays "C": 0.001, never 0,001 */
+    add_version(context);
+    if (g_option_context_parse(context, argc, argv, &error))
+        return TRUE;
+    const gboolean unknown = g_error_matches(error, G_OPTION_ERROR, G_OPTION_ERROR_UNKNOWN_OPTION);
+    g_autofree char *meant = unknown ? what_was_meant(context, error->message) : g_strdup("");
+    g_printerr("%s: %s%s\n", name, error->message, meant);
+    return FALSE;
+}
+
 gboolean
 m2n_tool_parse(const M2nTool *t, int *argc, char ***argv)
 {
     g_autoptr(GOptionContext) context = make_context(t);
-    g_autoptr(GError) error = NULL;
 
-    setlocale(LC_CTYPE, "");
-    if (g_option_context_parse(context, argc, argv, &error))
-        return TRUE;
-    g_printerr("%s: %s\n", t->name, error->message);
-    return FALSE;
+    return m2n_tool_parse_context(t->name, context, argc, argv);
 }
 
 int
 m2n_tool_help(const M2nTool *t)
 {
     g_autoptr(GOptionContext) context = make_context(t);
+    add_version(context);
     g_autofree char *help = g_option_context_get_help(context, TRUE, NULL);
 
     g_printerr("%s", help);

@@ -9,9 +9,12 @@ typedef struct {
     const GOptionEntry *entries;
 } M2nTool;
 
-/* Sets the locale (LC_NUMERIC stays "C") and reads the command line.  FALSE: what is wrong was told on stderr, the
- * exit status is 2. */
+/* Sets the locale (LC_NUMERIC stays "C") and reads the command line; --version prints it and ends the program, as
+ * --help does.  FALSE: what is wrong was told on stderr in a line, with what may have been meant; the exit status
+ * is 2. */
 gboolean m2n_tool_parse(const M2nTool *tool, int *argc, char ***argv);
+/* The same for a context of the tool's own. */
+gboolean m2n_tool_parse_context(const char *name, GOptionContext *context, int *argc, char ***argv);
 /* The help on stderr, for a command line that names nothing to work on; 2. */
 int m2n_tool_help(const M2nTool *tool);
 

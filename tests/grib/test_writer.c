@@ -229,6 +229,33 @@ test_refusals(void)
 }
 
 static void
+test_ensemble(void)
+{
+    const double geo[6] = {0, 1, 0, 10, 0, -1};
+    g_autoptr(M2nDomain) d = domain_new("EPSG:4326", 8, 4, geo, "t2m tp");
+    g_autofree float *x = g_new0(float, d->grid->n_points);
+    M2nGribWriterOptions o = M2N_GRIB_WRITER_OPTIONS_DEFAULT;
+    g_autoptr(GError) error = NULL;
+
+    o.n_members = 50;
+    for (o.member = -1; o.member <= 49; o.member += 25) {
+        g_autoptr(M2nGribWriter) w = m2n_grib_writer_new(d, &o, &error);
+        g_assert_no_error(error);
+        for (guint v = 0; v < 2; v++) {
+            g_autoptr(GBytes) m =
+                m2n_grib_writer_message(w, v, REFERENCE, REFERENCE + 7200, x, &error);
+            g_assert_no_error(error);
+            g_autoptr(M2nGribReader) r = reader_of(m, &error);
+            g_auto(M2nGribHeader) h = {0};
+            g_assert_true(m2n_grib_reader_header(r, 0, &h, &error));
+            g_assert_cmpint(h.member, ==, o.member);
+            g_assert_cmpint(h.valid_time, ==, REFERENCE + 7200);
+            g_assert_cmpint(h.span, ==, v == 1 ? 3600 : 0); /* accumulated ones stay so */
+        }
+    }
+}
+
+static void
 test_files(void)
 {
     const double geo[6] = {0, 1, 0, 10, 0, -1};
@@ -280,6 +307,7 @@ main(int argc, char **argv)
     g_test_add_func("/grib/writer/every-variable", test_every_variable);
     g_test_add_func("/grib/writer/missing-points", test_missing_points);
     g_test_add_func("/grib/writer/refusals", test_refusals);
+    g_test_add_func("/grib/writer/ensemble", test_ensemble);
     g_test_add_func("/grib/writer/files", test_files);
     return g_test_run();
 }

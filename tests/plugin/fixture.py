@@ -112,7 +112,7 @@ def analysis_field(v, hour, lat, lon):
                    0 if VARIABLES[v][0] in ("tcc", "r1000") else -np.inf, 1 if VARIABLES[v][0] == "tcc" else np.inf)
 
 
-def write_message(f, v, hour, values):
+def write_message(f, v, hour, values, member=None, members=0):
     """One field of a global grid, rows from the south, longitude from 0 eastward, valid 2024-01-01T00Z + hour."""
     name, _, kind, level, _, _, _, code = VARIABLES[v]
     rows, columns = values.shape
@@ -124,7 +124,9 @@ def write_message(f, v, hour, values):
             "longitudeOfFirstGridPointInDegrees": dx / 2, "longitudeOfLastGridPointInDegrees": 360 - dx / 2,
             "iDirectionIncrementInDegrees": dx, "jDirectionIncrementInDegrees": dy,
             "dataDate": 20240101 + hour // 24, "dataTime": 100 * (hour % 24), "discipline": code[0], "parameterCategory": code[1],
-            "parameterNumber": code[2], "bitsPerValue": 24}.items():
+            "parameterNumber": code[2], "bitsPerValue": 24,
+            **({} if member is None else {"productDefinitionTemplateNumber": 1, "perturbationNumber": member,
+                                          "numberOfForecastsInEnsemble": members})}.items():
         eccodes.codes_set(h, key, value)
     if kind == "surface":  # cloud cover: from the ground to the top of the atmosphere, and in per cent
         eccodes.codes_set(h, "typeOfFirstFixedSurface", 1)
@@ -140,14 +142,15 @@ def write_message(f, v, hour, values):
     eccodes.codes_release(h)
 
 
-def write_analysis(path, hours=range(1, 7), names=NAMES, seed=0):
-    """2024-01-01T00Z + hours, 64x32; `seed` shifts the weather."""
+def write_analysis(path, hours=range(1, 7), names=NAMES, seed=0, members=(None,)):
+    """2024-01-01T00Z + hours, 64x32; `seed` shifts the weather, as the number of a member does."""
     lat, lon = np.meshgrid(-90 + 5.625 * (np.arange(32) + 0.5), 5.625 * (np.arange(64) + 0.5), indexing="ij")
     with open(path, "wb") as f:
         for hour in hours:
             for v, name in enumerate(NAMES):
-                if name in names:
-                    write_message(f, v, hour, analysis_field(v, hour + seed, lat, lon))
+                for member in members if name in names else ():
+                    field = analysis_field(v, hour + seed + (member or 0), lat, lon)
+                    write_message(f, v, hour, field, member, len(members))
 
 
 def messages(path):
