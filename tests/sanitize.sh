@@ -24,7 +24,7 @@ case $kind in
 address)
   build "$root/build-address" -Db_sanitize=address,undefined -Db_lundef=false
   export ASAN_OPTIONS=detect_leaks=1:allocator_may_return_null=1:detect_odr_violation=0:detect_stack_use_after_return=1
-  export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+  export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 M2N_PATIENCE=10
   # a foreign program (Python, QGIS, gdal_translate) needs the runtime before it loads anything of ours
   first=$(${CC:-cc} -print-file-name=libasan.so):$(${CC:-cc} -print-file-name=libstdc++.so)
   # not faults, which stand in for malloc themselves; not what starts QGIS as a program, which takes an hour like this

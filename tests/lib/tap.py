@@ -4,8 +4,14 @@
     if __name__ == "__main__":
         tap.main()
 """
+import os
 import sys
 import unittest
+
+
+def seconds(n):
+    """How long to wait for what takes n seconds at most: M2N_PATIENCE times as long, under a sanitizer or on a busy machine"""
+    return n * float(os.environ.get("M2N_PATIENCE", "1"))
 
 
 class Result(unittest.TestResult):

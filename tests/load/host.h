@@ -82,12 +82,12 @@ host_folder(const char *samples)
 
 /* (transfer full) A forecast file beside them. */
 static inline char *
-host_forecast(const char *folder, const char *name, const char *input, int hours)
+host_forecast(const char *folder, const char *name, const char *input, int hours, const char *precision)
 {
     g_autofree char *text =
         g_strdup_printf("{\"met2net\":1,\"model\":\"model.safetensors\",\"input\":[\"%s\"],"
-                        "\"lead_time\":\"%dh\"}",
-                        input, hours);
+                        "\"lead_time\":\"%dh\",\"precision\":\"%s\"}",
+                        input, hours, precision);
     char *path = g_build_filename(folder, name, NULL);
 
     if (!g_file_set_contents(path, text, -1, NULL))

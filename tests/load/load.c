@@ -1,5 +1,5 @@
 /* Many threads in many processes open, read and close forecasts, with caches too small for all of them,
- * while one input is replaced again and again.
+ * in each precision, while one input is replaced again and again.
  *
  *   load [--seconds N] [--threads N] [--processes N] [--forecasts N]
  *
@@ -243,7 +243,7 @@ wait_for(pid_t child)
 static void
 prepare(void)
 {
-    g_autofree char *original = NULL;
+    static const char *const precisions[] = {"float32", "int8", "bf16"}; /* of each length: not to be taken for each other */
 
     folder = host_folder(g_getenv("M2N_SAMPLES"));
     g_setenv("MET2NET_CACHE_MEMORY", "1MB", TRUE); /* a few results: the rest is evicted */
@@ -252,9 +252,9 @@ prepare(void)
     sums = g_new0(char *, (gsize)n_forecasts);
     for (int i = 0; i < n_forecasts; i++) {
         g_autofree char *name = g_strdup_printf("forecast%d.json", i);
-        names[i] = host_forecast(folder, name, "analysis.grib2", 1 + 2 * i);
+        names[i] = host_forecast(folder, name, "analysis.grib2", 1 + 2 * (i / 3), precisions[i % 3]);
     }
-    names[n_forecasts] = host_forecast(folder, "moving.json", "moving.grib2", 2);
+    names[n_forecasts] = host_forecast(folder, "moving.json", "moving.grib2", 2, "int8");
     moving_input = g_build_filename(folder, "moving.grib2", NULL);
     versions[0] = g_build_filename(folder, "analysis.grib2", NULL);
     versions[1] = g_build_filename(folder, "second.grib2", NULL);

@@ -35,8 +35,8 @@ begin(void)
     alarm(100); /* a deadlock is a failure, not a hang */
     GDALAllRegister();
     folder = host_folder(samples);
-    forecast = host_forecast(folder, "forecast.json", "analysis.grib2", 2);
-    other = host_forecast(folder, "other.json", "analysis.grib2", 3);
+    forecast = host_forecast(folder, "forecast.json", "analysis.grib2", 2, "float32");
+    other = host_forecast(folder, "other.json", "analysis.grib2", 3, "float32");
 }
 
 static void

@@ -36,7 +36,7 @@ def together(n):
 
 def run(n, *command, **more):
     return subprocess.run([*together(n), *map(str, command)], capture_output=True, text=True, env=ENVIRONMENT,
-                          timeout=200, **more)
+                          timeout=tap.seconds(200), **more)
 
 
 def tensors(path):
@@ -155,7 +155,7 @@ class Training(Case):
             some = ",".join(map(str, sorted(os.sched_getaffinity(0))[:cpus]))
             result = subprocess.run(["taskset", "-c", some, *words, TRAIN, self.folder / "data.safetensors", "-o", model,
                                      *SMALL, "--threads", "0", "--epochs", "1", "--overwrite"],
-                                    capture_output=True, text=True, env=ENVIRONMENT, timeout=200)
+                                    capture_output=True, text=True, env=ENVIRONMENT, timeout=tap.seconds(200))
             self.assertEqual(result.returncode, 0, result.stderr)
             self.assertRegex(result.stderr, f"this one: {max(1, cpus // 2)} thread")
 
@@ -201,7 +201,7 @@ class Training(Case):
     def test_killed_process_ends_the_job_and_any_number_goes_on(self):
         job, model, ranks = self.begin(2, "killed")
         os.kill(ranks[1], signal.SIGKILL)
-        _, errors = job.communicate(timeout=60)
+        _, errors = job.communicate(timeout=tap.seconds(60))
         self.assertNotEqual(job.returncode, 0)
         self.assertRegex(errors, "signal 9|KILLED|BAD TERMINATION")
         for _ in range(200):  # Open MPI's does not wait for those it kills
@@ -214,7 +214,7 @@ class Training(Case):
     def test_signal_to_one_stops_all(self):
         job, model, ranks = self.begin(3, "stopped")
         os.kill(ranks[-1], signal.SIGTERM)
-        _, errors = job.communicate(timeout=60)
+        _, errors = job.communicate(timeout=tap.seconds(60))
         self.assertEqual(job.returncode, 130, errors)
         self.assertEqual(len(own_lines(errors)), 1, errors)
         self.assertIn("go on with --resume", errors)
@@ -270,7 +270,7 @@ class Launchers(unittest.TestCase):
         """Or several processes would write the same files."""
         for tool, words in ((TRAIN, ["x.safetensors", "-o", "y.safetensors"]), (FORECAST, ["-m", "m", "x.grib2"])):
             result = subprocess.run([tool, *words], capture_output=True, text=True,
-                                    env={**ENVIRONMENT, "OMPI_COMM_WORLD_SIZE": "3"}, timeout=60)
+                                    env={**ENVIRONMENT, "OMPI_COMM_WORLD_SIZE": "3"}, timeout=tap.seconds(60))
             self.assertEqual(result.returncode, 2, result.stderr)
             self.assertIn("the launcher must be that of the same MPI" if MPI else "built without MPI", result.stderr)
 

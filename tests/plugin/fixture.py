@@ -23,6 +23,7 @@ for key, value in PROJ.items():  # Debian's eccodes for Python points PROJ at a 
     else:
         os.environ[key] = value
 
+PATIENCE = 120 * float(os.environ.get("M2N_PATIENCE", 1))  # seconds for one program; more under a sanitizer
 T, V, H, W, S, D = 3, 5, 16, 32, 8, 16
 INIT = 1704088800  # 2024-01-01T06:00Z: the last hour of the analysis
 NAMES = ["t2m", "u10", "v10", "tcc", "r1000"]
@@ -207,7 +208,7 @@ class Case(unittest.TestCase):
     def run_tool(self, *command, status=0, **env):
         """Output and errors of a program, together."""
         done = subprocess.run([str(c) for c in command], cwd=self.folder, env={**self.env, **env}, text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=120, errors="replace")
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=PATIENCE, errors="replace")
         self.assertEqual(done.returncode, status, f"{command}\n{done.stdout}")
         self.assertNotRegex(done.stdout, "Sanitizer|runtime error:|CRITICAL|WARNING \\*\\*")
         return done.stdout

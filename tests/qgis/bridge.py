@@ -17,7 +17,7 @@ SOURCE = pathlib.Path(os.environ["MET2NET_SOURCE"])
 BUILD = pathlib.Path(os.environ["MET2NET_BUILD"])
 SAMPLES = SOURCE / "samples"
 PLUGINS = SOURCE / "qgis_bridge"
-PATIENCE = 300  # seconds until something that should happen is said not to happen
+PATIENCE = tap.seconds(300)  # seconds until something that should happen is said not to happen
 
 HOME = pathlib.Path(tempfile.mkdtemp(prefix="met2net-qgis-"))
 atexit.register(shutil.rmtree, HOME, ignore_errors=True)

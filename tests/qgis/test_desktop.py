@@ -37,7 +37,7 @@ class Desktop(unittest.TestCase):
         subprocess.run(["qgis_process.bin", "plugins", "enable", "met2net"], check=True, capture_output=True)
         run = subprocess.run(["xvfb-run", "-a", "-s", "-screen 0 1280x800x24", "qgis.bin", "--nologo",
                               "--noversioncheck", "--code", SCRIPT], env=environment, capture_output=True, text=True,
-                             timeout=500)
+                             timeout=2 * bridge.PATIENCE)
         report = cls.folder / "report.json"
         if not report.exists():
             raise AssertionError(f"QGIS ended with {run.returncode} and told nothing: {run.stderr[-2000:]}")

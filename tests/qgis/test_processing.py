@@ -31,7 +31,7 @@ TINY = "--hid-S=8 --hid-T=16 --N-S=2 --N-T=1 --steps=3 --threads=1"
 
 
 def qgis_process(*arguments, good=True):
-    run = subprocess.run(["qgis_process.bin", "--json", *arguments], capture_output=True, text=True, timeout=500)
+    run = subprocess.run(["qgis_process.bin", "--json", *arguments], capture_output=True, text=True, timeout=2 * bridge.PATIENCE)
     if good and run.returncode:
         raise AssertionError(run.stdout + run.stderr)
     return run

@@ -37,7 +37,7 @@ class Server(unittest.TestCase):
         """Body of the server's answer."""
         environment = os.environ | {"REQUEST_METHOD": "GET", "QGIS_PROJECT_FILE": self.project,
                                     "QUERY_STRING": query.replace(" ", "%20")}
-        run = subprocess.run([bridge.SERVER], env=environment, capture_output=True, timeout=300)
+        run = subprocess.run([bridge.SERVER], env=environment, capture_output=True, timeout=2 * bridge.PATIENCE)
         head, _, body = run.stdout.partition(b"\r\n\r\n" if b"\r\n\r\n" in run.stdout else b"\n\n")
         self.assertTrue(body, run.stderr.decode()[-2000:] + head.decode()[-500:])
         return body

@@ -93,7 +93,7 @@ class Case(unittest.TestCase):
 
     def run_tool(self, tool, *arguments, **more):
         return subprocess.run([BIN / f"met2net-{tool}", *map(str, arguments)], capture_output=True, text=True,
-                              timeout=120, **more)
+                              timeout=tap.seconds(120), **more)
 
     def train(self, *arguments, data=None, model=None):
         return self.run_tool("train", data or self.folder / "data.safetensors", "-q", "-o", model or self.model,
@@ -363,7 +363,7 @@ class Interrupted(Case):
             p = self.start("--overwrite")
             time.sleep(0.4 * self.seconds)
             p.send_signal(number)
-            _, stderr = p.communicate(timeout=60)
+            _, stderr = p.communicate(timeout=tap.seconds(60))
             if p.returncode != 0:  # else it was faster than the signal
                 self.assertEqual(p.returncode, 130, stderr)
                 self.assertIn(b"--resume", stderr)
