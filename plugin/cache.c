@@ -171,6 +171,16 @@ report(double done, const char *message, gpointer user_data)
     return r->progress == NULL || r->progress(done, message, r->user_data);
 }
 
+/* It is about the processor: once a process is enough. */
+static void
+warn_once(const char *warning)
+{
+    static gint warned = 0;
+
+    if (warning != NULL && g_atomic_int_compare_and_exchange(&warned, 0, 1))
+        CPLError(CE_Warning, CPLE_AppDefined, "PRECISION=%s", warning);
+}
+
 /* (transfer full) Without the lock. */
 static M2nResult *
 produce(const M2nForecast *f, gboolean disk, Reporter *reporter, GError **error)
@@ -188,8 +198,7 @@ produce(const M2nForecast *f, gboolean disk, Reporter *reporter, GError **error)
         CPLDebug("MET2NET", "%s read from the cache", key);
         return r;
     }
-    if (m2n_forecast_warning(f) != NULL)
-        CPLDebug("MET2NET", "%s", m2n_forecast_warning(f));
+    warn_once(m2n_forecast_warning(f));
     CPLDebug("MET2NET", "computing %s with %s", key, m2n_forecast_model(f));
     if (!m2n_forecast_compute(f, r->values, report, reporter, error)) {
         m2n_result_unref(r);

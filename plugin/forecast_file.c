@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "engine/base/error.h"
+#include "engine/base/suggest.h"
 #include "plugin/allowed_source.h"
 #include "plugin/json_cursor.h"
 #include "plugin/quantity.h"
 #include "plugin/source_glob.h"
-#include "plugin/suggest.h"
 
 #define VERSION 1
 #define MAX_VARIABLES 1000u

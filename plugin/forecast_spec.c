@@ -8,10 +8,10 @@
 #include <unistd.h>
 
 #include "engine/base/error.h"
+#include "engine/base/suggest.h"
 #include "plugin/forecast_file.h"
 #include "plugin/quantity.h"
 #include "plugin/source_vsi.h"
-#include "plugin/suggest.h"
 
 enum {
     MODEL,

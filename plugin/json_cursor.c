@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "engine/base/error.h"
-#include "plugin/suggest.h"
+#include "engine/base/suggest.h"
 
 gboolean
 m2n_cursor_fail(const M2nJsonCursor *j, const char *at, GError **error, const char *format, ...)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/base/error.h"
+#include "engine/base/suggest.h"
 #include "grib/output.h"
 #include "plugin/cache.h"
 #include "plugin/disk_cache.h"
@@ -13,7 +14,6 @@
 #include "plugin/forecast_file.h"
 #include "plugin/output_grid.h"
 #include "plugin/quantity.h"
-#include "plugin/suggest.h"
 #include "plugin/variable_text.h"
 
 #define MAX_FIELDS 65535u /* as many bands as GDAL takes */

@@ -42,6 +42,17 @@ class Precision(fixture.Case):
         one = self.bands("CACHE=NO", "PRECISION=int8", "THREADS=1")
         np.testing.assert_array_equal(self.bands("CACHE=NO", "PRECISION=int8", "THREADS=3"), one)
 
+    def test_a_processor_without_fast_int8_is_told_of_once(self):
+        read = """
+import sys
+for time in ("latest", "2024-01-01T05:00Z"):
+    gdal.OpenEx(sys.argv[1], open_options=["PRECISION=" + sys.argv[2], "CACHE=NO", "INIT_TIME=" + time]).ReadRaster()
+"""
+        words = "Warning 1: PRECISION=int8: this processor has no VNNI"
+        out = self.run_python(read, self.forecast, "int8", M2N_ISA="scalar")
+        self.assertEqual((out.count("computing"), out.count(words)), (2, 1), out)
+        self.assertNotIn("VNNI", self.run_python(read, self.forecast, "bf16", M2N_ISA="scalar"))
+
     def test_forecast_file_and_option_over_it(self):
         int8 = self.bands("CACHE=NO", "PRECISION=int8")
         path = self.write_forecast("int8.json", precision="int8")
@@ -93,7 +104,8 @@ for options in ([], ["PRECISION=int8"], ["PRECISION=float32"], ["PRECISION=INT8"
         self.run_tool(tool, "-m", "model.safetensors", "-o", "tool.tif", "analysis.grib2")  # another forecast: again
         self.assertFalse(np.array_equal(gdal.Open(str(self.folder / "tool.tif")).ReadAsArray(), first))
         out = self.run_tool(*command, "-p", "int4", status=2)
-        self.assertEqual(out.strip(), 'met2net-forecast: --precision "int4": expected float32, bf16 or int8')
+        self.assertEqual(out.strip(), 'met2net-forecast: --precision "int4": expected float32, bf16 or int8; '
+                                      'did you mean "int8"?')
         out = self.run_tool(*command, "-p", "int8", "-q", "--overwrite", M2N_ISA="scalar")
         self.assertNotIn("VNNI", out)
         self.assertIn("no VNNI", self.run_tool(*command, "-p", "int8", M2N_ISA="scalar"))

@@ -3,7 +3,6 @@
 
 #include "engine/base/error.h"
 #include "plugin/quantity.h"
-#include "plugin/suggest.h"
 
 static void
 test_times(void)
@@ -103,19 +102,6 @@ test_sizes(void)
     g_assert_cmpstr(large, ==, "300 MB");
 }
 
-static void
-test_suggestions(void)
-{
-    static const char *const known[] = {"lead_time", "init_time", "model", NULL};
-
-    g_assert_cmpstr(m2n_suggest("led_time", known), ==, "lead_time");
-    g_assert_cmpstr(m2n_suggest("LEADTIME", known), ==, "lead_time");
-    g_assert_cmpstr(m2n_suggest("modle", known), ==, "model");
-    g_assert_null(m2n_suggest("banana", known));
-    g_assert_null(m2n_suggest("", known));
-    g_assert_null(m2n_suggest("a word that is far longer than any of our keys could be", known));
-}
-
 int
 main(int argc, char **argv)
 {
@@ -123,6 +109,5 @@ main(int argc, char **argv)
     g_test_add_func("/plugin/quantity/times", test_times);
     g_test_add_func("/plugin/quantity/durations", test_durations);
     g_test_add_func("/plugin/quantity/sizes", test_sizes);
-    g_test_add_func("/plugin/suggest/nearest-word", test_suggestions);
     return g_test_run();
 }

@@ -96,6 +96,21 @@ class Forecasts(unittest.TestCase):
             self.assertEqual(gdal.Open(f"NETCDF:{output}:{name}").RasterCount, 3)
         self.assertEqual(len(gdal.Open(output).GetSubDatasets()), 2)
 
+    def test_precision(self):
+        """Of the algorithm, else of the forecast file, else float32."""
+        whole, said = bridge.sample(lead_time="2h"), bridge.sample(lead_time="2h", precision="bf16")
+        for path, given, want in ((whole, {}, "float32"), (whole, {"PRECISION": "int8"}, "int8"), (said, {}, "bf16"),
+                                  (said, {"PRECISION": "float32"}, "float32")):
+            output = str(folder() / "f.tif")
+            results("forecasttoraster", INPUT=path, VARIABLES="t2m", OUTPUT=output, **given)
+            self.assertEqual(gdal.Open(output).GetMetadataItem("MET2NET_PRECISION"), want)
+        exact, rounded = folder() / "f.grib2", folder() / "f.grib2"
+        results("forecasttogrib2", INPUT=whole, VARIABLES="t2m", OUTPUT=exact)
+        results("forecasttogrib2", INPUT=whole, VARIABLES="t2m", PRECISION="int8", OUTPUT=rounded)
+        exact, rounded = (gdal.Open(str(p)).ReadAsArray() for p in (exact, rounded))
+        self.assertFalse(numpy.array_equal(exact, rounded))
+        numpy.testing.assert_allclose(rounded, exact, atol=2)
+
     def test_projection(self):
         output = str(folder() / "f.tif")
         results("forecasttoraster", INPUT=bridge.sample(), CRS="ESRI:54030", VARIABLES="t2m", LEAD_TIME="2h",
@@ -119,7 +134,7 @@ class Forecasts(unittest.TestCase):
         (inputs / "bad.grib2").write_bytes((bridge.SAMPLES / "analysis.grib2").read_bytes()[:3000])
         (inputs / "other.txt").write_text("not weather")
         told = results("batchforecast", INPUT=inputs, MODEL=bridge.SAMPLES / "model.safetensors", LEAD_TIME="2h",
-                       OUTPUT=output)
+                       PRECISION="bf16", OUTPUT=output)
         self.assertEqual((told["FORECASTS"], told["FAILED"]), (2, 1))
         self.assertEqual([gdal.Open(str(p)).RasterCount for p in sorted(output.glob("*.grib2"))], [10, 10])
 
@@ -150,7 +165,7 @@ class Models(unittest.TestCase):
     def test_verify(self):
         out = folder()
         results("verify", INPUT=self.data, MODEL=bridge.SAMPLES / "model.safetensors", EVERY="12h",
-                OUTPUT=out / "scores.csv", JSON=out / "scores.json", CHART=out / "rmse.svg")
+                PRECISION="int8", OUTPUT=out / "scores.csv", JSON=out / "scores.json", CHART=out / "rmse.svg")
         rows = list(csv.DictReader((out / "scores.csv").read_text().splitlines()))
         self.assertTrue({"t2m", "u10"} <= {cell for row in rows for cell in row.values()})
         json.loads((out / "scores.json").read_text())

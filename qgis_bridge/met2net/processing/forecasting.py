@@ -32,6 +32,7 @@ When loaded, every variable becomes a styled layer that follows the temporal con
         self.add_times()
         self.add_variables()
         self.add_grid()
+        self.add_precision()
         self.add(QgsProcessingParameterRasterDestination("OUTPUT", "Forecast"),
                  "GeoTIFF (.tif), NetCDF (.nc) or what else GDAL writes; the suffix decides.")
 
@@ -57,7 +58,8 @@ When loaded, every variable becomes a styled layer that follows the temporal con
                    "INIT_TIME": self.text(parameters, "INIT_TIME", context),
                    "LEAD_TIME": self.text(parameters, "LEAD_TIME", context),
                    "VARIABLE": self.text(parameters, "VARIABLES", context).replace(" ", ""),
-                   "T_SRS": self.crs_text(parameters, context)}
+                   "T_SRS": self.crs_text(parameters, context),
+                   "PRECISION": self.parameterAsEnumString(parameters, "PRECISION", context)}
         if options["T_SRS"] or not is_forecast_file(self.parameterAsFile(parameters, "INPUT", context)):
             options["RESAMPLING"] = self.resampling(parameters, context)
         return [f"{key}={value}" for key, value in options.items() if value]
@@ -97,6 +99,7 @@ every GRIB reader takes it."""
         self.add_times()
         self.add_variables()
         self.add_grid()
+        self.add_precision()
         self.add(QgsProcessingParameterBoolean("LOAD", "Add the layers to the map", True),
                  "Each variable becomes a styled layer that follows the temporal controller.")
         self.add(QgsProcessingParameterFileDestination("OUTPUT", "Forecast (GRIB2)", "GRIB2 (*.grib2)"),
@@ -132,6 +135,7 @@ reported and the others go on."""
         self.add_times()
         self.add_variables()
         self.add_grid()
+        self.add_precision("Empty: float32.")
         self.add(QgsProcessingParameterEnum("FORMAT", "Format", FORMATS, defaultValue=0),
                  "Format of the forecasts.")
         self.add_number("JOBS", "Forecasts at once", "More than one needs more memory.", 1, 1)

@@ -116,6 +116,7 @@ files already written can be judged instead of a model. The log shows the table.
         self.add_text("LEAD_TIME", "Lead time", "As 24h, 5d. Empty: the model's own window.")
         self.add_variables()
         self.add_text("CLIMATOLOGY", "Climatology", "FIRST/LAST: span of the data to make it from.", advanced=True)
+        self.add_precision("Empty: float32.")
         self.add(QgsProcessingParameterBoolean("LOAD", "Add the table to the project", False, optional=True),
                  "The scores as an attribute table.")
         for name, title, kind, optional in (("OUTPUT", "Scores (CSV)", "CSV (*.csv)", False),
@@ -129,6 +130,9 @@ files already written can be judged instead of a model. The log shows the table.
         model = self.parameterAsFile(parameters, "MODEL", context)
         if model:
             options.append(f"--model={model}")
+        precision = self.parameterAsEnumString(parameters, "PRECISION", context)
+        if precision:
+            options.append(f"--precision={precision}")
         options += [f"--forecast={f}" for f in self.parameterAsFileList(parameters, "FORECASTS", context) if f]
         for name, flag in (("OUTPUT", "csv"), ("JSON", "json"), ("CHART", "chart")):
             path = self.parameterAsFileOutput(parameters, name, context)

@@ -1,5 +1,5 @@
 /* Nearest known word by edit distance (Levenshtein 1966). */
-#include "plugin/suggest.h"
+#include "engine/base/suggest.h"
 
 #include <string.h>
 
