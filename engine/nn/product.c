@@ -37,7 +37,7 @@ m2n_product_lay_out(M2nProductScratch *s, M2nArena *arena, M2nPrecision precisio
                     float *panel)
 {
     *s = (M2nProductScratch){.panel = panel};
-    s->pair = m2n_arena_floats(arena, m2n_panel_pair_scratch(most, most));
+    s->sums = m2n_arena_floats(arena, m2n_panel_scratch(most, most));
     if (precision == M2N_INT8) {
         s->q = (gpointer)m2n_arena_floats(arena, most * M2N_PANEL / sizeof(float));
         s->step = m2n_arena_floats(arena, M2N_PANEL);
@@ -48,12 +48,11 @@ m2n_product_lay_out(M2nProductScratch *s, M2nArena *arena, M2nPrecision precisio
 
 static void
 product_int8(const M2nMatrix *m, const M2nProductScratch *s, gsize n, const M2nOperand *x, float *y,
-             gsize y_stride, const float *next, gsize next_floats)
+             gsize y_stride)
 {
     for (gsize k = 0; k < n; k++) {
         m2n_panel_quantise(m->in, x->x + k * x->stride, x->scale, x->shift, s->q, s->step);
-        m2n_panel_int8_gemm(m->out, m->in, m->packed, m->bias, s->q, s->step, y + k * y_stride,
-                            k == 0 ? next : NULL, next_floats);
+        m2n_panel_int8_gemm(m->out, m->in, m->packed, m->bias, s->q, s->step, y + k * y_stride);
     }
 }
 
@@ -73,10 +72,10 @@ scaled(const M2nMatrix *m, const M2nProductScratch *s, gsize n, M2nOperand x)
 
 void
 m2n_product(const M2nMatrix *m, const M2nProductScratch *s, gsize n, M2nOperand x, float *y,
-            gsize y_stride, const float *next, gsize next_floats)
+            gsize y_stride)
 {
     if (m->precision == M2N_INT8) {
-        product_int8(m, s, n, &x, y, y_stride, next, next_floats);
+        product_int8(m, s, n, &x, y, y_stride);
         return;
     }
     x = scaled(m, s, n, x);
@@ -85,8 +84,7 @@ m2n_product(const M2nMatrix *m, const M2nProductScratch *s, gsize n, M2nOperand 
     if (m->precision == M2N_BF16)
         m2n_panel_bf16_gemm(m->out, m->in, m->packed, m->bias, n, from, to, s->wide);
     else if (n == 2)
-        m2n_panel_gemm_pair(m->out, m->in, m->packed, m->bias, from, to, s->pair, next,
-                            next_floats);
+        m2n_panel_gemm_pair(m->out, m->in, m->packed, m->bias, from, to, s->sums);
     else
-        m2n_panel_gemm(m->out, m->in, m->packed, m->bias, x.x, y, next, next_floats);
+        m2n_panel_gemm(m->out, m->in, m->packed, m->bias, x.x, y, s->sums);
 }

@@ -23,7 +23,7 @@ void m2n_matrix_pack(M2nPrecision precision, gsize out, gsize in, const float *w
 /* A thread's space. */
 typedef struct {
     float *panel; /* [2][in][32]: x scaled; of the widest matrix that is given a scale */
-    float *pair;  /* what m2n_panel_gemm_pair() needs */
+    float *sums;  /* what m2n_panel_gemm() and its pair need */
     guint8 *q;    /* [in][32]: x in 8 bits */
     float *step;  /* [32] */
     float *wide;  /* weights of a few rows in float32 */
@@ -40,8 +40,8 @@ typedef struct {
     const float *scale, *shift; /* [in], or both NULL: x as it is */
 } M2nOperand;
 
-/* n panels, 1 or 2; next, next_floats: a hint, see m2n_panel_gemm(). */
+/* n panels, 1 or 2. */
 void m2n_product(const M2nMatrix *m, const M2nProductScratch *s, gsize n, M2nOperand x, float *y,
-                 gsize y_stride, const float *next, gsize next_floats);
+                 gsize y_stride);
 
 G_END_DECLS

@@ -135,7 +135,7 @@ pass_gate(gsize begin, gsize end, guint thread, gpointer data)
                               t->shift[M2N_NORM_X] + p.row * t->d};
         float *gate = m2n_translator_wide(t, p.first) + 2 * size;
 
-        m2n_product(&b->proj_1, &t->scratch[thread].product, p.n, x, gate, wide, NULL, 0);
+        m2n_product(&b->proj_1, &t->scratch[thread].product, p.n, x, gate, wide);
         for (gsize k = 0; k < p.n; k++)
             m2n_gelu(gate + k * wide, gate + k * wide, size);
     }
@@ -156,11 +156,11 @@ pass_hidden(gsize begin, gsize end, guint thread, gpointer data)
         float *wide = m2n_translator_wide(t, p.first), *z = m2n_translator_z(t, p.first);
 
         m2n_product(&b->conv1, &s->product, p.n, (M2nOperand){wide + 3 * size, stride, NULL, NULL},
-                    gated, size, z, p.n * 2 * size); /* z and x */
+                    gated, size);
         for (gsize k = 0; k < p.n; k++)
             m2n_panel_multiply(t->d, wide + k * stride + 2 * size, gated + k * size);
         m2n_product(&b->proj_2, &s->product, p.n, (M2nOperand){gated, size, NULL, NULL}, projected,
-                    size, NULL, 0);
+                    size);
         for (gsize k = 0; k < p.n; k++) {
             const float *const terms[] = {projected + k * size, m2n_translator_x(t, p.first + k)};
             const float *const scale[] = {NULL, t->residual[0] + p.row * t->d};
@@ -168,8 +168,7 @@ pass_hidden(gsize begin, gsize end, guint thread, gpointer data)
             m2n_panel_combine(t->d, 2, terms, scale, t->residual[1] + p.row * t->d,
                               z + 2 * k * size);
         }
-        m2n_product(&b->fc1, &s->product, p.n, (M2nOperand){z, 2 * size, NULL, NULL}, wide, stride,
-                    NULL, 0);
+        m2n_product(&b->fc1, &s->product, p.n, (M2nOperand){z, 2 * size, NULL, NULL}, wide, stride);
     }
 }
 
@@ -189,8 +188,7 @@ pass_output(gsize begin, gsize end, guint thread, gpointer data)
         const M2nOperand hidden = {m2n_translator_wide(t, p.first), t->wide_channels * M2N_PANEL,
                                    NULL, NULL};
 
-        m2n_product(&b->fc2, &t->scratch[thread].product, p.n, hidden, out, size, z,
-                    p.n * 2 * size);
+        m2n_product(&b->fc2, &t->scratch[thread].product, p.n, hidden, out, size);
         for (gsize k = 0; k < p.n; k++) {
             const float *const terms[] = {out + k * size, z + 2 * k * size,
                                           m2n_translator_x(t, p.first + k)};

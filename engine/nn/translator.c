@@ -123,7 +123,7 @@ pass_begin(gsize begin, gsize end, guint thread, gpointer data)
                               NULL};
 
         m2n_product(&t->model->conv1, &t->scratch[thread].product, p.n, x,
-                    m2n_translator_z(t, p.first), 2 * t->d * M2N_PANEL, NULL, 0);
+                    m2n_translator_z(t, p.first), 2 * t->d * M2N_PANEL);
     }
 }
 
@@ -137,7 +137,7 @@ pass_end(gsize begin, gsize end, guint thread, gpointer data)
 
         m2n_product(&t->model->conv2, &t->scratch[thread].product, p.n,
                     normalised(t, M2N_NORM_Z, m2n_translator_z(t, p.first), p.row),
-                    t->latent + p.first * t->ts * M2N_PANEL, t->ts * M2N_PANEL, NULL, 0);
+                    t->latent + p.first * t->ts * M2N_PANEL, t->ts * M2N_PANEL);
     }
 }
 
@@ -152,7 +152,7 @@ pass_project(gsize begin, gsize end, guint thread, gpointer data)
 
         m2n_product(&t->model->block[t->layer].qkv, &t->scratch[thread].product, p.n,
                     normalised(t, M2N_NORM_Z, m2n_translator_z(t, p.first), p.row),
-                    m2n_translator_wide(t, p.first), t->wide_channels * M2N_PANEL, NULL, 0);
+                    m2n_translator_wide(t, p.first), t->wide_channels * M2N_PANEL);
         for (gsize i = p.first; i < p.first + p.n; i++)
             for (gsize s = 0; s < 3; s++)
                 m2n_panel_moments(t->d, m2n_translator_lanes(t, i % t->panels),
@@ -257,8 +257,7 @@ pass_mix(gsize begin, gsize end, guint thread, gpointer data)
             m2n_panel_combine(t->d, v, values, scale, t->mix_shift + row * t->d, in + k * size);
         }
         m2n_product(&t->model->block[t->layer].post, &t->scratch[thread].product, p.n,
-                    (M2nOperand){in, size, NULL, NULL}, m2n_translator_x(t, p.first), 2 * size,
-                    NULL, 0);
+                    (M2nOperand){in, size, NULL, NULL}, m2n_translator_x(t, p.first), 2 * size);
         for (gsize i = p.first; i < p.first + p.n; i++)
             m2n_panel_moments(t->d, m2n_translator_lanes(t, i % t->panels), m2n_translator_x(t, i),
                               &t->moments[i]);

@@ -107,16 +107,6 @@ m2n_translator_item(const M2nTranslator *t, gsize item)
                      : (M2nPanels){row, row * t->panels + pairs + i, 1};
 }
 
-/* Where this thread's next item probably lies, given where item i does: items are taken in turn.  NULL past
- * the last. */
-static inline const float *
-m2n_translator_next(const M2nTranslator *t, gsize i, const float *at, gsize stride)
-{
-    const gsize threads = m2n_pool_threads(t->pool);
-
-    return i + threads < t->rows * t->panels ? at + threads * stride : NULL;
-}
-
 static inline gsize
 m2n_translator_lanes(const M2nTranslator *t, gsize panel)
 {

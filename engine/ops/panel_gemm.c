@@ -14,7 +14,9 @@
  * level, as the additions of a second one cost what it saves here.
  *
  * Slices of 256 input channels: the operands of two of these products, 32 KiB, stay in L1 while weights stream
- * past from L2, 4 bytes a cycle.  Sums of two products with a common beginning stay in registers ("chain"). */
+ * past from L2, 4 bytes a cycle.  Sums of two products with a common beginning stay in registers ("chain").
+ *
+ * A single panel, [C1; C2] = [A11 A12; A21 A22] [B1; B2], needs no A21 either: C2 = S1 B1 + A22 (B2 - B1). */
 #include "engine/ops/panel_gemm.h"
 
 #include <string.h>
@@ -22,10 +24,9 @@
 #include "engine/ops/panel_chain.h"
 
 #define SLICE 256u
-#define LINE 16u /* floats of a cache line */
 
-/* The blocks of a slice in the order of their use; the last for single panels alone. */
-enum { A11, A12, S2, S3, S1, S4, A22, A21, N_BLOCKS };
+/* The blocks of a slice in the order of their use. */
+enum { A11, A12, S2, S3, S1, S4, A22, N_BLOCKS };
 
 /* ---- packing --------------------------------------------------------------------------- */
 
@@ -44,7 +45,7 @@ padded(const M2nChainVariant *v, gsize rows)
     return (rows + v->rows - 1) / v->rows * v->rows;
 }
 
-/* The eight blocks from rows w[0] and w[half]: one tile of each, `stride` floats apart. */
+/* The seven blocks from rows w[0] and w[half]: one tile of each, `stride` floats apart. */
 static void
 pack_tile(gsize rows, gsize count, gsize k, const float *w, gsize pitch, gsize half, float *packed,
           gsize stride)
@@ -66,7 +67,6 @@ pack_tile(gsize rows, gsize count, gsize k, const float *w, gsize pitch, gsize h
             at[S1 * stride] = (float)s1;
             at[S4 * stride] = (float)(a12 - s2);
             at[A22 * stride] = lower[k];
-            at[A21 * stride] = lower[0];
         }
 }
 
@@ -86,12 +86,6 @@ pack_blocks(const M2nChainVariant *v, gsize out, gsize in, const float *w, float
 }
 
 /* ---- all tiles of half of the output channels --------------------------------------------- */
-
-/* What to ask for while multiplying: a share with each tile. */
-typedef struct {
-    const float *next, *end;
-    gsize share;
-} Hint;
 
 static void
 move_end(M2nChainEnd *e, gsize rows)
@@ -134,11 +128,9 @@ last_tile(const M2nChainVariant *v, gsize count, gsize in, const M2nChain *c)
 }
 
 static void
-run(const M2nChainVariant *v, gsize out, gsize in, M2nChain c, Hint *hint)
+run(const M2nChainVariant *v, gsize out, gsize in, M2nChain c)
 {
     for (gsize o = 0; o < out; o += v->rows) {
-        for (gsize f = 0; f < hint->share && hint->next < hint->end; f += LINE, hint->next += LINE)
-            __builtin_prefetch(hint->next, 0, 2);
         if (out - o >= v->rows)
             v->chain(in, &c);
         else if (out - o == 2 && v->two != NULL)
@@ -153,16 +145,6 @@ run(const M2nChainVariant *v, gsize out, gsize in, M2nChain c, Hint *hint)
     }
 }
 
-static Hint
-hint(const M2nChainVariant *v, gsize out, gsize in, gsize chains, const float *next,
-     gsize next_floats)
-{
-    const gsize tiles = padded(v, out / 2) / v->rows * ((in + SLICE - 1) / SLICE) * chains;
-
-    return (Hint){next, next != NULL ? next + next_floats : NULL,
-                  (next_floats / LINE + tiles - 1) / tiles * LINE};
-}
-
 /* The first slice begins with the bias, the others with what is there. */
 static M2nChainEnd
 result(float *y, gsize first, const float *bias)
@@ -172,38 +154,35 @@ result(float *y, gsize first, const float *bias)
 
 static void
 single(const M2nChainVariant *v, gsize out, gsize in, const float *w, const float *bias,
-       const float *x, float *y, const float *next, gsize next_floats)
+       const float *x, float *y, float *difference)
 {
     const gsize m = out / 2;
-    Hint h = hint(v, out, in, 2, next, next_floats);
 
     for (gsize first = 0; first < in; first += SLICE) {
         const gsize k = MIN(SLICE, in - first) / 2, block = padded(v, m) * k;
         const float *b1 = x + first * M2N_PANEL, *b2 = b1 + k * M2N_PANEL;
 
+        for (gsize i = 0; i < k * M2N_PANEL; i++)
+            difference[i] = b2[i] - b1[i];
         run(v, m, k,
             (M2nChain){.w = {w + A11 * block, w + A12 * block},
                        .x = {b1, b2},
-                       .end = result(y, first, bias)},
-            &h);
+                       .end = result(y, first, bias)});
         run(v, m, k,
-            (M2nChain){.w = {w + A21 * block, w + A22 * block},
-                       .x = {b1, b2},
-                       .end = result(y + m * M2N_PANEL, first, bias != NULL ? bias + m : NULL)},
-            &h);
+            (M2nChain){.w = {w + S1 * block, w + A22 * block},
+                       .x = {b1, difference},
+                       .end = result(y + m * M2N_PANEL, first, bias != NULL ? bias + m : NULL)});
         w += N_BLOCKS * block;
     }
 }
 
 static void
 pair(const M2nChainVariant *v, gsize out, gsize in, const float *w, const float *bias,
-     const float *const x[2], float *const y[2], float *scratch, const float *next,
-     gsize next_floats)
+     const float *const x[2], float *const y[2], float *scratch)
 {
     const gsize m = out / 2;
     const float *lower_bias = bias != NULL ? bias + m : NULL;
     float *u = scratch, *p = u + padded(v, m) * M2N_PANEL, *t = p + padded(v, m) * M2N_PANEL;
-    Hint h = hint(v, out, in, 4, next, next_floats);
 
     for (gsize first = 0; first < in; first += SLICE) {
         const gsize k = MIN(SLICE, in - first) / 2, n = k * M2N_PANEL, block = padded(v, m) * k;
@@ -221,26 +200,24 @@ pair(const M2nChainVariant *v, gsize out, gsize in, const float *w, const float 
             (M2nChain){.w = {w + A11 * block, w + A12 * block},
                        .x = {b11, b11 + n},
                        .middle = {.to = u},
-                       .end = c11},
-            &h);
+                       .end = c11});
         run(v, m, k,
             (M2nChain){.start = u,
                        .w = {w + S2 * block, w + S3 * block},
                        .x = {t2, t3},
                        .middle = {.to = u},
-                       .end = {.to = p}},
-            &h);
+                       .end = {.to = p}});
         run(v, m, k,
             (M2nChain){.w = {w + S1 * block, w + S4 * block},
                        .x = {t1, b12 + n},
                        .middle = c22_v,
-                       .end = c12_u},
-            &h);
+                       .end = c12_u});
         run(v, m, k,
-            (M2nChain){.start = p, .w = {w + A22 * block, NULL}, .x = {t4, NULL}, .end = c21}, &h);
+            (M2nChain){.start = p, .w = {w + A22 * block, NULL}, .x = {t4, NULL}, .end = c21});
         w += N_BLOCKS * block;
     }
 }
+
 /* ---- with the instruction set in use ------------------------------------------------------ */
 
 static const M2nChainVariant *
@@ -263,22 +240,21 @@ m2n_panel_pack(gsize out, gsize in, const float *w, float *packed)
 }
 
 gsize
-m2n_panel_pair_scratch(gsize out, gsize in)
+m2n_panel_scratch(gsize out, gsize in)
 {
     return 2 * (padded(variant(), out / 2) + MIN(SLICE, in)) * M2N_PANEL;
 }
 
 void
 m2n_panel_gemm(gsize out, gsize in, const float *packed, const float *bias, const float *x,
-               float *y, const float *next, gsize next_floats)
+               float *y, float *scratch)
 {
-    single(variant(), out, in, packed, bias, x, y, next, next_floats);
+    single(variant(), out, in, packed, bias, x, y, scratch);
 }
 
 void
 m2n_panel_gemm_pair(gsize out, gsize in, const float *packed, const float *bias,
-                    const float *const x[2], float *const y[2], float *scratch, const float *next,
-                    gsize next_floats)
+                    const float *const x[2], float *const y[2], float *scratch)
 {
-    pair(variant(), out, in, packed, bias, x, y, scratch, next, next_floats);
+    pair(variant(), out, in, packed, bias, x, y, scratch);
 }

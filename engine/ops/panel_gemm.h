@@ -11,12 +11,10 @@
  * past hw, nor of different images.
  *
  * x [in][32], y [out][32], 64-byte aligned, not overlapping; out and in even; bias [out] or NULL
- * next      `next_floats` floats (or NULL) that this thread will want soon: they are asked for while the
- *           multipliers are busy.  A hint without influence on y
  * w         m2n_panel_pack() of [out][in] row-major: the order depends on the instruction set in use
- * scratch   m2n_panel_pair_scratch() floats, 64-byte aligned
- * numerics  float32 (M2N_ISA=scalar: products summed in double): 2e-6 sqrt(in) of the largest product, four
- *           times that for a pair */
+ * scratch   m2n_panel_scratch() floats, 64-byte aligned
+ * numerics  float32 (M2N_ISA=scalar: products summed in double): 4e-6 sqrt(in) of the largest product, twice
+ *           that for a pair */
 #pragma once
 #include "engine/ops/panel_chain.h"
 
@@ -24,13 +22,11 @@ G_BEGIN_DECLS
 
 gsize m2n_panel_packed_floats(gsize out, gsize in);
 void m2n_panel_pack(gsize out, gsize in, const float *w, float *packed);
+gsize m2n_panel_scratch(gsize out, gsize in);
 void m2n_panel_gemm(gsize out, gsize in, const float *packed, const float *bias, const float *x,
-                    float *y, const float *next, gsize next_floats);
-
-gsize m2n_panel_pair_scratch(gsize out, gsize in);
+                    float *y, float *scratch);
 void m2n_panel_gemm_pair(gsize out, gsize in, const float *packed, const float *bias,
-                         const float *const x[2], float *const y[2], float *scratch,
-                         const float *next, gsize next_floats);
+                         const float *const x[2], float *const y[2], float *scratch);
 
 /* packed[out/rows][in][rows], zero below the last row: tiles of `rows` output channels. */
 void m2n_panel_pack_rows(gsize rows, gsize out, gsize in, const float *w, float *packed);

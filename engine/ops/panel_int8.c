@@ -14,7 +14,6 @@
 #endif
 
 #define MAX_ROWS 8u
-#define LINE 16u /* floats of a cache line */
 
 /* ---- reference: one row a tile, weights as they are ------------------------------------- */
 
@@ -330,12 +329,9 @@ edge(const M2nPanelInt8Variant *v, gsize count, gsize in, const void *w, const g
 
 void
 m2n_panel_int8_gemm_with(const M2nPanelInt8Variant *v, gsize out, gsize in, const float *packed,
-                         const float *bias, const guint8 *q, const float *step, float *y,
-                         const float *next, gsize next_floats)
+                         const float *bias, const guint8 *q, const float *step, float *y)
 {
-    const gsize rows = round_rows(v, out), tiles = rows / v->rows;
-    const gsize share = (next_floats / LINE + tiles - 1) / tiles * LINE;
-    const float *const next_end = next != NULL ? next + next_floats : NULL;
+    const gsize rows = round_rows(v, out);
     const gint32 *start = (const gint32 *)(gconstpointer)(packed + rows);
     const guint8 *weights = (const guint8 *)(packed + 2 * rows);
 
@@ -343,8 +339,6 @@ m2n_panel_int8_gemm_with(const M2nPanelInt8Variant *v, gsize out, gsize in, cons
         const guint8 *w = weights + o * in * v->weight_bytes;
         const float *b = bias != NULL ? bias + o : NULL;
 
-        for (gsize f = 0; f < share && next < next_end; f += LINE, next += LINE)
-            __builtin_prefetch(next, 0, 2);
         if (out - o >= v->rows)
             v->tile(in, w, start + o, packed + o, b, q, step, y + o * M2N_PANEL);
         else
@@ -368,7 +362,7 @@ m2n_panel_int8_pack(gsize out, gsize in, const float *w, float *packed)
 
 void
 m2n_panel_int8_gemm(gsize out, gsize in, const float *packed, const float *bias, const guint8 *q,
-                    const float *step, float *y, const float *next, gsize next_floats)
+                    const float *step, float *y)
 {
-    m2n_panel_int8_gemm_with(choose(), out, in, packed, bias, q, step, y, next, next_floats);
+    m2n_panel_int8_gemm_with(choose(), out, in, packed, bias, q, step, y);
 }

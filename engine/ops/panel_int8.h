@@ -5,7 +5,6 @@
  *
  * q, step   of m2n_panel_quantise(); y [out][32], 64-byte aligned; bias [out] or NULL
  * in        a multiple of 4, at most 65536: sums of products are exact in 32 bits
- * next      as m2n_panel_gemm(): a hint
  * packed    m2n_panel_int8_pack() of w [out][in]: the order depends on the instruction set in use.  A row with
  *           a NaN or an infinity has the scale NaN
  * numerics  exact but for the last conversion: 2e-7 of the result, and of bias */
@@ -18,8 +17,7 @@ G_BEGIN_DECLS
 gsize m2n_panel_int8_packed_floats(gsize out, gsize in); /* room for it, in floats */
 void m2n_panel_int8_pack(gsize out, gsize in, const float *w, float *packed);
 void m2n_panel_int8_gemm(gsize out, gsize in, const float *packed, const float *bias,
-                         const guint8 *q, const float *step, float *y, const float *next,
-                         gsize next_floats);
+                         const guint8 *q, const float *step, float *y);
 
 /* TRUE: this processor multiplies in 8 bits faster than in float32. */
 gboolean m2n_panel_int8_is_fast(void);
@@ -49,6 +47,6 @@ void m2n_panel_int8_pack_with(const M2nPanelInt8Variant *v, gsize out, gsize in,
                               float *packed);
 void m2n_panel_int8_gemm_with(const M2nPanelInt8Variant *v, gsize out, gsize in,
                               const float *packed, const float *bias, const guint8 *q,
-                              const float *step, float *y, const float *next, gsize next_floats);
+                              const float *step, float *y);
 
 G_END_DECLS

@@ -129,8 +129,7 @@ run(const Case *c, const M2nPanelInt8Variant *v, const float *bias, float *y)
     g_autofree float *packed = g_new(float, m2n_panel_int8_floats_with(v, c->out, c->in));
 
     m2n_panel_int8_pack_with(v, c->out, c->in, c->w, packed);
-    m2n_panel_int8_gemm_with(v, c->out, c->in, packed, bias, (const guint8 *)c->q, c->step, y, c->x,
-                             c->in * M2N_PANEL);
+    m2n_panel_int8_gemm_with(v, c->out, c->in, packed, bias, (const guint8 *)c->q, c->step, y);
 }
 
 static void
