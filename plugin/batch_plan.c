@@ -77,7 +77,8 @@ measure(Plan *p, const M2nOpenJob *job, guint *window, GError **error)
     if (p->model != NULL && g_str_equal(p->model, name))
         return TRUE;
     const gsize n = (gsize)c.steps * c.variables * c.height * c.width;
-    g_autoptr(M2nModel) model = m2n_shared_model(tensors, job->spec->precision, error);
+    g_autoptr(M2nModel) model =
+        m2n_shared_model(tensors, job->spec->precision, p->o->threads, error);
     g_autoptr(M2nSession) session =
         model != NULL ? m2n_session_new(model, 1, p->o->threads, 0, error) : NULL;
     g_autofree float *x = g_new0(float, n), *y = g_new(float, n);

@@ -362,7 +362,7 @@ m2n_forecast_compute(const M2nForecast *f, float *out, M2nProgressFunc progress,
     }
     if (!m2n_forecast_unchanged(f, error) || !read_window(f, f->max_memory - own, x, &part, error))
         return FALSE;
-    g_autoptr(M2nModel) model = m2n_shared_model(f->tensors, f->precision, error);
+    g_autoptr(M2nModel) model = m2n_shared_model(f->tensors, f->precision, f->threads, error);
     if (model == NULL)
         return FALSE;
     g_autoptr(M2nSession) session =

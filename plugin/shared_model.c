@@ -37,7 +37,8 @@ lock_shared(void)
 }
 
 M2nModel *
-m2n_shared_model(const M2nSafetensors *tensors, M2nPrecision precision, GError **error)
+m2n_shared_model(const M2nSafetensors *tensors, M2nPrecision precision, guint threads,
+                 GError **error)
 {
     const char *stamp = m2n_source_stamp(m2n_safetensors_source(tensors));
     M2nModel *model = NULL;
@@ -50,7 +51,7 @@ m2n_shared_model(const M2nSafetensors *tensors, M2nPrecision precision, GError *
         return model;
 
     /* not under the lock: loading takes long, and two that load the same one is only waste */
-    model = m2n_model_load(tensors, precision, error);
+    model = m2n_model_load(tensors, precision, threads, error);
     if (model == NULL)
         return NULL;
     lock_shared();

@@ -107,7 +107,7 @@ m2n_train_report(const char *path, M2nDataset *d, const M2nWindows *w, M2nSpan s
     g_autofree float *memory = g_try_new(float, 3 * s->steps * per_time);
     g_autoptr(M2nSource) source = m2n_source_open_file(path, error);
     g_autoptr(M2nSafetensors) st = source ? m2n_safetensors_open(source, error) : NULL;
-    g_autoptr(M2nModel) model = st ? m2n_model_load(st, M2N_FLOAT32, error) : NULL;
+    g_autoptr(M2nModel) model = st ? m2n_model_load(st, M2N_FLOAT32, threads, error) : NULL;
     gboolean complete = DAY % m2n_dataset_domain(d)->time_step == 0;
 
     if (model == NULL || !m2n_score(model, s, span, BATCH, threads, NULL, rmse, NULL, NULL, error))

@@ -74,7 +74,8 @@ check_forecast(const M2nSafetensors *st, const M2nConfig *c, guint64 seed, guint
     g_autofree float *x = m2n_made_up_fields(c, batch, "x", seed);
     g_autofree float *got = g_new(float, fields->elements);
     g_autofree float *want = read_tensor(st, fields, error);
-    g_autoptr(M2nModel) model = want != NULL ? m2n_model_new(c, weights, M2N_FLOAT32, error) : NULL;
+    g_autoptr(M2nModel) model =
+        want != NULL ? m2n_model_new(c, weights, M2N_FLOAT32, threads, error) : NULL;
     g_autoptr(M2nSession) session =
         model != NULL ? m2n_session_new(model, batch, threads, 0, error) : NULL;
 

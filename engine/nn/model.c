@@ -1,295 +1,10 @@
-/* Making a model: each tensor is read, folded and packed on its own, so that no second copy of all weights
- * is ever in memory. */
+/* Making a model: its parts (model_parts.h) by several threads, each in a piece of one block of memory. */
 #include "engine/nn/model.h"
-
-#include <math.h>
-#include <string.h>
 
 #include "engine/base/cpu.h"
 #include "engine/base/error.h"
 #include "engine/nn/model_match.h"
-#include "engine/nn/network.h"
-#include "engine/ops/batch_norm.h"
-#include "engine/ops/fused_conv.h"
-#include "engine/ops/panel_gemm.h"
-
-/* Where values come from, and the arena they go to: a measuring one the first time. */
-typedef struct {
-    const M2nParameters *p;
-    const float *weights;         /* all of them, or NULL: from the file */
-    const M2nSafetensors *st;     /* with */
-    const M2nTensorInfo **tensor; /* [p->n] */
-    M2nArena *arena;
-    gboolean measuring;
-    M2nPrecision precision; /* of the large matrices */
-    GError **error;
-    gboolean failed; /* then *error is set and nothing more is read */
-} Builder;
-
-/* ---- reading --------------------------------------------------------------------------- */
-
-/* The values of the parameter of this name into `out`; nothing when measuring or after a failure. */
-static void
-read_values(Builder *b, float *out, const char *name)
-{
-    const M2nParameter *p = m2n_parameters_find(b->p, name);
-
-    g_assert(p != NULL);
-    if (b->measuring || b->failed)
-        return;
-    if (b->weights != NULL)
-        memcpy(out, b->weights + p->offset, p->elements * sizeof(float));
-    else if (!m2n_safetensors_read_f32(b->st, b->tensor[p - b->p->list], 0, p->elements, out,
-                                       b->error))
-        b->failed = TRUE;
-}
-
-static char *
-join(const char *prefix, const char *name)
-{
-    return g_strconcat(prefix, ".", name, NULL);
-}
-
-/* The parameter <prefix>.<name>, kept as it is. */
-static const float *
-keep(Builder *b, const char *prefix, const char *name)
-{
-    g_autofree char *full = join(prefix, name);
-    float *out = m2n_arena_floats(b->arena, m2n_parameters_find(b->p, full)->elements);
-
-    read_values(b, out, full);
-    return out;
-}
-
-static M2nNorm
-keep_norm(Builder *b, const char *prefix)
-{
-    M2nNorm norm;
-
-    norm.gamma = keep(b, prefix, "weight");
-    norm.beta = keep(b, prefix, "bias");
-    return norm;
-}
-
-static M2nLinear
-keep_linear(Builder *b, const char *prefix)
-{
-    M2nLinear l;
-
-    l.weight = keep(b, prefix, "weight");
-    l.bias = keep(b, prefix, "bias");
-    return l;
-}
-
-/* ---- folding and packing ---------------------------------------------------------------- */
-
-/* (transfer full) n floats to work with; NULL when measuring or out of memory, which is then reported. */
-static float *
-work_space(Builder *b, gsize n)
-{
-    float *space = b->measuring || b->failed ? NULL : g_try_new(float, n);
-
-    if (space == NULL && !b->measuring && !b->failed) {
-        b->failed = TRUE;
-        g_set_error(b->error, M2N_ERROR, M2N_ERROR_MEMORY,
-                    "weights: no memory for %" G_GSIZE_FORMAT " bytes to pack a matrix",
-                    n * sizeof(float));
-    }
-    return space;
-}
-
-static M2nStage
-keep_stage(Builder *b, const char *prefix, const char *conv, gsize stride)
-{
-    g_autofree char *conv_name = join(prefix, conv), *norm_name = join(prefix, "norm");
-    g_autofree char *weight = join(conv_name, "weight");
-    const M2nParameter *p = m2n_parameters_find(b->p, weight);
-    g_autofree float *w = work_space(b, p->elements);
-    float *packed = m2n_arena_floats(
-        b->arena, m2n_fused_conv_packed_floats((gsize)p->shape[0], (gsize)p->shape[1], stride));
-    M2nStage s = {.weight = packed};
-
-    read_values(b, w, weight);
-    if (w != NULL)
-        m2n_fused_conv_pack((gsize)p->shape[0], (gsize)p->shape[1], stride, w, packed);
-    s.bias = keep(b, conv_name, "bias");
-    s.norm = keep_norm(b, norm_name);
-    return s;
-}
-
-/* Matrices of `in` columns below each other, as one packed matrix. */
-static M2nMatrix
-pack_stack(Builder *b, gsize n, char *const *names, gsize out, gsize in)
-{
-    g_autofree float *w = work_space(b, n * out * in);
-    float *packed = m2n_arena_floats(b->arena, m2n_matrix_floats(b->precision, n * out, in));
-
-    for (gsize i = 0; i < n; i++)
-        read_values(b, w != NULL ? w + i * out * in : NULL, names[i]);
-    if (w != NULL)
-        m2n_matrix_pack(b->precision, n * out, in, w, packed);
-    return (M2nMatrix){b->precision, n * out, in, packed, NULL};
-}
-
-/* What is folded into a 1x1 convolution: y = row (W (column x + shift) + bias + after) */
-typedef struct {
-    const float *column, *shift; /* [in], or NULL: 1, 0 */
-    const float *row, *after;    /* [out], or NULL: 1, 0 */
-} Fold;
-
-static void
-fold(const Fold *f, gsize out, gsize in, float *w, float *bias)
-{
-    for (gsize o = 0; o < out; o++) {
-        const double row = f->row != NULL ? (double)f->row[o] : 1.0;
-        double sum = (double)bias[o] + (f->after != NULL ? (double)f->after[o] : 0.0);
-
-        for (gsize i = 0; i < in; i++) {
-            const double v = (double)w[o * in + i];
-
-            sum += f->shift != NULL ? v * (double)f->shift[i] : 0.0;
-            w[o * in + i] = (float)(row * v * (f->column != NULL ? (double)f->column[i] : 1.0));
-        }
-        bias[o] = (float)(row * sum);
-    }
-}
-
-static M2nMatrix
-pack_linear(Builder *b, const char *prefix, M2nPrecision precision, gsize out, gsize in,
-            const Fold *f)
-{
-    g_autofree char *weight = join(prefix, "weight"), *bias = join(prefix, "bias");
-    g_autofree float *w = work_space(b, out * in);
-    float *packed = m2n_arena_floats(b->arena, m2n_matrix_floats(precision, out, in));
-    float *kept = m2n_arena_floats(b->arena, out);
-
-    read_values(b, w, weight);
-    read_values(b, kept, bias);
-    if (w != NULL) {
-        if (f != NULL)
-            fold(f, out, in, w, kept);
-        m2n_matrix_pack(precision, out, in, w, packed);
-    }
-    return (M2nMatrix){precision, out, in, packed, kept};
-}
-
-/* scale and shift of BatchNorm `which` of a temporal unit; space [6 D]: they are its first two vectors. */
-static void
-fold_batch_norm(Builder *b, const char *unit, guint which, gsize d, float *space)
-{
-    static const char *const names[] = {"running_mean", "running_var", "weight", "bias"};
-
-    for (gsize i = 0; i < 4; i++) {
-        g_autofree char *name = g_strdup_printf("%s.norm%u.%s", unit, which, names[i]);
-        read_values(b, space != NULL ? space + (2 + i) * d : NULL, name);
-    }
-    if (space != NULL)
-        m2n_batch_norm_fold(d, space + 2 * d, space + 3 * d, space + 4 * d, space + 5 * d, space,
-                            space + d);
-}
-
-static void
-build_gated_attention(Builder *b, M2nBlock *block, const char *unit, gsize d)
-{
-    g_autofree char *proj_1 = join(unit, "attn.proj_1"), *proj_2 = join(unit, "attn.proj_2");
-    g_autofree char *gate = join(unit, "attn.spatial_gating_unit");
-    g_autofree char *dw5 = join(gate, "conv0"), *dw7 = join(gate, "conv_spatial");
-    g_autofree char *conv1 = join(gate, "conv1"), *scale = join(unit, "layer_scale_1");
-    g_autofree float *norm = work_space(b, 6 * d), *layer = work_space(b, d);
-    float *residual = m2n_arena_floats(b->arena, d);
-
-    fold_batch_norm(b, unit, 1, d, norm);
-    read_values(b, layer, scale);
-    const Fold first = {.column = norm, .shift = norm != NULL ? norm + d : NULL};
-    const Fold second = {.row = layer, .after = first.shift};
-    block->proj_1 = pack_linear(b, proj_1, b->precision, d, d, &first);
-    block->dw5 = keep_linear(b, dw5);
-    block->dw7 = keep_linear(b, dw7);
-    block->conv1 = pack_linear(b, conv1, b->precision, d, d, NULL);
-    block->proj_2 = pack_linear(b, proj_2, b->precision, d, d, &second);
-    for (gsize c = 0; norm != NULL && layer != NULL && c < d; c++)
-        residual[c] = (float)(1.0 + (double)layer[c] * (double)norm[c]);
-    block->residual = residual;
-}
-
-static void
-build_mlp(Builder *b, M2nBlock *block, const char *unit, gsize d)
-{
-    g_autofree char *fc1 = join(unit, "mlp.fc1"), *fc2 = join(unit, "mlp.fc2");
-    g_autofree char *dw3 = join(unit, "mlp.dwconv.dwconv"), *scale = join(unit, "layer_scale_2");
-    g_autofree float *norm = work_space(b, 6 * d), *layer = work_space(b, d);
-
-    fold_batch_norm(b, unit, 2, d, norm);
-    read_values(b, layer, scale);
-    const Fold first = {.column = norm, .shift = norm != NULL ? norm + d : NULL};
-    const Fold second = {.row = layer};
-    block->fc1 = pack_linear(b, fc1, b->precision, 4 * d, d, &first);
-    block->dw3 = keep_linear(b, dw3);
-    block->fc2 = pack_linear(b, fc2, b->precision, d, 4 * d, &second);
-}
-
-static void
-build_attention(Builder *b, M2nBlock *block, const char *layer, gsize d)
-{
-    static const char *const names[] = {"q_Conv", "k_Conv", "v_Conv", "v_post_f"};
-    M2nNorm *norm[] = {&block->q, &block->k, &block->v, &block->post_norm};
-    char *weight[4];
-
-    for (gsize i = 0; i < 4; i++) {
-        g_autofree char *p = g_strdup_printf("%s.attn_1.%s.1", layer, names[i]);
-
-        weight[i] = g_strdup_printf("%s.attn_1.%s.0.weight", layer, names[i]);
-        *norm[i] = keep_norm(b, p);
-    }
-    block->qkv = pack_stack(b, 3, weight, d, d);
-    block->post = pack_stack(b, 1, weight + 3, d, d);
-    for (gsize i = 0; i < 4; i++)
-        g_free(weight[i]);
-}
-
-/* ---- the whole --------------------------------------------------------------------------- */
-
-static void
-build_coders(Builder *b, M2nModel *m)
-{
-    const M2nConfig *c = &m->config;
-
-    for (guint v = 0; v < c->variables; v++) {
-        g_autofree char *decoder = g_strdup_printf("dec_q_list.%u", v);
-        g_autofree char *readout = join(decoder, "readout");
-
-        for (guint i = 0; i < c->N_S; i++) {
-            const gboolean up = m2n_config_stride(c->N_S - 1 - i) == 2;
-            g_autofree char *enc = g_strdup_printf("enc_q_list.%u.enc.%u.conv", v, i);
-            g_autofree char *dec = g_strdup_printf("%s.dec.%u.conv", decoder, i);
-
-            m->encoder[v * c->N_S + i] = keep_stage(b, enc, "conv", m2n_config_stride(i));
-            m->decoder[v * c->N_S + i] = keep_stage(b, dec, up ? "conv.0" : "conv", 1);
-        }
-        m->readout[v] = keep_linear(b, readout);
-    }
-}
-
-static void
-build(Builder *b, M2nModel *m)
-{
-    const gsize d = m->config.hid_T, ts = (gsize)m->config.steps * m->config.hid_S;
-
-    build_coders(b, m);
-    m->conv1 = pack_linear(b, "hid_q.conv1", M2N_FLOAT32, d, ts, NULL);
-    m->conv2 = pack_linear(b, "hid_q.conv2", M2N_FLOAT32, ts, d, NULL);
-    for (guint i = 0; i < m->config.N_T; i++) {
-        g_autofree char *layer = g_strdup_printf("hid_q.layers.%u", i);
-        g_autofree char *unit = join(layer, "ff.ff1");
-        g_autofree char *norm_1 = join(layer, "norm_1"), *norm_2 = join(layer, "norm_2");
-
-        build_attention(b, &m->block[i], layer, d);
-        m->block[i].norm_1 = keep_norm(b, norm_1);
-        m->block[i].norm_2 = keep_norm(b, norm_2);
-        build_gated_attention(b, &m->block[i], unit, d);
-        build_mlp(b, &m->block[i], unit, d);
-    }
-}
+#include "engine/nn/model_parts.h"
 
 /* (transfer full) without numbers yet */
 static M2nModel *
@@ -307,14 +22,21 @@ new_empty(const M2nConfig *c, M2nPrecision precision)
     return m;
 }
 
+/* Bytes of each part [m2n_model_parts()], or NULL; returns those of all. */
 static gsize
-measure(M2nModel *m, const M2nParameters *p)
+measure(M2nModel *m, const M2nModelValues *values, gsize *bytes)
 {
-    g_autoptr(M2nArena) measuring = m2n_arena_new(0, NULL);
-    Builder b = {.p = p, .arena = measuring, .measuring = TRUE, .precision = m->precision};
+    gsize sum = 0;
 
-    build(&b, m);
-    return m2n_arena_peak(measuring);
+    for (gsize i = 0; i < m2n_model_parts(&m->config); i++) {
+        g_autoptr(M2nArena) measuring = m2n_arena_new(0, NULL);
+
+        m2n_model_measure_part(m, i, values, measuring);
+        if (bytes != NULL)
+            bytes[i] = m2n_arena_peak(measuring);
+        sum += m2n_arena_peak(measuring);
+    }
+    return sum;
 }
 
 gsize
@@ -323,37 +45,81 @@ m2n_model_memory(const M2nConfig *config, M2nPrecision precision)
     g_autoptr(M2nParameters) p = m2n_parameters_new(config);
     g_autoptr(M2nModel) m = new_empty(config, precision);
 
-    return measure(m, p);
+    return measure(m, &(M2nModelValues){.p = p, .precision = precision}, NULL);
+}
+
+typedef struct {
+    M2nModel *m;
+    const M2nModelValues *values;
+    M2nArena **arena; /* of each part */
+    GError **error;   /* of each part */
+    gint failed;      /* atomic */
+} Making;
+
+static void
+make_part(gsize begin, gsize end, guint thread, gpointer data)
+{
+    Making *k = data;
+
+    (void)thread;
+    for (gsize i = begin; i < end && !g_atomic_int_get(&k->failed); i++)
+        if (!m2n_model_build_part(k->m, i, k->values, k->arena[i], &k->error[i]))
+            g_atomic_int_set(&k->failed, TRUE);
+}
+
+/* The first error of the parts goes to `error`; FALSE when there was one. */
+static gboolean
+make_parts(M2nModel *m, const M2nModelValues *values, const gsize *bytes, M2nPool *pool,
+           GError **error)
+{
+    const gsize n = m2n_model_parts(&m->config);
+    g_autofree M2nArena **arena = g_new(M2nArena *, n);
+    g_autofree GError **errors = g_new0(GError *, n);
+    Making k = {m, values, arena, errors, FALSE};
+
+    for (gsize i = 0; i < n; i++)
+        arena[i] = m2n_arena_part(m->arena, bytes[i]);
+    m2n_parallel_each(pool, n, make_part, &k);
+    for (gsize i = n; i-- > 0;) {
+        m2n_arena_free(arena[i]);
+        if (errors[i] != NULL) {
+            g_clear_error(error);
+            g_propagate_error(error, errors[i]);
+        }
+    }
+    return !k.failed;
 }
 
 /* (transfer full) */
 static M2nModel *
-new_model(const M2nConfig *c, M2nPrecision precision, Builder *b, const char *where, GError **error)
+new_model(const M2nConfig *c, const M2nModelValues *values, guint threads, const char *where,
+          GError **error)
 {
     if (!m2n_isa_check(error))
         return NULL;
-    g_autoptr(M2nModel) m = new_empty(c, precision);
+    g_autoptr(M2nPool) pool = m2n_pool_new(threads > 0 ? threads : g_get_num_processors(), error);
+    if (pool == NULL)
+        return NULL;
+    g_autoptr(M2nModel) m = new_empty(c, values->precision);
+    g_autofree gsize *bytes = g_new(gsize, m2n_model_parts(c));
     g_autoptr(GError) cause = NULL;
 
-    m->arena = m2n_arena_new(measure(m, b->p), &cause);
+    m->arena = m2n_arena_new(measure(m, values, bytes), &cause);
     if (m->arena == NULL) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%s: weights: %s", where, cause->message);
         return NULL;
     }
-    b->arena = m->arena;
-    b->precision = precision;
-    b->error = error;
-    build(b, m);
-    return b->failed ? NULL : g_steal_pointer(&m);
+    return make_parts(m, values, bytes, pool, error) ? g_steal_pointer(&m) : NULL;
 }
 
 M2nModel *
-m2n_model_new(const M2nConfig *config, const float *weights, M2nPrecision precision, GError **error)
+m2n_model_new(const M2nConfig *config, const float *weights, M2nPrecision precision, guint threads,
+              GError **error)
 {
     g_autoptr(M2nParameters) p = m2n_parameters_new(config);
-    Builder b = {.p = p, .weights = weights};
 
-    return new_model(config, precision, &b, "model", error);
+    return new_model(config, &(M2nModelValues){.p = p, .weights = weights, .precision = precision},
+                     threads, "model", error);
 }
 
 void
@@ -383,7 +149,7 @@ m2n_model_config(const M2nModel *m)
 }
 
 M2nModel *
-m2n_model_load(const M2nSafetensors *st, M2nPrecision precision, GError **error)
+m2n_model_load(const M2nSafetensors *st, M2nPrecision precision, guint threads, GError **error)
 {
     M2nConfig c;
 
@@ -391,8 +157,8 @@ m2n_model_load(const M2nSafetensors *st, M2nPrecision precision, GError **error)
         return NULL;
     g_autoptr(M2nParameters) p = m2n_parameters_new(&c);
     g_autofree const M2nTensorInfo **tensor = g_new0(const M2nTensorInfo *, p->n);
-    Builder b = {.p = p, .st = st, .tensor = tensor};
+    const M2nModelValues values = {.p = p, .st = st, .tensor = tensor, .precision = precision};
     if (!m2n_model_match(st, p, tensor, error))
         return NULL;
-    return new_model(&c, precision, &b, m2n_source_name(m2n_safetensors_source(st)), error);
+    return new_model(&c, &values, threads, m2n_source_name(m2n_safetensors_source(st)), error);
 }

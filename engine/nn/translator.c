@@ -77,7 +77,8 @@ m2n_translator_lay_out(M2nTranslator *t, M2nArena *arena, guint threads)
         if (t->scratch != NULL)
             t->scratch[i] = one;
     }
-    if (t->latent != NULL) /* lanes past hw are computed with, though to no effect */
+    if (t->latent != NULL &&
+        t->hw % M2N_PANEL != 0) /* lanes past hw are computed with, though to no effect */
         memset(t->latent, 0, panels * t->ts * M2N_PANEL * sizeof(float));
 }
 

@@ -115,7 +115,8 @@ train_step(M2nTrainer *t, GError **error)
                           .epsilon = s->epsilon,
                           .decay = s->weight_decay,
                           .step = t->place.step};
-    m2n_optimizer_step(t->learner, s->config.momentum_ema, &adam, t->moments.mean, t->moments.square);
+    m2n_optimizer_step(t->learner, s->config.momentum_ema, &adam, t->moments.mean,
+                       t->moments.square);
     if (t->moments.average != NULL)
         m2n_weight_average_step(m2n_learner_pool(t->learner), s->average_weights, t->place.step,
                                 t->moments.average, m2n_learner_query(t->learner),
@@ -183,7 +184,7 @@ validate(M2nTrainer *t, M2nTrainFunc func, gpointer user_data, double *mse, GErr
     *mse = NAN;
     if (t->source->n_windows[M2N_SPAN_VALIDATION] == 0)
         return TRUE;
-    model = m2n_model_new(&t->settings.config, weights(t), M2N_FLOAT32, error);
+    model = m2n_model_new(&t->settings.config, weights(t), M2N_FLOAT32, t->threads, error);
     if (!m2n_group_agree(t->group, model != NULL, error) ||
         !m2n_score(model, t->source, M2N_SPAN_VALIDATION, VALIDATION_BATCH, t->threads, t->group,
                    each, report_validation, &listener, error))

@@ -19,7 +19,7 @@ measure(M2nTrainer *t, GError **error)
     const M2nConfig *c = &t->settings.config;
     g_autoptr(M2nParameters) p = m2n_parameters_new(c);
     g_autofree float *zeros = g_try_new0(float, p->total);
-    g_autoptr(M2nModel) model = zeros ? m2n_model_new(c, zeros, M2N_FLOAT32, error) : NULL;
+    g_autoptr(M2nModel) model = zeros ? m2n_model_new(c, zeros, M2N_FLOAT32, 1, error) : NULL;
 
     if (zeros == NULL)
         g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,

@@ -120,7 +120,7 @@ bench(const char *name, const M2nConfig *c)
 {
     const gsize hw = (gsize)c->height * c->width;
     g_autofree float *weights = m2n_made_up_weights(c, 0);
-    g_autoptr(M2nModel) m = m2n_model_new(c, weights, M2N_FLOAT32, NULL);
+    g_autoptr(M2nModel) m = m2n_model_new(c, weights, M2N_FLOAT32, 1, NULL);
     g_autoptr(M2nArena) arena = m2n_arena_new((gsize)64 << 20, NULL);
     const Space s = {floats(S * hw), floats(4 * S * hw), floats(S * 9 * hw), floats(4 * S * S * 9),
                      floats(m2n_gemm_scratch())};

@@ -35,20 +35,20 @@ wait_for_line(void)
 }
 
 static M2nModel *
-made_up_model(const M2nConfig *c, M2nPrecision precision, GError **error)
+made_up_model(const M2nConfig *c, M2nPrecision precision, guint threads, GError **error)
 {
     g_autofree float *weights = m2n_made_up_weights(c, 0);
 
-    return m2n_model_new(c, weights, precision, error);
+    return m2n_model_new(c, weights, precision, threads, error);
 }
 
 static M2nModel *
-load_model(const char *path, M2nPrecision precision, GError **error)
+load_model(const char *path, M2nPrecision precision, guint threads, GError **error)
 {
     g_autoptr(M2nSource) source = m2n_source_open_file(path, error);
     g_autoptr(M2nSafetensors) st = source != NULL ? m2n_safetensors_open(source, error) : NULL;
 
-    return st != NULL ? m2n_model_load(st, precision, error) : NULL;
+    return st != NULL ? m2n_model_load(st, precision, threads, error) : NULL;
 }
 
 int
@@ -82,8 +82,8 @@ main(int argc, char **argv)
         if (strcmp(argv[1], configs[i].name) == 0)
             c = &configs[i].c;
     const gint64 start = g_get_monotonic_time();
-    g_autoptr(M2nModel) m =
-        c != NULL ? made_up_model(c, precision, &error) : load_model(argv[1], precision, &error);
+    g_autoptr(M2nModel) m = c != NULL ? made_up_model(c, precision, (guint)threads, &error)
+                                      : load_model(argv[1], precision, (guint)threads, &error);
     g_autoptr(M2nSession) s =
         m != NULL ? m2n_session_new(m, (guint)batch, (guint)threads, 0, &error) : NULL;
     if (s == NULL) {
@@ -106,6 +106,7 @@ main(int argc, char **argv)
                (double)(g_get_monotonic_time() - t0) * 1e-6);
         fflush(stdout);
     }
-    printf("%s threads %d peak_kb %" G_GUINT64_FORMAT "\n", argv[1], threads, m2n_peak_memory() / 1024);
+    printf("%s threads %d peak_kb %" G_GUINT64_FORMAT "\n", argv[1], threads,
+           m2n_peak_memory() / 1024);
     return 0;
 }

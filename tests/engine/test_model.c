@@ -67,7 +67,7 @@ load_varied(const Variation *how, GError **error)
     g_assert_true(m2n_safetensors_writer_finish(w, error));
     g_autoptr(M2nSource) source = m2n_source_open_file(path, error);
     g_autoptr(M2nSafetensors) st = m2n_safetensors_open(source, error);
-    return m2n_model_load(st, M2N_FLOAT32, error);
+    return m2n_model_load(st, M2N_FLOAT32, 2, error);
 }
 
 static void
@@ -98,7 +98,7 @@ test_accepted(void)
     };
     enum { N = 2 * 2 * 4 * 6 };
     g_autofree float *weights = m2n_made_up_weights(&tiny, 0);
-    g_autoptr(M2nModel) direct = m2n_model_new(&tiny, weights, M2N_FLOAT32, NULL);
+    g_autoptr(M2nModel) direct = m2n_model_new(&tiny, weights, M2N_FLOAT32, 1, NULL);
     float want[N], got[N];
 
     run(direct, want);

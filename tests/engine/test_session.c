@@ -21,7 +21,7 @@ made_up_model_in(M2nPrecision precision)
 {
     g_autofree float *weights = m2n_made_up_weights(&small, 0);
 
-    return m2n_model_new(&small, weights, precision, NULL);
+    return m2n_model_new(&small, weights, precision, 2, NULL);
 }
 
 static M2nModel *
