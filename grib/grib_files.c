@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/base/durable.h"
 #include "engine/base/error.h"
 #include "grib/grib_plan.h"
 
@@ -131,15 +132,15 @@ save_file(Save *s, const char *target, GError **error)
     if (fd < 0)
         return io_failed(target, error);
     FILE *f = fdopen(fd, "wb");
-    gboolean ok = put_all(s, f, target, error);
+    if (f == NULL)
+        close(fd);
+    gboolean ok = f != NULL ? put_all(s, f, target, error) : io_failed(target, error);
     if (ok && (fflush(f) != 0 || fsync(fd) != 0))
         ok = io_failed(target, error);
-    if (fclose(f) != 0 && ok)
+    if (f != NULL && fclose(f) != 0 && ok)
         ok = io_failed(target, error);
-    if (ok && g_rename(part, target) != 0)
-        ok = io_failed(target, error);
-    if (!ok)
-        g_unlink(part);
+    ok = ok && m2n_durable_rename(part, target, error);
+    g_unlink(part); /* gone already when all went well */
     return ok;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "engine/base/durable.h"
 #include "engine/base/error.h"
 #include "plugin/batch_product.h"
 
@@ -145,41 +146,26 @@ fail(GError **error, const char *path, const char *what)
     return FALSE;
 }
 
-static gboolean
-sync_path(const char *path, GError **error)
-{
-    const int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    if (fd < 0)
-        return fail(error, path, "cannot be opened to sync");
-    const gboolean ok =
-        fsync(fd) == 0 || errno == EINVAL; /* some file systems cannot sync folders */
-    if (!ok)
-        fail(error, path, "cannot be synced");
-    close(fd);
-    return ok;
-}
-
 /* Over what was there.  rename() does not replace a folder that holds files: the old one steps aside. */
 static gboolean
 move_into_place(const char *temporary, const char *path, GError **error)
 {
-    g_autofree char *folder = g_path_get_dirname(path), *aside = NULL;
+    g_autofree char *aside = NULL;
 
     if (g_file_test(path, G_FILE_TEST_IS_DIR)) {
         aside = g_strconcat(temporary, ".old", NULL);
         if (g_rename(path, aside) != 0)
             return fail(error, path, "cannot be replaced");
     }
-    if (g_rename(temporary, path) != 0) {
-        fail(error, path, "cannot be put in place");
-        if (aside != NULL)
-            g_rename(aside, path);
+    if (!m2n_durable_rename(temporary, path, error)) {
+        /* where the new one got there and it was the sync that failed, the old one cannot come back */
+        if (aside != NULL && g_rename(aside, path) != 0)
+            remove_tree(aside);
         return FALSE;
     }
     if (aside != NULL)
         remove_tree(aside);
-    return sync_path(folder, error);
+    return TRUE;
 }
 
 static gboolean
@@ -242,7 +228,7 @@ m2n_product_write(const M2nProduct *p, const char *path, M2nFormat format,
     default:
         ok = m2n_product_write_arrays(p, temporary, format, error);
     }
-    ok = ok && sync_path(temporary, error) && move_into_place(temporary, path, error);
+    ok = ok && m2n_durable_sync(temporary, error) && move_into_place(temporary, path, error);
     if (!ok) {
         remove_tree(temporary);
         name_in_message(temporary, path, error);

@@ -4,6 +4,7 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
+#include "engine/base/durable.h"
 #include "engine/base/error.h"
 #include "grib/domain.h"
 
@@ -103,10 +104,7 @@ m2n_model_metadata_set(const char *path, const char *const *settings, GError **e
         g_unlink(trial);
         return FALSE;
     }
-    if (g_rename(trial, path) != 0) {
-        g_unlink(trial);
-        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: cannot be replaced", path);
-        return FALSE;
-    }
-    return TRUE;
+    const gboolean ok = m2n_durable_rename(trial, path, error);
+    g_unlink(trial); /* gone already when all went well */
+    return ok;
 }

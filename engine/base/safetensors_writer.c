@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/base/durable.h"
 #include "engine/base/error.h"
 #include "engine/base/safetensors.h"
 
@@ -169,22 +170,6 @@ m2n_safetensors_writer_copy(M2nSafetensorsWriter *w, const M2nSafetensors *st,
     return TRUE;
 }
 
-/* Without this a power cut after rename() may leave the old name or none. */
-static gboolean
-sync_folder(const char *path, GError **error)
-{
-    g_autofree char *folder = g_path_get_dirname(path);
-    const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-
-    if (fd < 0)
-        return io_error(folder, error);
-    const gboolean ok = fsync(fd) == 0 || errno == EINVAL; /* some file systems cannot */
-    if (!ok)
-        io_error(folder, error);
-    close(fd);
-    return ok;
-}
-
 gboolean
 m2n_safetensors_writer_finish(M2nSafetensorsWriter *w, GError **error)
 {
@@ -195,10 +180,9 @@ m2n_safetensors_writer_finish(M2nSafetensorsWriter *w, GError **error)
         return io_error(w->path, error);
     const int closed = close(w->fd);
     w->fd = -1;
-    if (closed != 0 || rename(w->temporary, w->path) != 0)
+    if (closed != 0)
         return io_error(w->path, error);
-    g_clear_pointer(&w->temporary, g_free);
-    return sync_folder(w->path, error);
+    return m2n_durable_rename(w->temporary, w->path, error);
 }
 
 void

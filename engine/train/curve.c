@@ -149,7 +149,9 @@ m2n_train_log_draw(const char *path, const GArray *records, GError **error)
                                    (int)x_of(&a, r->epoch), (int)y_of(&a, r->validation_mse));
     }
     g_string_append(out, "</svg>\n");
-    if (!g_file_set_contents(path, out->str, (gssize)out->len, &why)) {
+    if (!g_file_set_contents_full(path, out->str, (gssize)out->len,
+                                  G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE,
+                                  0666, &why)) {
         g_set_error_literal(error, M2N_ERROR, M2N_ERROR_IO, why->message);
         return FALSE;
     }

@@ -6,6 +6,8 @@
  *   M2N_FAULT_MIN=bytes what a big allocation is (default 262144)
  *   M2N_FAULT_LOG=file  at exit, a line per call that counts: kind, number, a hash of the call stack
  *   M2N_FAULT_LEFT=file at exit, a line per file below the root that is still open
+ *   M2N_FAULT_TRACE=f   as it goes, a line for each thing done to a file below the root: "write", "fsync", "mkdir", or
+ *                       "from" and "to" of a rename, and the name
  *   M2N_FAULT_RANK=n    only in that process of several that mpirun started
  *
  * Programs are not told apart from libraries: a failed read of our file inside GDAL or eccodes
@@ -215,6 +217,29 @@ fault_path_counts(int folder, const char *path)
     const ssize_t n = readlink(link, where, sizeof where - 1);
     where[n > 0 ? n : 0] = '\0';
     return below_root(where);
+}
+
+void
+fault_trace(const char *what, int fd, const char *path)
+{
+    const char *trace = getenv("M2N_FAULT_TRACE");
+    char link[64], name[PATH_MAX] = "", line[PATH_MAX + 32];
+
+    if (trace == NULL || (path != NULL && !fault_path_counts(AT_FDCWD, path)))
+        return;
+    if (path != NULL) {
+        if (path[0] != '/' && getcwd(name, sizeof name - 1) != NULL)
+            strcat(name, "/");
+        strncat(name, path, sizeof name - strlen(name) - 1);
+    } else {
+        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        const ssize_t n = readlink(link, name, sizeof name - 1);
+        name[n > 0 ? n : 0] = '\0';
+    }
+    const int length = snprintf(line, sizeof line, "%s %s\n", what, name);
+    const long to = syscall(SYS_openat, AT_FDCWD, trace, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    syscall(SYS_write, to, line, length);
+    syscall(SYS_close, to);
 }
 
 size_t

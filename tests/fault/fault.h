@@ -36,6 +36,8 @@ int fault_fails(Kind kind);
 /* Nonzero for a path, or an open file, below M2N_FAULT_ROOT. */
 int fault_path_counts(int folder, const char *path);
 int fault_fd_counts(int fd);
+/* A line in M2N_FAULT_TRACE: what is done to that file, by descriptor or by name. */
+void fault_trace(const char *what, int fd, const char *path);
 /* Octets; what kind BIG is about. */
 size_t fault_big_size(void);
 /* From now on nothing fails.  A host finds it with dlsym(). */

@@ -86,6 +86,7 @@ opendir(const char *path)
             FAIL(EINTR_WRITE, EINTR, -1);                                                          \
             if (n > 1 && fault_fails(SHORT_WRITE))                                                 \
                 n = (n + 1) / 2;                                                                   \
+            fault_trace("write", fd, NULL);                                                        \
         }                                                                                          \
     } while (0)
 
@@ -144,16 +145,20 @@ VISIBLE size_t
 fwrite(const void *p, size_t size, size_t n, FILE *f)
 {
     NEXT(fwrite);
-    if (fault_fd_counts(fileno(f)))
+    if (fault_fd_counts(fileno(f))) {
         FAIL(WRITE, ENOSPC, 0);
+        fault_trace("write", fileno(f), NULL);
+    }
     return real(p, size, n, f);
 }
 
 VISIBLE ssize_t
 writev(int fd, const struct iovec *parts, int n)
 {
-    if (fault_fd_counts(fd))
+    if (fault_fd_counts(fd)) {
         FAIL(WRITE, ENOSPC, -1);
+        fault_trace("write", fd, NULL);
+    }
     return syscall(SYS_writev, fd, parts, n);
 }
 
@@ -162,16 +167,20 @@ VISIBLE int
 fflush(FILE *f)
 {
     NEXT(fflush);
-    if (f != NULL && fault_fd_counts(fileno(f)))
+    if (f != NULL && fault_fd_counts(fileno(f))) {
         FAIL(WRITE, ENOSPC, EOF);
+        fault_trace("write", fileno(f), NULL);
+    }
     return real(f);
 }
 
 #define TRUNCATE_CALL(name, type)                                                                  \
     VISIBLE int name(int fd, type length)                                                          \
     {                                                                                              \
-        if (fault_fd_counts(fd))                                                                   \
+        if (fault_fd_counts(fd)) {                                                                 \
             FAIL(WRITE, ENOSPC, -1);                                                               \
+            fault_trace("write", fd, NULL);                                                        \
+        }                                                                                          \
         return (int)syscall(SYS_ftruncate, fd, length);                                            \
     }                                                                                              \
     extern int m2n_fault_needs_semicolon
@@ -182,16 +191,20 @@ TRUNCATE_CALL(ftruncate64, off64_t);
 VISIBLE int
 fsync(int fd)
 {
-    if (fault_fd_counts(fd))
+    if (fault_fd_counts(fd)) {
         FAIL(SYNC, EIO, -1);
+        fault_trace("fsync", fd, NULL);
+    }
     return (int)syscall(SYS_fsync, fd);
 }
 
 VISIBLE int
 fdatasync(int fd)
 {
-    if (fault_fd_counts(fd))
+    if (fault_fd_counts(fd)) {
         FAIL(SYNC, EIO, -1);
+        fault_trace("fsync", fd, NULL);
+    }
     return (int)syscall(SYS_fdatasync, fd);
 }
 
@@ -200,6 +213,8 @@ rename(const char *from, const char *to)
 {
     if (fault_path_counts(AT_FDCWD, to))
         FAIL(RENAME, EIO, -1);
+    fault_trace("from", -1, from);
+    fault_trace("to", -1, to);
     return (int)syscall(SYS_rename, from, to);
 }
 
@@ -218,8 +233,12 @@ VISIBLE int
 fclose(FILE *f)
 {
     NEXT(fclose);
-    const int counts = fault_fd_counts(fileno(f)), result = real(f);
+    const int counts = fault_fd_counts(fileno(f));
+    const int writes = (fcntl(fileno(f), F_GETFL) & O_ACCMODE) != O_RDONLY;
 
+    if (counts && writes) /* what is still in the buffer */
+        fault_trace("write", fileno(f), NULL);
+    const int result = real(f);
     if (counts)
         FAIL(CLOSE, EIO, EOF);
     return result;
@@ -273,6 +292,7 @@ mkdir(const char *path, mode_t mode)
 {
     if (fault_path_counts(AT_FDCWD, path))
         FAIL(MKDIR, ENOSPC, -1);
+    fault_trace("mkdir", -1, path);
     return (int)syscall(SYS_mkdir, path, mode);
 }
 

@@ -1,0 +1,56 @@
+#include "engine/base/durable.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "engine/base/error.h"
+
+static gboolean
+io_error(const char *path, GError **error)
+{
+    g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s", path, g_strerror(errno));
+    return FALSE;
+}
+
+static gboolean
+sync_one(const char *path, GError **error)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return io_error(path, error);
+    const gboolean ok = fsync(fd) == 0 || errno == EINVAL;
+    if (!ok)
+        io_error(path, error);
+    close(fd);
+    return ok;
+}
+
+gboolean
+m2n_durable_sync(const char *path, GError **error)
+{
+    if (g_file_test(path, G_FILE_TEST_IS_DIR)) {
+        g_autoptr(GError) problem = NULL;
+        g_autoptr(GDir) dir = g_dir_open(path, 0, &problem);
+        if (dir == NULL) {
+            g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s", path, problem->message);
+            return FALSE;
+        }
+        for (const char *name; (name = g_dir_read_name(dir)) != NULL;) {
+            g_autofree char *child = g_build_filename(path, name, NULL);
+            if (!m2n_durable_sync(child, error))
+                return FALSE;
+        }
+    }
+    return sync_one(path, error);
+}
+
+gboolean
+m2n_durable_rename(const char *from, const char *to, GError **error)
+{
+    g_autofree char *folder = g_path_get_dirname(to);
+
+    return rename(from, to) == 0 ? sync_one(folder, error) : io_error(to, error);
+}

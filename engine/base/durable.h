@@ -1,0 +1,15 @@
+/* Files that a power cut leaves whole, the old one or the new one: write under another name, m2n_durable_sync() or fsync(),
+ * then m2n_durable_rename().
+ *
+ * Thread-safe.  FALSE: M2N_ERROR_IO, naming the file. */
+#pragma once
+#include <glib.h>
+
+G_BEGIN_DECLS
+
+/* fsync of a file, or of a folder and all in it.  File systems that cannot sync folders are forgiven. */
+gboolean m2n_durable_sync(const char *path, GError **error);
+/* rename(), then fsync of the folder of `to`: without this a power cut may leave the old name or none. */
+gboolean m2n_durable_rename(const char *from, const char *to, GError **error);
+
+G_END_DECLS
