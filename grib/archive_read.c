@@ -237,11 +237,14 @@ recipe_in_window(const M2nArchive *a, const M2nDomain *d, guint steps, gint64 in
     if (m2n_archive_recipe(a, v, t, d->time_step, recipe, &lacks))
         return TRUE;
     g_autofree char *time = m2n_archive_format_time(t);
-    g_autofree char *when = g_str_equal(lacks.name, v->name)
-                                ? g_strdup_printf("at %s", time)
-                                : g_strdup_printf("at %s on the same grid, to turn %s, which is "
-                                                  "relative to the grid",
-                                                  time, v->name);
+    g_autofree char *init = m2n_archive_format_time(init_time);
+    g_autofree char *when =
+        steps == 1 ? g_strdup_printf("at %s", time)
+        : g_str_equal(lacks.name, v->name)
+            ? g_strdup_printf("at %s, one of the %u times up to %s", time, steps, init)
+            : g_strdup_printf("at %s on the same grid, to turn %s, which is "
+                              "relative to the grid",
+                              time, v->name);
     m2n_archive_missing(a, &lacks, when, error);
     return FALSE;
 }

@@ -198,6 +198,29 @@ take_message(Scan *s, guint64 at, guint64 *next, GError **error)
     return TRUE;
 }
 
+/* What people give for GRIB by mistake. */
+static const char *
+what_instead(M2nSource *source)
+{
+    char start[16] = {0};
+
+    if (m2n_source_size(source) < sizeof start ||
+        !m2n_source_read(source, 0, start, sizeof start, NULL))
+        return "";
+    return memcmp(start, "II*", 4) == 0 || memcmp(start, "MM\0*", 4) == 0 ||
+                   memcmp(start, "II+", 4) == 0
+               ? "; it is a TIFF, which is not read: forecasts and fields come as GRIB, NetCDF or "
+                 "Zarr"
+           : memcmp(start, "CDF", 3) == 0 || memcmp(start + 1, "HDF", 3) == 0
+               ? "; it is NetCDF or HDF5"
+           : memcmp(start, "PK\3\4", 4) == 0
+               ? "; it is a zip file: /vsizip/FILE/NAME reads what is in it"
+           : memcmp(start, "\x1f\x8b", 2) == 0
+               ? "; it is compressed: /vsigzip/FILE reads what is in it"
+           : start[8] == '{' && start[7] == 0 ? "; it is safetensors, a model perhaps"
+                                              : "";
+}
+
 GArray *
 m2n_grib_scan(M2nSource *source, GError **error)
 {
@@ -214,8 +237,8 @@ m2n_grib_scan(M2nSource *source, GError **error)
     }
     if (entries->len == 0) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT,
-                    "%s: no GRIB message in %" G_GUINT64_FORMAT " bytes", m2n_source_name(source),
-                    s.size);
+                    "%s: no GRIB message in %" G_GUINT64_FORMAT " bytes%s", m2n_source_name(source),
+                    s.size, what_instead(source));
         return NULL;
     }
     return g_steal_pointer(&entries);

@@ -70,6 +70,10 @@ typedef struct {
     gpointer user_data;
 } M2nBatchListener;
 
+/* What can be known before any input is looked at, so that it is said once and not for every input: the template,
+ * the creation options, whether the model is one.  FALSE: M2N_ERROR_ARGUMENT, _IO, _FORMAT. */
+gboolean m2n_batch_check(const M2nBatchOptions *options, GError **error);
+
 /* FALSE: M2N_ERROR_ARGUMENT: the options as such (template, step, CRS); single forecasts that fail are
  * in the result alone.  In a group: collective; the result of rank 0 is that of all. */
 gboolean m2n_batch_run(const M2nBatchOptions *options, const M2nBatchListener *listener,

@@ -43,6 +43,22 @@ m2n_batch_jobs_free(M2nBatchJob *jobs, guint n)
     g_free(jobs);
 }
 
+gboolean
+m2n_batch_check(const M2nBatchOptions *o, GError **error)
+{
+    M2nTemplateSplit split;
+    M2nConfig config;
+
+    if (!m2n_template_check(o->output, &split, error) ||
+        !m2n_product_check_raster(o->format, &o->product, error))
+        return FALSE;
+    if (o->model == NULL)
+        return TRUE;
+    g_autoptr(M2nSource) source = m2n_source_open_vsi(o->model, error);
+    g_autoptr(M2nSafetensors) tensors = source != NULL ? m2n_safetensors_open(source, error) : NULL;
+    return tensors != NULL && m2n_config_read(tensors, &config, error);
+}
+
 typedef struct {
     const M2nBatchOptions *o;
     const M2nBatchListener *listener;

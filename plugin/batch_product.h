@@ -63,6 +63,8 @@ gboolean m2n_product_check_grib(const M2nProduct *p, const M2nProductOptions *op
                                 GError **error);
 gboolean m2n_product_write_grib(const M2nProduct *p, const char *path,
                                 const M2nProductOptions *options, GError **error);
+/* FALSE: M2N_ERROR_ARGUMENT: a creation option that GDAL's driver of the format does not know. */
+gboolean m2n_product_check_raster(M2nFormat format, const M2nProductOptions *options, GError **error);
 gboolean m2n_product_write_raster(const M2nProduct *p, const char *path, M2nFormat format,
                                   const M2nProductOptions *options, GError **error);
 gboolean m2n_product_write_arrays(const M2nProduct *p, const char *path, M2nFormat format,

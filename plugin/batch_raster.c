@@ -87,6 +87,23 @@ canvas_of(const M2nProduct *p, GError **error)
 }
 
 gboolean
+m2n_product_check_raster(M2nFormat format, const M2nProductOptions *options, GError **error)
+{
+    GDALDriverH driver = GDALGetDriverByName(m2n_format_name(format));
+
+    CPLErrorReset();
+    CPLPushErrorHandler(CPLQuietErrorHandler);
+    const gboolean ok =
+        options->creation_options == NULL || driver == NULL ||
+        GDALValidateCreationOptions(driver, (CSLConstList)(char **)options->creation_options);
+    CPLPopErrorHandler();
+    if (!ok)
+        g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT, "creation option: %s",
+                    CPLGetLastErrorMsg());
+    return ok;
+}
+
+gboolean
 m2n_product_write_raster(const M2nProduct *p, const char *path, M2nFormat format,
                          const M2nProductOptions *options, GError **error)
 {

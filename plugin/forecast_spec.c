@@ -237,6 +237,11 @@ m2n_forecast_spec_new(const char *name, const char *const *options, GError **err
 
     if (g_ascii_strncasecmp(name, "MET2NET:", 8) == 0)
         name += 8;
+    if (*name == '\0') {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
+                    "MET2NET: names no file; expected MET2NET:forecast.json");
+        return NULL;
+    }
     if (!set_defaults(spec, error) || !read_name(spec, name, error))
         return NULL;
     for (guint i = 0; options != NULL && options[i] != NULL; i++) {
@@ -247,7 +252,7 @@ m2n_forecast_spec_new(const char *name, const char *const *options, GError **err
     }
     if (spec->model == NULL) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
-                    "%s: not a forecast file; to forecast from GRIB give the option MODEL=file",
+                    "%s: not a forecast file, so a model is needed: open option MODEL, or --model",
                     name);
         return NULL;
     }

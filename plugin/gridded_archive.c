@@ -48,7 +48,9 @@ m2n_gridded_open(const char *const *names, GError **error)
             return NULL;
     if (a->variables->len == 0) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT,
-                    "%s: no field with rows, columns and a time",
+                    "%s: no field with rows, columns and a time in NetCDF or Zarr; GRIB files of a "
+                    "folder are named one "
+                    "by one or as \"FOLDER/*.grib2\"",
                     names[0] != NULL ? names[0] : "no file");
         return NULL;
     }

@@ -22,6 +22,8 @@ is_code(const char *crs)
     static const char name[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
     const gsize n = strspn(crs, name);
 
+    if (g_ascii_strncasecmp(crs, "EPSG:", 5) == 0 && crs[5 + strspn(crs + 5, "0123456789")] != '\0')
+        return FALSE; /* PROJ would take 4326x for 4326 */
     return n > 0 && crs[n] == ':' && crs[n + 1] != '\0' &&
            strspn(crs + n + 1, name) == strlen(crs + n + 1);
 }
@@ -40,13 +42,16 @@ is_harmless(const char *crs)
 static OGRSpatialReferenceH
 import_crs(const char *crs, GError **error)
 {
+    static const char *const gdal_names[] = {"WGS84", "WGS72", "NAD83", "NAD27", NULL};
     OGRSpatialReferenceH srs = OSRNewSpatialReference(NULL);
     OGRErr err = OGRERR_FAILURE;
 
     CPLErrorReset();
 
     CPLPushErrorHandler(CPLQuietErrorHandler);
-    if (is_harmless(crs) && g_str_has_prefix(crs, "+proj=")) {
+    if (g_strv_contains(gdal_names, crs)) {
+        err = OSRSetFromUserInput(srs, crs);
+    } else if (is_harmless(crs) && g_str_has_prefix(crs, "+proj=")) {
         err = OSRImportFromProj4(srs, crs);
     } else if (is_harmless(crs) && is_code(crs)) {
         err = OSRSetFromUserInput(srs, crs);
@@ -61,8 +66,9 @@ import_crs(const char *crs, GError **error)
     CPLErrorReset();
     if (err != OGRERR_NONE) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
-                    "CRS \"%.64s\": expected EPSG:n, WKT or a PROJ string without files%s%s", crs,
-                    *reason != '\0' ? "; " : "", reason);
+                    "CRS \"%.64s\": expected a code such as EPSG:3857, WKT or a PROJ string "
+                    "without files%s%s",
+                    crs, *reason != '\0' ? "; " : "", reason);
         OSRDestroySpatialReference(srs);
         return NULL;
     }

@@ -110,6 +110,18 @@ fail_no_start(const Run *r, GError **error)
     gsize n = 0;
     const gint64 *times = m2n_truth_times(r->truth, &n);
     g_autofree char *first = m2n_time_format(times[0]), *last = m2n_time_format(times[n - 1]);
+    guint n_files = 0;
+    const gint64 *files = m2n_forecast_source_starts(r->source, &n_files);
+    if (n_files > 0) {
+        g_autofree char *begin = m2n_time_format(files[0]);
+        g_autofree char *end = m2n_time_format(files[n_files - 1] + r->leads[r->n_leads - 1]);
+        g_set_error(
+            error, M2N_ERROR, M2N_ERROR_MISSING,
+            "%s: the forecasts are for times from %s to %s%s, the data from %s to %s: nothing "
+            "in common",
+            r->o->data[0], begin, end, r->o->has_span ? " (and the span)" : "", first, last);
+        return FALSE;
+    }
     g_autofree char *reach = m2n_duration_format(MAX(m2n_forecast_source_reach(r->source), 1));
     g_autofree char *lead = m2n_duration_format(r->leads[r->n_leads - 1]);
 

@@ -108,12 +108,13 @@ cell(GString *out, guint width, const char *format, double v)
 static const char *
 digits_for(double scale)
 {
-    return scale >= 1000  ? "%.0f"
-           : scale >= 100 ? "%.1f"
-           : scale >= 10  ? "%.2f"
-           : scale >= 1   ? "%.3f"
-           : scale >= 0.1 ? "%.4f"
-                          : "%.3e";
+    return scale >= 1000   ? "%.0f"
+           : scale >= 100  ? "%.1f"
+           : scale >= 10   ? "%.2f"
+           : scale >= 1    ? "%.3f"
+           : scale >= 0.1  ? "%.4f"
+           : scale >= 1e-3 ? "%.5f"
+                           : "%.3e";
 }
 
 static void

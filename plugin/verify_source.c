@@ -7,6 +7,7 @@
 #include "engine/base/error.h"
 #include "plugin/forecast.h"
 #include "plugin/input.h"
+#include "plugin/suggest.h"
 
 typedef struct {
     M2nInput *input;
@@ -63,8 +64,12 @@ choose(M2nForecastSource *s, const M2nVariable *all, guint n_all, const char *co
         while (names != NULL && v < n_all && !g_str_equal(all[v].name, names[i]))
             v++;
         if (v == n_all) {
-            g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT, "%s: no variable %s", s->name,
-                        names[i]);
+            g_autofree const char **known = g_new0(const char *, n_all + 1);
+            for (guint k = 0; k < n_all; k++)
+                known[k] = all[k].name;
+            g_autofree char *hint = m2n_suggest_text(names[i], known);
+            g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT, "%s: no variable %s%s", s->name,
+                        names[i], hint);
             return FALSE;
         }
         s->map[i] = v;

@@ -208,6 +208,22 @@ parse_header(M2nSafetensors *st, guint64 data_start, GError **error)
     return check_tiling(st, data_start, error);
 }
 
+/* What people give for a model by mistake, told by its first octets, which were read as a length. */
+static const char *
+what_instead(guint64 length)
+{
+    const guint64 le = GUINT64_TO_LE(length);
+    const char *start = (const char *)&le;
+
+    return memcmp(start, "GRIB", 4) == 0      ? " but GRIB"
+           : start[0] == '{'                  ? " but JSON"
+           : memcmp(start, "\x89HDF", 4) == 0 ? " but HDF5 or NetCDF"
+           : memcmp(start, "CDF", 3) == 0     ? " but NetCDF"
+           : memcmp(start, "PK\3\4", 4) == 0
+               ? " but a zip file, as PyTorch saves its models; convert it to safetensors there"
+               : "";
+}
+
 static gboolean
 read_header(M2nSafetensors *st, GError **error)
 {
@@ -220,7 +236,7 @@ read_header(M2nSafetensors *st, GError **error)
         return FALSE;
     length = GUINT64_FROM_LE(length);
     if (length > MAX_HEADER || length > size - 8)
-        return bad(st, error, "not safetensors: header of %" G_GUINT64_FORMAT " bytes", length);
+        return bad(st, error, "not safetensors%s", what_instead(length));
     g_autofree char *text = g_try_malloc(length + 1);
     if (text == NULL) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,

@@ -78,7 +78,8 @@ forecast(M2nForecastOptions *a)
     M2nBatchResult result = {0};
     g_autoptr(GError) error = NULL;
     g_auto(GStrv) inputs = NULL;
-    gboolean ok = m2n_forecast_options_read(a, &error) && m2n_group_join(&o->group, &error);
+    gboolean ok = m2n_forecast_options_read(a, &error) && m2n_batch_check(o, &error) &&
+                  m2n_group_join(&o->group, &error);
     const gboolean first = m2n_group_rank(o->group) == 0;
 
     if (ok && first)

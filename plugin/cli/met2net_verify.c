@@ -1,7 +1,9 @@
 /* met2net-verify: how good forecasts are: a model over a span of data, or files already written.
  *
  * Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by the user. */
-#include <stdio.h>
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <unistd.h>
 
 #include "engine/base/error.h"
 #include "plugin/batch_inputs.h"
@@ -34,6 +36,19 @@ arguments_clear(Arguments *a)
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC(Arguments, arguments_clear)
 
+/* Known before the work, not after it. */
+static gboolean
+can_save(const char *path, GError **error)
+{
+    g_autofree char *folder = path != NULL ? g_path_get_dirname(path) : NULL;
+
+    if (folder == NULL || g_access(folder, W_OK | X_OK) == 0)
+        return TRUE;
+    g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: cannot be written: %s: %s", path, folder,
+                g_strerror(errno));
+    return FALSE;
+}
+
 static gboolean
 understand(const Arguments *a, M2nVerifyOptions *o, GError **error)
 {
@@ -47,6 +62,14 @@ understand(const Arguments *a, M2nVerifyOptions *o, GError **error)
                     a->threads);
         return FALSE;
     }
+    if (a->chart != NULL && !g_str_has_suffix(a->chart, ".svg")) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
+                    "--chart %s: expected a name that ends in .svg", a->chart);
+        return FALSE;
+    }
+    if (!can_save(a->csv, error) || !can_save(a->json, error) || !can_save(a->chart, error) ||
+        !can_save(a->maps, error))
+        return FALSE;
     o->model = a->model;
     o->jobs = (guint)a->jobs;
     o->threads = (guint)a->threads;

@@ -94,7 +94,24 @@ class BadInput(fixture.Case):
         self.check("not a regular file", "MET2NET:/dev/zero", "MODEL=model.safetensors")
 
     def test_not_a_model(self):
-        self.check_key("analysis.grib2: not safetensors", model="analysis.grib2")
+        self.check_key("analysis.grib2: not safetensors but GRIB$", model="analysis.grib2")
+        (self.folder / "torch.pth").write_bytes(b"PK\3\4" + bytes(100))
+        self.check_key("torch.pth: not safetensors but a zip file, as PyTorch saves", model="torch.pth")
+        self.check_key("model.safetensors: times: expected a tensor", input="model.safetensors")
+
+    def test_not_grib(self):
+        self.run_tool("gdal_translate", "-q", "forecast.json", "f.tif")
+        self.check_key("f.tif: no GRIB message in .* it is a TIFF, which is not read", input="f.tif")
+        (self.folder / "a.gz").write_bytes(b"\x1f\x8b" + bytes(100))
+        self.check_key("a.gz: no GRIB message in 102 bytes; it is compressed: /vsigzip/", input="a.gz")
+        (self.folder / "a.bin").write_bytes(bytes(100))
+        self.check_key("a.bin: no GRIB message in 100 bytes$", input="a.bin")
+
+    def test_what_is_needed_is_named(self):
+        self.check("MET2NET: names no file", "MET2NET:")
+        self.check("analysis.grib2: not a forecast file, so a model is needed", "MET2NET:analysis.grib2")
+        self.check("at 2024-01-01T00:00Z, one of the 3 times up to 2024-01-01T02:00Z; found", "forecast.json",
+                   "INIT_TIME=2024-01-01T02:00:00Z")
 
     def test_truncated_model(self):
         whole = (self.folder / "model.safetensors").read_bytes()
@@ -154,6 +171,8 @@ class BadInput(fixture.Case):
                                 ("VARIABLE=t2n", 'no variable "t2n"; did you mean "t2m"'),
                                 ("VARIABLE=", "option VARIABLE"),
                                 ("T_SRS=EPSG:99999", 'CRS "EPSG:99999"'),
+                                ("T_SRS=EPSG:3857x", 'CRS "EPSG:3857x": expected a code such as EPSG:3857'),
+                                ("T_SRS=3857", 'CRS "3857": expected a code such as EPSG:3857'),
                                 ("T_SRS=/etc/passwd", 'CRS "/etc/passwd"'),
                                 ("T_SRS=+proj=merc +nadgrids=/etc/passwd", "CRS "),
                                 ("T_SRS=+proj=tinshift +file=/etc/passwd +type=crs", "PROJ string without files$"),

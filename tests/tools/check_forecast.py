@@ -305,6 +305,10 @@ def names(folder):
         p = run(*args)
         check(f"usage error is told: {' '.join(args)[-30:]}", p.returncode in (1, 2) and word.lower() in p.stderr.lower(),
               f"{p.returncode} {p.stderr}")
+    p = run("-m", f"{folder}/a.grib2", f"{folder}/a.grib2", f"{folder}/b.grib2")
+    check("what is no model is told once", p.returncode == 1 and p.stderr.count("\n") == 1 and "but GRIB" in p.stderr, p.stderr)
+    p = run("-m", f"{folder}/model.safetensors", "--creation-option", "COMPRESS=FOO", "-o", "x.tif", f"{folder}/a.grib2")
+    check("a creation option that GDAL does not know", p.returncode == 2 and "COMPRESS" in p.stderr, p.stderr)
     p = run("-m", f"{folder}/model.safetensors", "-v", "t2n", "-n", f"{folder}/a.grib2")
     check("an unknown variable names those there are", "t2n" in p.stderr and "t2m, u10" in p.stderr, p.stderr)
     with open(f"{folder}/f.json", "w") as f:

@@ -148,13 +148,20 @@ def files_against_data(folder, model, forecasts, lat):
 
 def errors(folder):
     model = f"{folder}/model.safetensors"
+    fixture.write_analysis(f"{folder}/late.grib2", hours=range(200, 230))
+    run(FORECAST, "-q", "-m", model, "-i", "2024-01-02T06", "-o", f"{folder}/f.tif", f"{folder}/a.grib2")
     for args, status, word in (
             ((f"{folder}/a.grib2",), 2, "--model"),
             (("-m", model, "-f", "x.nc", f"{folder}/a.grib2"), 2, "--model"),
             (("-m", model, "--span", "2024-01-05/2024-01-06", f"{folder}/a.grib2"), 1, "no forecast can be scored"),
             (("-m", model, "--span", "2024-01-06/2024-01-05", f"{folder}/a.grib2"), 2, "before it begins"),
             (("-m", model, f"{folder}/none.grib2"), 1, "none.grib2"),
-            (("-m", model, "-v", "sst", f"{folder}/a.grib2"), 2, "sst")):
+            (("-m", model, "-v", "sst", f"{folder}/a.grib2"), 2, "sst"),
+            (("-m", model, "-v", "t2n", f"{folder}/a.grib2"), 2, 'did you mean "t2m"'),
+            (("-m", model, "--chart", "c.png", f"{folder}/a.grib2"), 2, ".svg"),
+            (("-m", model, "--csv", "/nonexistent/s.csv", f"{folder}/a.grib2"), 1, "/nonexistent/s.csv: cannot be written"),
+            (("-f", f"{folder}/f.nc", f"{folder}/late.grib2"), 1, "nothing in common"),
+            (("-f", f"{folder}/f.tif", f"{folder}/a.grib2"), 1, "it is a TIFF")):
         p = run(VERIFY, "-q", *args)
         check(f"error: {word}", p.returncode == status and word in p.stderr and p.stdout == "", f"{p.returncode} {p.stderr}")
 
