@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "engine/base/error.h"
+#include "engine/base/suggest.h"
 #include "plugin/forecast.h"
 #include "plugin/input.h"
-#include "plugin/suggest.h"
 
 typedef struct {
     M2nInput *input;

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "engine/base/error.h"
+#include "engine/base/suggest.h"
 #include "plugin/cli/screen.h"
-#include "plugin/suggest.h"
 
 static volatile sig_atomic_t interrupted;
 
