@@ -192,9 +192,9 @@ finish(const Job *job, const M2nVariable *v, float *x, gsize n, GError **error)
     gsize lacking = 0;
 
     for (gsize i = 0; i < n; i++) {
-        lacking += (gsize)(isnan(x[i]) != 0);
         if (job->scale != 1 || job->offset != 0)
             x[i] = (float)((double)x[i] * job->scale + job->offset);
+        lacking += isfinite(x[i]) ? 0u : 1u; /* infinity would spread over the whole forecast */
     }
     if (lacking == 0)
         return TRUE;

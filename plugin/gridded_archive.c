@@ -326,7 +326,7 @@ read_field(M2nGridded *a, const M2nDomain *d, Variable *v, const M2nVariable *wa
         m2n_regrid_apply(a->regrid, own, out);
     }
     for (gsize i = 0; i < d->grid->n_points; i++)
-        if (isnan(out[i]))
+        if (!isfinite(out[i]))
             return fail_time(a, want, time, M2N_ERROR_SHAPE,
                              "missing values inside the model's domain", error);
     return TRUE;

@@ -170,11 +170,18 @@ set_levels(M2nAxes *a, GDALMDArrayH array, GError **error)
     return TRUE;
 }
 
+#define FARTHEST 1e9 /* metres: no grid of the earth reaches so far, and a longitude beyond is never unwrapped */
+
 /* First value and step of an evenly spaced axis, turned so that it ascends.  Longitudes that jump
- * by a turn are unwrapped. */
+ * by a turn are unwrapped.  NaN as step: not even numbers of a grid. */
 static gboolean
 even_axis(double *v, gsize n, gboolean degrees, gboolean *flip, double *step)
 {
+    *flip = FALSE;
+    *step = NAN;
+    for (gsize i = 0; i < n; i++)
+        if (!(fabs(v[i]) < (degrees ? 1000 : FARTHEST)))
+            return FALSE;
     *flip = n > 1 && (degrees ? remainder(v[1] - v[0], 360) : v[1] - v[0]) < 0;
     for (gsize i = 0; *flip && i < n / 2; i++) {
         const double t = v[i];
@@ -207,6 +214,15 @@ projected_crs(GDALMDArrayH array)
     CPLFree(wkt);
     OSRDestroySpatialReference(srs);
     return crs;
+}
+
+static gboolean
+ascends(const double *v, gsize n)
+{
+    for (gsize i = 1; i < n; i++)
+        if (!(v[i] > v[i - 1]))
+            return FALSE;
+    return TRUE;
 }
 
 /* Rows of unequal height (Gaussian latitudes) keep their own centres. */
@@ -245,7 +261,7 @@ set_grid(M2nAxes *a, GDALMDArrayH array, GDALMDArrayH y_array, GDALMDArrayH x_ar
         return fail(error, GDALMDArrayGetName(x_array), "is not evenly spaced");
     const gboolean even = even_axis(y, ny, FALSE, &south_up, &dy);
     a->flip_y = !south_up; /* even_axis ascends; rows go from the north */
-    if (!even && (!degrees || !(dy > 0)))
+    if (!even && (!degrees || !(dy > 0) || !ascends(y, ny)))
         return fail(error, GDALMDArrayGetName(y_array), "is not evenly spaced");
     const double geo[6] = {x[0] - dx / 2, dx, 0, y[ny - 1] + dy / 2, 0, -dy};
     a->grid = m2n_grid_new_affine(crs, (guint)nx, (guint)ny, geo);

@@ -2,7 +2,7 @@
 # The tests under a sanitizer or valgrind, each in a build folder of its own.
 #
 #   tests/sanitize.sh address [TEST or --suite SUITE ...]    ASan, LSan and UBSan: all suites, those in Python too
-#   tests/sanitize.sh thread                                 TSan: pool, sessions, trainer, and load on the driver
+#   tests/sanitize.sh thread                                 TSan: pool, sessions, trainer, groups of processes, load on the driver
 #   tests/sanitize.sh valgrind                               memcheck: the units written in C
 #
 # Exit status 0: clean.
@@ -16,7 +16,8 @@ build() { # folder, further options of meson
   folder=$1
   shift
   [ -f "$folder/build.ninja" ] || meson setup "$folder" "$root" -Dbuildtype=debugoptimized "$@"
-  ninja -C "$folder" -j "$jobs"
+  # shellcheck disable=SC2086  # the list is meant to be split
+  ninja -C "$folder" -j "$jobs" ${targets:-}
 }
 
 supp=$root/tests
@@ -33,13 +34,15 @@ address)
     --wrap "env M2N_BUILD=$root/build-address LD_PRELOAD=$first:$root/build-address/tests/lib/liblsan_ours.so" "$@"
   ;;
 thread)
+  targets="tests/engine/test_parallel tests/engine/test_session tests/train/test_trainer tests/train/test_group
+    tests/load/load plugin/gdal_MET2NET.so"
   # GLib's locks are futexes in a library that TSan does not see into: tsan_glib.h tells it of them
   build "$root/build-thread" -Db_sanitize=thread -Db_lundef=false \
     "-Dc_args=-include $supp/lib/tsan_glib.h -D_GNU_SOURCE= $(pkg-config --cflags glib-2.0)"
   # G_SLICE: memory that GLib hands from thread to thread by itself would look like a race
   export TSAN_OPTIONS="halt_on_error=1:suppressions=$supp/tsan.supp" G_SLICE=always-malloc
   exec meson test -C "$root/build-thread" --no-rebuild --print-errorlogs --timeout-multiplier 10 \
-    parallel test_session-avx2 trainer load "$@"
+    parallel test_session-avx2 trainer group load "$@"
   ;;
 valgrind)
   build "${M2N_BUILD:-$root/build}"

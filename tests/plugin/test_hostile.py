@@ -1,0 +1,166 @@
+"""Files made to do harm, beside test_allowed_source.py (which files are read) and test_bad_input.py (mistakes)."""
+import json
+import os
+import struct
+
+import netCDF4
+import numpy as np
+import tap
+from osgeo import gdal
+
+import fixture
+
+gdal.UseExceptions()
+
+
+class Hostile(fixture.Case):
+    def read(self, name="forecast.json"):
+        """All bands, or the error's text"""
+        try:
+            return gdal.OpenEx(str(self.folder / name), open_options=["CACHE=NO", "MAX_MEMORY=512MB"]).ReadAsArray()
+        except RuntimeError as e:
+            self.assertNotIn("\n", str(e))
+            return str(e)
+
+    def refused(self, pattern):
+        told = self.read()
+        self.assertIsInstance(told, str, "it was read")
+        self.assertRegex(told, pattern)
+
+    def arrays(self, units="hours since 2024-01-01", at=None, **axes):
+        """analysis.nc and a forecast of it; at: (value, of one point)"""
+        values = {"time": np.arange(4.0, 7), "latitude": 90 - 11.25 * (np.arange(16) + 0.5),
+                  "longitude": -180 + 11.25 * (np.arange(32) + 0.5), **axes}
+        with netCDF4.Dataset(self.folder / "analysis.nc", "w", format="NETCDF3_CLASSIC") as f:
+            for name, unit in (("time", units), ("latitude", "degrees_north"), ("longitude", "degrees_east")):
+                f.createDimension(name, len(values[name]))
+                v = f.createVariable(name, "f8", (name,))
+                v.units, v[...] = unit, values[name]
+            for name, unit, value in (("t2m", "K", 280), ("u10", "m s-1", 3), ("v10", "m s-1", 4), ("tcc", "1", 0.5),
+                                      ("r1000", "%", 60)):
+                v = f.createVariable(name, "f4", ("time", "latitude", "longitude"))
+                v.units, v[...] = unit, value
+                if at is not None and name == "u10":
+                    v[1, 3, 3] = at
+        self.write_forecast(input="analysis.nc")
+
+    # ---- what leads on
+
+    def test_formats_that_name_other_files_are_not_tried(self):
+        vrt = ('<VRTDataset><Group name="/"><Array name="t2m"><DataType>Float32</DataType><Source><SourceFilename>'
+               '/etc/passwd</SourceFilename></Source></Array></Group></VRTDataset>')
+        (self.folder / "sub").mkdir()
+        for name in ("a.vrt", "a.nc", "sub/a.nc"):
+            (self.folder / name).write_text(vrt)
+        for name, pattern in (("a.vrt", "no GRIB message"), ("a.nc", "no GRIB message"), ("sub", "neither NetCDF nor Zarr")):
+            self.write_forecast(input=name)
+            self.refused(pattern)
+        self.write_forecast(model="a.vrt")
+        self.refused("not safetensors")
+
+    def test_indexes_beside_a_grib_file_are_not_read(self):
+        """wgrib2's, cfgrib's, GRIB-Java's and GDAL's: whoever opens one of these pipes waits for ever"""
+        for tail in (".idx", ".inv", ".5b7b6.idx", ".gbx9", ".ncx4", ".aux.xml", ".msk", ".ovr"):
+            os.mkfifo(self.folder / ("analysis.grib2" + tail))
+        self.run_tool("gdal_translate", "-q", "forecast.json", "out.tif")
+
+    # ---- values
+
+    def test_infinite_fields_are_missing_values(self):
+        self.arrays()
+        self.assertTrue(np.isfinite(self.read()).all())
+        for value in (np.inf, -np.inf, np.nan):
+            self.arrays(at=value)
+            self.refused(r"u10 at 2024-01-01T05:00:00Z: missing values inside")
+        self.arrays(at=3e38)
+        self.assertFalse(np.isinf(self.read()).any())
+
+    def test_infinity_in_grib(self):
+        out = bytearray()
+        for i, message in enumerate(fixture.messages(self.folder / "analysis.grib2")):
+            sections = dict(fixture.sections(message))
+            values = np.full(64 * 32, 7 if i % 5 else 280, ">f4")
+            if i == 26:
+                values[999] = np.inf
+            packing = struct.pack(">IBIHB", 12, 5, 64 * 32, 4, 1)  # as IEEE numbers of 32 bits
+            data = struct.pack(">IB", 5 + values.nbytes, 7) + values.tobytes()
+            body = b"".join([sections[1], sections[3], sections[4], packing, sections[6], data, b"7777"])
+            out += message[:8] + struct.pack(">Q", 16 + len(body)) + body
+        (self.folder / "analysis.grib2").write_bytes(out)
+        self.refused(r"message 27: u10 has no value at \d+ of 512 points")
+
+    def test_infinite_weights_give_no_data(self):
+        path = self.folder / "model.safetensors"
+        data = path.read_bytes()
+        for bits in (0x7F800000, 0xFF800000, 0x7FC00000, 0x7F7FFFFF):
+            path.write_bytes(data[:-4] + struct.pack("<I", bits))
+            self.assertTrue(np.isnan(self.read()).any())
+            self.assertFalse(np.isinf(self.read()).any())
+
+    # ---- numbers that are too large
+
+    def test_times(self):
+        for times in ([np.nan] * 3, [np.inf, 1, 2], [1e300] * 3, [9e18] * 3, [-1e15, 0, 1]):
+            self.arrays(time=np.array(times))
+            self.refused("axis time: holds no time")
+        for units in ("hours since 99999-01-01", "hours since", "months since 2000-13-45", "hours since 2024-01-01 99:99:99",
+                      "x" * 5000):
+            self.arrays(units=units)
+            self.refused("axis time: units are not")
+        self.arrays(time=np.full(3, 4.0))
+        self.refused("needs 3 fields .* has 1 times")
+
+    def test_axes(self):
+        for axis in (np.full(16, np.nan), np.full(16, np.inf), np.zeros(16), np.array([1e308, -1e308] * 8)):
+            self.arrays(latitude=axis)
+            self.refused("axis latitude: is not evenly spaced")
+        uneven = 90 - 11.25 * (np.arange(16) + 0.5)
+        uneven[[3, 4]] = uneven[[4, 3]]
+        self.arrays(latitude=uneven)
+        self.refused("axis latitude: is not evenly spaced")
+        longitude = -180 + 11.25 * (np.arange(32) + 0.5)
+        for value in (1e308, -1e17, np.inf, np.nan):  # unwrapped by turns of 360 degrees, 1e17 never moves
+            longitude[2] = value
+            self.arrays(longitude=longitude)
+            self.refused("axis longitude: is not evenly spaced")
+
+    def test_metadata_of_a_model(self):
+        def model(pattern, **metadata):
+            fixture.write_model(self.folder / "model.safetensors", **metadata)
+            self.refused("model.safetensors: " + pattern)
+
+        for key, number in (("std", "0"), ("std", "-1"), ("std", "1e999"), ("mean", "1e999"), ("level", "1e999"),
+                            ("paramId", "1e30")):
+            variables = [dict(v) for v in fixture.VARIABLE_METADATA]
+            variables[0][key] = "@"
+            model(f"metadata: variables: variable t2m: no usable {key}",
+                  variables=json.dumps(variables).replace('"@"', number))
+        for change, pattern in (({"geotransform": [-180, 0, 0, 90, 0, 0]}, "not north-up"),
+                                ({"width": 2 * 10**9, "height": 2 * 10**9}, "no usable width and height"),
+                                ({"crs": "A" * 100000}, "no usable crs"), ({"crs": "GEOGCS[" * 20000}, "no usable crs")):
+            model("metadata: grid: .*" + pattern, grid=json.dumps(
+                {"crs": "EPSG:4326", "width": 32, "height": 16, "geotransform": [-180, 11.25, 0, 90, 0, -11.25], **change}))
+        for change, pattern in (({"height": 2**31 - 1}, "height is 2147483647"), ({"steps": 10**9}, "steps is 1000000000"),
+                                ({"hid_S": 10**9}, "hid_S is 1000000000"), ({"N_T": 2**40}, "N_T is not a whole number")):
+            model("config: " + pattern, config=json.dumps(
+                {"steps": 3, "height": 16, "width": 32, "hid_S": 8, "hid_T": 16, "N_S": 2, "N_T": 1, **change}))
+        for step in ("0", "-3600", "1e9", str(2**63 - 1), "9" * 20):
+            model("metadata: time_step: " + step, time_step=step)
+
+    def test_forecast_file(self):
+        for change, pattern in (({"lead_time": "9" * 20 + "h"}, "is not a length of time"),
+                                ({"lead_time": "-3h"}, "is not a length of time"),
+                                ({"init_time": "-9999-01-01T00:00:00Z"}, "is not a time in UTC"),
+                                ({"init_time": "9999-12-31T23:59:59Z"}, "needs .* at 9999-12-31"),
+                                ({"variables": ["t2m"] * 1001}, "variables: more than 1000"),
+                                ({"input": ["analysis.grib2"] * 1001}, "input: more than 1000")):
+            self.write_forecast(**change)
+            self.refused(pattern)
+        for crs in ("+proj=utm +zone=33 " + "+x=1 " * 30000, "https://epsg.io/3857.wkt", '{"type":' * 10000,
+                    "/vsicurl/http://127.0.0.1:9/x.prj", "+proj=pipeline +step +proj=hgridshift +grids=/etc/passwd"):
+            self.write_forecast(output={"crs": crs})
+            self.refused("expected EPSG:n, WKT or a PROJ string without files")
+
+
+if __name__ == "__main__":
+    tap.main()
