@@ -231,16 +231,18 @@ read_time(codes_handle *h, M2nGribHeader *f, GError **error)
     }
     if (!get_text(h, "stepType", f->statistics, sizeof f->statistics, error))
         return FALSE;
+    gint64 stated; /* before the unit is set: with that, newer eccodes computes the end anew */
+    const gboolean has_end =
+        f->edition == 2 && interval_end(h, &stated); /* for GRIB1 eccodes makes the keys up */
     length = 2;
     const gboolean steps = codes_set_string(h, "stepUnits", "s", &length) == CODES_SUCCESS &&
                            codes_get_long(h, "startStep", &start) == CODES_SUCCESS &&
                            codes_get_long(h, "endStep", &end) == CODES_SUCCESS;
-    gint64 stated;
     if (steps) {
         f->valid_time = f->reference_time + end;
         f->span = MAX(0, end - start);
     }
-    if (f->edition == 2 && interval_end(h, &stated)) { /* for GRIB1 eccodes makes the keys up */
+    if (has_end) {
         f->valid_time = stated;
         f->span = steps ? MAX(0, stated - f->reference_time - start) : 0;
         return TRUE;

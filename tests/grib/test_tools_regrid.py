@@ -67,7 +67,7 @@ def box_inside(path):
     lat, lon = points[:, 0], (points[:, 1] + 180) % 360 - 180
     if lon.max() - lon.min() > 300:
         lon = points[:, 1] % 360
-    q = [np.quantile(a, p) for a in (lon, lat) for p in (0.35, 0.65)]
+    q = [float(np.quantile(a, p)) for a in (lon, lat) for p in (0.35, 0.65)]
     return q[0], q[2], q[1], q[3]
 
 

@@ -127,6 +127,18 @@ wave(const Kind *k, gsize i, int amplitude)
            (double)(i * i % 17) * 0.05;
 }
 
+/* Groups that all begin alike need no bits to say where: eccodes 2.41 reads them as one constant (2.28, 2.50 do not). */
+static gboolean
+taken_for_constant(codes_handle *h)
+{
+    long bits = 1;
+    gsize n = 0;
+    g_autofree double *read = reference_values(h, &n);
+
+    return codes_get_long(h, "bitsPerValue", &bits) == 0 && bits == 0 && read != NULL &&
+           read[0] == read[1];
+}
+
 static void
 test_encoded(gconstpointer data)
 {
@@ -152,6 +164,10 @@ test_encoded(gconstpointer data)
         codes_get_string(h, "packingType", now, &size);
         if (!g_str_has_prefix(now, k->packing) && !g_str_has_prefix(k->packing, now))
             g_test_skip("eccodes encodes something else");
+        if (taken_for_constant(h)) {
+            g_test_skip("eccodes takes the values for a constant");
+            continue;
+        }
         assert_same(h, N);
     }
     codes_handle_delete(h);
