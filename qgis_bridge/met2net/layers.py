@@ -74,17 +74,41 @@ def renew_times(layer, forecast):
 
 
 def set_temporal(layer, valid_times, bands, time_step):
-    """QGIS 3.38 and later switch bands by themselves; before, LeadTimeFollower does."""
+    """QGIS 3.38 and later draw the band of a time by themselves; before, LeadTimeFollower must move the band."""
     properties = layer.temporalProperties()
     if follows_by_itself(layer):
-        ends = list(valid_times[1:]) + [valid_times[-1] + time_step]
         properties.setMode(Qgis.RasterTemporalMode.FixedRangePerBand)
-        properties.setFixedRangePerBand({band: time_range(begin, end)
-                                         for band, begin, end in zip(bands, valid_times, ends)})
+        properties.setFixedRangePerBand(ranges_per_band(list(zip(valid_times, bands)), valid_times[-1] + time_step))
     else:
         properties.setMode(QgsRasterLayerTemporalProperties.ModeFixedTemporalRange)
         properties.setFixedTemporalRange(time_range(valid_times[0], valid_times[-1] + time_step))
     properties.setIsActive(True)
+
+
+def fit_to_frames(layer, times, when):
+    """Makes QGIS 3.38 and later draw band_at() of each frame like `when`.
+
+    Where several ranges meet a frame QGIS draws the last band. Arrows show the begin of the frame, and so shall colours.
+    """
+    properties = layer.temporalProperties()
+    ends = [entry.end().toSecsSinceEpoch() for entry in properties.fixedRangePerBand().values()]
+    begin, length = when.begin().toSecsSinceEpoch(), when.begin().secsTo(when.end())
+    if ends:
+        properties.setFixedRangePerBand(ranges_per_band(times, max(ends), begin, length))
+
+
+def ranges_per_band(times, end, frame=0, length=0):
+    """{band: range} from valid time to valid time, or to the first frame at or after either: a frame meets one range.
+
+    times   [(valid_time, band), ...]
+    frame   begin of any frame of `length` seconds; 0: an instant, which meets one range in any case
+    """
+    def first_frame(seconds):
+        return seconds if length <= 0 else seconds + (frame - seconds) % length
+
+    begins = [times[0][0]] + [first_frame(valid) for valid, _ in times[1:]]
+    ends = [min(begin, end) for begin in begins[1:]] + [end]
+    return {band: time_range(begin, stop) for (_, band), begin, stop in zip(times, begins, ends) if begin < stop}
 
 
 def follows_by_itself(layer):

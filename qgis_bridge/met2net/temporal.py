@@ -2,7 +2,7 @@
 from qgis.core import QgsRasterLayer
 from qgis.PyQt.QtCore import QObject
 
-from .layers import follows_by_itself, times_of
+from .layers import fit_to_frames, follows_by_itself, times_of
 
 
 def band_at(times, seconds):
@@ -51,9 +51,10 @@ def valid_time(layer, when):
 
 
 class LeadTimeFollower(QObject):
-    """Before QGIS 3.38 a raster layer has one range of time: this moves its band with the canvas.
+    """Moves the band of each layer with the canvas, and the legend, which names the band.
 
-    Only the band of the renderer changes; colours and range stay, and nothing is computed.
+    Only the band of the renderer changes; colours and range stay, and nothing is computed. QGIS 3.38 and later draw by
+    ranges of time, which are fitted to the frames; there the band moves for the legend alone.
     """
 
     def __init__(self, project, canvas, parent=None):
@@ -72,7 +73,10 @@ class LeadTimeFollower(QObject):
             return
         seconds = when.begin().toSecsSinceEpoch()
         for layer in self.project.mapLayers().values():
-            found = times_of(layer) if isinstance(layer, QgsRasterLayer) and not follows_by_itself(layer) else None
+            found = times_of(layer) if isinstance(layer, QgsRasterLayer) else None
+            if found and follows_by_itself(layer):
+                fit_to_frames(layer, found[1], when)
             if found and show_band(layer, band_at(found[1], seconds)):
-                layer.triggerRepaint()
+                if not follows_by_itself(layer):
+                    layer.triggerRepaint()
                 layer.legendChanged.emit()  # the legend names the band, and with it the valid time

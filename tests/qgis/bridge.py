@@ -58,7 +58,7 @@ def main():
 
 
 need("qgis.bin")
-from qgis.core import QgsApplication, QgsProject, QgsTemporalNavigationObject  # noqa: E402
+from qgis.core import QgsApplication, QgsDateTimeRange, QgsProject, QgsTemporalNavigationObject  # noqa: E402
 from qgis.gui import QgsMapCanvas, QgsMessageBar, QgsMessageBarItem  # noqa: E402
 from qgis.PyQt import sip  # noqa: E402
 from qgis.PyQt.QtCore import QSize  # noqa: E402
@@ -79,6 +79,15 @@ def sample(name="sample", **changes):
     text = json.loads((SAMPLES / "forecast.json").read_text()) | changes
     (folder / "forecast.json").write_text(json.dumps(text))
     return str(folder / "forecast.json")
+
+
+def span(layer):
+    """All the time of a raster layer."""
+    properties = layer.temporalProperties()
+    if hasattr(properties, "setFixedRangePerBand"):  # QGIS 3.38
+        ranges = list(properties.fixedRangePerBand().values())
+        return QgsDateTimeRange(ranges[0].begin(), ranges[-1].end())
+    return properties.fixedTemporalRange()
 
 
 def wait(condition, what="it"):

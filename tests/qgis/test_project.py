@@ -84,7 +84,7 @@ class Project(unittest.TestCase):
         init, times = layers.times_of(layer)
         self.assertEqual(layers.time_text(init), "2021-03-20 20:00 UTC")
         self.assertEqual(times[0][0] - init, 3600)
-        self.assertEqual(layer.temporalProperties().fixedTemporalRange().begin(), layers.moment(times[0][0]))
+        self.assertEqual(bridge.span(layer).begin(), layers.moment(times[0][0]))
         self.assertIn("is of 2021-03-21 00:00 UTC: add the forecast again", self.desk.messages[-1][0])
 
     def test_a_forecast_that_fails_says_so_and_stays_unticked(self):

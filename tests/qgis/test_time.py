@@ -37,15 +37,15 @@ class Slider(unittest.TestCase):
         start = self.desk.canvas.temporalRange().begin()
         self.assertEqual(start, layers.moment(seconds(self.path, hour)))
 
-    def render(self, layer_list):
-        """Map of the whole layer, one pixel per grid point."""
+    def render(self, layer_list, when=None):
+        """Map of the whole layer, one pixel per grid point, at the canvas's time or another."""
         settings = QgsMapSettings()
         settings.setLayers(layer_list)
         settings.setDestinationCrs(self.layer.crs())
         settings.setExtent(self.layer.extent())
         settings.setOutputSize(QSize(self.layer.width(), self.layer.height()))
         settings.setFlag(QgsMapSettings.Antialiasing, False)
-        settings.setTemporalRange(self.desk.canvas.temporalRange())
+        settings.setTemporalRange(when or self.desk.canvas.temporalRange())
         settings.setIsTemporal(True)
         job = QgsMapRendererSequentialJob(settings)
         job.start()
@@ -59,20 +59,44 @@ class Slider(unittest.TestCase):
         shader = self.layer.renderer().shader().rasterShaderFunction()
         return [[QColor(*shader.shade(float(v))[1:4]) for v in row] for row in values]
 
+    def assert_shows(self, image, hour):
+        wanted = self.colours_of_band(hour)
+        for row in range(self.layer.height()):
+            for column in range(self.layer.width()):
+                seen, want = image.pixelColor(column, row), wanted[row][column]
+                difference = max(abs(a - b) for a, b in zip(seen.getRgb(), want.getRgb()))
+                self.assertLessEqual(difference, 2, f"+{hour} h, row {row}, column {column}")
+
     def test_three_times_are_three_maps_of_the_right_bands(self):
         images = []
         for hour in HOURS:
             self.move(hour)
-            image, wanted = self.render([self.layer]), self.colours_of_band(hour)
-            images.append(image)
-            for row in range(self.layer.height()):
-                for column in range(self.layer.width()):
-                    seen, want = image.pixelColor(column, row), wanted[row][column]
-                    difference = max(abs(a - b) for a, b in zip(seen.getRgb(), want.getRgb()))
-                    self.assertLessEqual(difference, 2, f"+{hour} h, row {row}, column {column}")
+            images.append(self.render([self.layer]))
+            self.assert_shows(images[-1], hour)
         for a in range(3):
             for b in range(a):
                 self.assertNotEqual(images[a], images[b])
+
+    def test_long_and_shifted_frames_show_the_last_hour_at_or_before_their_begin(self):
+        self.addCleanup(self.move, 1)
+        for begin, end, hour in ((3, 6, 3), (1, 25, 1), (4.5, 5.5, 4), (7, 7, 7), (24, 25, 24), (1, 1, 1)):
+            first, last = (layers.moment(seconds(self.path, h)) for h in (begin, end))
+            when = QgsDateTimeRange(first, last, True, begin == end)
+            self.desk.canvas.setTemporalRange(when)
+            self.assertEqual(temporal.shown_band(self.layer), hour)
+            self.assertEqual(self.arrows.activeVectorDatasetAtTime(when).dataset() + 1, hour)
+            self.assert_shows(self.render([self.layer]), hour)
+
+    def test_outside_of_the_forecast_nothing_is_drawn(self):
+        for begin, end in ((-5, -2), (30, 31)):
+            image = self.render([self.layer], layers.time_range(seconds(self.path, begin), seconds(self.path, end)))
+            self.assertEqual(image.pixelColor(5, 5), QColor(Qt.white), begin)
+
+    def test_layouts_and_animations_have_their_own_time(self):
+        if not layers.follows_by_itself(self.layer):
+            self.skipTest("a raster layer has one range of time before QGIS 3.38")
+        self.move(2)
+        self.assert_shows(self.render([self.layer], layers.time_range(seconds(self.path, 12), seconds(self.path, 13))), 12)
 
     def test_arrows_move_too(self):
         images = []
