@@ -26,7 +26,7 @@ if [ -f "$build/build.ninja" ]; then
 else
   meson setup "$build" "$root" -Dwerror=$werror || stop "configuring failed"
 fi
-ninja -C "$build" || stop "the build failed"
+ninja -C "$build" all meson-test-prereq || stop "the build failed"
 
 log=$build/meson-logs/testlog.json
 rm -f "$log"

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import shutil
 import signal
 import struct
@@ -29,6 +30,11 @@ for key, value in PROJ.items():  # Debian's eccodes for Python points PROJ at a 
 BIN = pathlib.Path(os.environ["M2N_BUILD"]) / "plugin" / "cli"
 SMALL = ["--steps", "2", "--hid-S", "4", "--hid-T", "16", "--N-T", "1", "--batch", "4", "--epochs", "2",
          "--threads", "1", "--learning-rate", "3e-3"]
+try:  # zarr-python 3 writes format 3 unless told otherwise; before, it had none but 2
+    import zarr
+    ZARR_2 = {"zarr_format": 2} if int(zarr.__version__.split(".")[0]) >= 3 else {}
+except ImportError:
+    ZARR_2 = {}
 CODES = {"t2m": (0, 0, 103, 2), "u10": (2, 2, 103, 10), "v10": (2, 3, 103, 10)}
 
 
@@ -146,7 +152,7 @@ class Prepare(Case):
         """Fields [time][south to north][west to east] as a dataset of xarray."""
         try:
             import xarray
-            import zarr  # noqa: F401
+            import zarr  # noqa: F401, F811
         except ImportError:
             self.skipTest("python3-xarray or python3-zarr is not installed")
         dims = ("time", "longitude", "latitude") if transpose else ("time", "latitude", "longitude")
@@ -169,10 +175,10 @@ class Prepare(Case):
         for hours in (range(40), range(40, 72)):
             for name, (long_name, units) in self.LONG_NAMES.items():
                 d = self.xarray(hours, **{name: (np.stack([field(name, h)[::-1] for h in hours]), units)})
-                d.to_zarr(self.here / "wb" / long_name / f"{long_name}_{2000 + hours[0]}_5.625deg.zarr")
+                d.to_zarr(self.here / "wb" / long_name / f"{long_name}_{2000 + hours[0]}_5.625deg.zarr", **ZARR_2)
             humidity = np.stack([[50 + 0 * field("u10", h), 60 + field("u10", h)[::-1]] for h in hours])
             self.xarray(hours, r=(humidity, "%")).to_zarr(
-                self.here / "wb" / "relative_humidity" / f"relative_humidity_{2000 + hours[0]}_5.625deg.zarr")
+                self.here / "wb" / "relative_humidity" / f"relative_humidity_{2000 + hours[0]}_5.625deg.zarr", **ZARR_2)
         self.assert_prepares_as_grib(self.here / "wb")
         out = self.here / "r.safetensors"
         result = self.run_tool("prepare", self.here / "wb", "-q", "-v", "r1000,u10", "-o", out)
@@ -184,8 +190,17 @@ class Prepare(Case):
         """One store, long names, and latitude last."""
         self.xarray(range(72), transpose=True, **{
             long_name: (np.stack([field(name, h)[::-1] for h in range(72)]), units)
-            for name, (long_name, units) in self.LONG_NAMES.items()}).to_zarr(self.here / "wb2.zarr")
+            for name, (long_name, units) in self.LONG_NAMES.items()}).to_zarr(self.here / "wb2.zarr", **ZARR_2)
         self.assert_prepares_as_grib(self.here / "wb2.zarr")
+
+    def test_zarr_3(self):
+        """What zarr-python 3 writes; GDAL reads its codecs since 3.11."""
+        version = subprocess.run(["gdalinfo", "--version"], capture_output=True, text=True).stdout  # "GDAL 3.11.0 ..."
+        if not ZARR_2 or [int(n) for n in re.findall(r"\d+", version)[:2]] < [3, 11]:
+            self.skipTest("needs zarr-python 3 and GDAL 3.11")
+        self.xarray(range(72), **{name: (np.stack([field(name, h)[::-1] for h in range(72)]), units)
+                                  for name, (_, units) in self.LONG_NAMES.items()}).to_zarr(self.here / "v3.zarr", zarr_format=3)
+        self.assert_prepares_as_grib(self.here / "v3.zarr")
 
     def read_fields(self, path):
         h = header_of(path)["fields"]
