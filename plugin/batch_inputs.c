@@ -190,6 +190,12 @@ expand_stream(Names *n, GError **error)
         g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "standard input: cannot be read");
         return FALSE;
     }
+    if (g_str_has_prefix(text->str, "GRIB") || strlen(text->str) < text->len) {
+        g_set_error(
+            error, M2N_ERROR, M2N_ERROR_ARGUMENT,
+            "standard input: expected names, a line each; GRIB itself is read from /vsistdin/");
+        return FALSE;
+    }
     return expand_lines(n, text->str, NULL, error);
 }
 
@@ -221,6 +227,10 @@ m2n_inputs_expand(const char *const *names, GError **error)
             ok = expand_one(&n, names[i], error);
     }
     g_hash_table_unref(n.seen);
+    if (ok && n.names->len == 0) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MISSING, "%s: no name in it", names[0]);
+        ok = FALSE;
+    }
     if (!ok) {
         g_ptr_array_unref(n.names);
         return NULL;

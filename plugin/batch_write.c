@@ -7,11 +7,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "engine/base/durable.h"
 #include "engine/base/error.h"
 #include "plugin/batch_product.h"
+
+#define FULL (1u << 16) /* bytes: less is left on a disk that is full */
 
 static const struct {
     const char *name, *suffix;
@@ -146,6 +149,25 @@ fail(GError **error, const char *path, const char *what)
     return FALSE;
 }
 
+/* An output replaces what an output may be, a file or a Zarr folder; never a folder of something else, a device or
+ * a pipe. */
+static gboolean
+may_replace(const char *path, M2nFormat format, GError **error)
+{
+    g_autofree char *group = g_build_filename(path, ".zgroup", NULL);
+    GStatBuf st;
+
+    if (g_stat(path, &st) != 0 || S_ISREG(st.st_mode))
+        return TRUE;
+    if (S_ISDIR(st.st_mode) && format == M2N_FORMAT_ZARR &&
+        (g_file_test(group, G_FILE_TEST_EXISTS) || g_rmdir(path) == 0))
+        return TRUE;
+    g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
+                "%s: is %s and is not replaced; choose another name", path,
+                S_ISDIR(st.st_mode) ? "a folder" : "no regular file");
+    return FALSE;
+}
+
 /* Over what was there.  rename() does not replace a folder that holds files: the old one steps aside. */
 static gboolean
 move_into_place(const char *temporary, const char *path, GError **error)
@@ -188,16 +210,28 @@ write_sidecar(const M2nProduct *p, const char *path, GError **error)
     return FALSE;
 }
 
-/* Messages speak of the name the user knows. */
-static void
-name_in_message(const char *temporary, const char *path, GError **error)
+/* The libraries underneath say many things of a full disk, but not that. */
+static gboolean
+is_full(const char *folder)
 {
-    g_autofree char *old = error != NULL && *error != NULL ? g_strdup((*error)->message) : NULL;
+    struct statvfs st;
 
-    if (old == NULL || strstr(old, temporary) == NULL)
+    return statvfs(folder, &st) == 0 && (guint64)st.f_bavail * st.f_frsize < FULL;
+}
+
+/* One line that speaks of the name the user knows. */
+static void
+mend_message(const char *temporary, const char *path, gboolean full, GError **error)
+{
+    if (error == NULL || *error == NULL)
         return;
-    g_autoptr(GString) text = g_string_new(old);
+    g_autoptr(GString) text = g_string_new((*error)->message);
     g_string_replace(text, temporary, path, 0);
+    g_string_replace(text, "\n", " ", 0);
+    if (strstr(text->str, path) == NULL)
+        g_string_prepend(g_string_prepend(text, ": "), path);
+    if (full && strstr(text->str, g_strerror(ENOSPC)) == NULL)
+        g_string_append_printf(text, " (%s)", g_strerror(ENOSPC));
     const gint code = (*error)->code;
     g_clear_error(error);
     g_set_error(error, M2N_ERROR, code, "%s", text->str);
@@ -212,6 +246,8 @@ m2n_product_write(const M2nProduct *p, const char *path, M2nFormat format,
 
     if (g_mkdir_with_parents(folder, 0777) != 0)
         return fail(error, folder, "cannot be made");
+    if (!may_replace(path, format, error))
+        return FALSE;
     temporary = temporary_name(path, format);
     switch (format) {
     case M2N_FORMAT_GRIB2:
@@ -230,8 +266,9 @@ m2n_product_write(const M2nProduct *p, const char *path, M2nFormat format,
     }
     ok = ok && m2n_durable_sync(temporary, error) && move_into_place(temporary, path, error);
     if (!ok) {
+        const gboolean full = is_full(folder);
         remove_tree(temporary);
-        name_in_message(temporary, path, error);
+        mend_message(temporary, path, full, error);
     }
     return ok && (format != M2N_FORMAT_GRIB2 || !options->sidecar || write_sidecar(p, path, error));
 }

@@ -4,6 +4,7 @@
 #include <gdal.h>
 #include <locale.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,6 +27,20 @@ on_gdal_error(CPLErr level, CPLErrorNum number, const char *message)
     (void)level;
     (void)number;
     g_debug("GDAL: %s", message);
+}
+
+/* As it is: GLib would turn the letters of a file name that the locale lacks into question marks, and a script in
+ * the locale C could not find the file. */
+static void
+put_stdout(const char *text)
+{
+    fputs(text, stdout);
+}
+
+static void
+put_stderr(const char *text)
+{
+    fputs(text, stderr);
 }
 
 static GOptionContext *
@@ -86,6 +101,8 @@ m2n_tool_parse_context(const char *name, GOptionContext *context, int *argc, cha
     g_autoptr(GError) error = NULL;
 
     setlocale(LC_CTYPE, ""); /* LC_NUMERIC stays "C": 0.001, never 0,001 */
+    g_set_print_handler(put_stdout);
+    g_set_printerr_handler(put_stderr);
     add_version(context);
     if (g_option_context_parse(context, argc, argv, &error))
         return TRUE;

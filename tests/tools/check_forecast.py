@@ -8,6 +8,7 @@ import os
 import pathlib
 import shutil
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -32,8 +33,9 @@ FORMATS = {"GRIB2": "grib2", "GTiff": "tif", "COG": "tif", "netCDF": "nc", "Zarr
 INIT = np.datetime64(fixture.INIT, "s")
 
 
-def run(*args, stdin=None, cwd=None):
-    return subprocess.run([PROGRAM, *map(str, args)], capture_output=True, text=True, input=stdin, cwd=cwd)
+def run(*args, stdin=None, cwd=None, locale=None):
+    return subprocess.run([PROGRAM, *map(str, args)], capture_output=True, encoding="utf-8", input=stdin, cwd=cwd,
+                          env={**os.environ, "LC_ALL": locale} if locale else None)
 
 
 def digest(path):
@@ -305,6 +307,18 @@ def names(folder):
         p = run(*args)
         check(f"usage error is told: {' '.join(args)[-30:]}", p.returncode in (1, 2) and word.lower() in p.stderr.lower(),
               f"{p.returncode} {p.stderr}")
+    os.mkdir(f"{folder}/results")
+    pathlib.Path(f"{folder}/results/precious").write_text("x")
+    os.mkfifo(f"{folder}/fifo")
+    for name, kind in (("results", "GTiff"), ("results", "Zarr"), ("fifo", "GRIB2")):
+        p = run("-m", f"{folder}/model.safetensors", "-f", kind, "-o", f"{folder}/{name}", f"{folder}/a.grib2")
+        check(f"{name} is not replaced by {kind}", p.returncode == 1 and "is not replaced" in p.stderr and
+              os.listdir(f"{folder}/results") == ["precious"] and stat.S_ISFIFO(os.stat(f"{folder}/fifo").st_mode), p.stderr)
+    p = run("-m", f"{folder}/model.safetensors", "-o", f"{folder}/\u00fc.nc", f"{folder}/a.grib2", locale="C")
+    check("names of files as they are in the locale C", p.stdout == f"{folder}/\u00fc.nc\n", p.stdout + p.stderr)
+    for text, word in (("", "no name in it"), ("GRIB\0\0\0\2", "/vsistdin/")):
+        p = run("-m", f"{folder}/model.safetensors", "-", stdin=text)
+        check(f"standard input: {word}", p.returncode != 0 and word in p.stderr, p.stderr)
     p = run("-m", f"{folder}/a.grib2", f"{folder}/a.grib2", f"{folder}/b.grib2")
     check("what is no model is told once", p.returncode == 1 and p.stderr.count("\n") == 1 and "but GRIB" in p.stderr, p.stderr)
     p = run("-m", f"{folder}/model.safetensors", "--creation-option", "COMPRESS=FOO", "-o", "x.tif", f"{folder}/a.grib2")
