@@ -119,7 +119,7 @@ pack_stack(Builder *b, gsize n, char *const *names, gsize out, gsize in)
         read_values(b, w != NULL ? w + i * out * in : NULL, names[i]);
     if (w != NULL)
         m2n_matrix_pack(b->from->precision, n * out, in, w, packed);
-    return (M2nMatrix){b->from->precision, n * out, in, packed, NULL};
+    return (M2nMatrix){b->from->precision, n * out, in, packed, NULL, NULL, NULL};
 }
 
 /* What is folded into a 1x1 convolution: y = row (W (column x + shift) + bias + after) */
@@ -145,23 +145,31 @@ fold(const Fold *f, gsize out, gsize in, float *w, float *bias)
     }
 }
 
+/* With 8 bits the columns are not folded but kept: see product.h. */
 static M2nMatrix
-pack_linear(Builder *b, const char *prefix, M2nPrecision precision, gsize out, gsize in,
-            const Fold *f)
+pack_linear(Builder *b, const char *prefix, M2nPrecision precision, gsize out, gsize in, Fold f)
 {
     g_autofree char *weight = join(prefix, "weight"), *bias = join(prefix, "bias");
     g_autofree float *w = work_space(b, out * in);
+    M2nMatrix m = {precision, out, in, NULL, NULL, NULL, NULL};
     float *packed = m2n_arena_floats(b->arena, m2n_matrix_floats(precision, out, in));
     float *kept = m2n_arena_floats(b->arena, out);
+    float *columns = m2n_arena_floats(b->arena, precision == M2N_INT8 ? 2 * in : 0);
 
     read_values(b, w, weight);
     read_values(b, kept, bias);
+    if (precision == M2N_INT8 && f.column != NULL) {
+        m.column = memcpy(columns, f.column, in * sizeof(float));
+        m.column_shift = memcpy(columns + in, f.shift, in * sizeof(float));
+        f.column = f.shift = NULL;
+    }
     if (w != NULL) {
-        if (f != NULL)
-            fold(f, out, in, w, kept);
+        fold(&f, out, in, w, kept);
         m2n_matrix_pack(precision, out, in, w, packed);
     }
-    return (M2nMatrix){precision, out, in, packed, kept};
+    m.packed = packed;
+    m.bias = kept;
+    return m;
 }
 
 /* scale and shift of BatchNorm `which` of a temporal unit; space [6 D]: they are its first two vectors. */
@@ -193,11 +201,11 @@ build_gated_attention(Builder *b, M2nBlock *block, const char *unit, gsize d)
     read_values(b, layer, scale);
     const Fold first = {.column = norm, .shift = norm != NULL ? norm + d : NULL};
     const Fold second = {.row = layer, .after = first.shift};
-    block->proj_1 = pack_linear(b, proj_1, b->from->precision, d, d, &first);
+    block->proj_1 = pack_linear(b, proj_1, b->from->precision, d, d, first);
     block->dw5 = keep_linear(b, dw5);
     block->dw7 = keep_linear(b, dw7);
-    block->conv1 = pack_linear(b, conv1, b->from->precision, d, d, NULL);
-    block->proj_2 = pack_linear(b, proj_2, b->from->precision, d, d, &second);
+    block->conv1 = pack_linear(b, conv1, b->from->precision, d, d, (Fold){0});
+    block->proj_2 = pack_linear(b, proj_2, b->from->precision, d, d, second);
     for (gsize c = 0; norm != NULL && layer != NULL && c < d; c++)
         residual[c] = (float)(1.0 + (double)layer[c] * (double)norm[c]);
     block->residual = residual;
@@ -214,9 +222,9 @@ build_mlp(Builder *b, M2nBlock *block, const char *unit, gsize d)
     read_values(b, layer, scale);
     const Fold first = {.column = norm, .shift = norm != NULL ? norm + d : NULL};
     const Fold second = {.row = layer};
-    block->fc1 = pack_linear(b, fc1, b->from->precision, 4 * d, d, &first);
+    block->fc1 = pack_linear(b, fc1, b->from->precision, 4 * d, d, first);
     block->dw3 = keep_linear(b, dw3);
-    block->fc2 = pack_linear(b, fc2, b->from->precision, d, 4 * d, &second);
+    block->fc2 = pack_linear(b, fc2, b->from->precision, d, 4 * d, second);
 }
 
 static void
@@ -265,8 +273,8 @@ build_ends(Builder *b, M2nModel *m)
 {
     const gsize d = m->config.hid_T, ts = (gsize)m->config.steps * m->config.hid_S;
 
-    m->conv1 = pack_linear(b, "hid_q.conv1", M2N_FLOAT32, d, ts, NULL);
-    m->conv2 = pack_linear(b, "hid_q.conv2", M2N_FLOAT32, ts, d, NULL);
+    m->conv1 = pack_linear(b, "hid_q.conv1", M2N_FLOAT32, d, ts, (Fold){0});
+    m->conv2 = pack_linear(b, "hid_q.conv2", M2N_FLOAT32, ts, d, (Fold){0});
 }
 
 /* A third of block `layer`. */

@@ -1,7 +1,7 @@
 /* The weights by role, as the forward pass wants them; inside engine/nn only.
  *
  * Matrices are packed in the model's precision (product.h).  Folded into their neighbours when the model is made: batch norm
- * into proj_1 and fc1 (which read what it gives), layer scales into proj_2 and fc2.  With z the input of the
+ * into proj_1 and fc1 (which read what it gives; with 8 bits it stays apart), layer scales into proj_2 and fc2.  With z the input of the
  * temporal unit, BatchNorm1(z) = s z + t and layer scale l, the first residual is then
  *     z + l (P + s z + t) = (1 + l s) z + (l P + l t):   `residual` = 1 + l s, the rest is proj_2's. */
 #pragma once

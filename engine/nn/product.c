@@ -41,17 +41,33 @@ m2n_product_lay_out(M2nProductScratch *s, M2nArena *arena, M2nPrecision precisio
     if (precision == M2N_INT8) {
         s->q = (gpointer)m2n_arena_floats(arena, most * M2N_PANEL / sizeof(float));
         s->step = m2n_arena_floats(arena, M2N_PANEL);
+        s->column = m2n_arena_floats(arena, most);
+        s->column_shift = m2n_arena_floats(arena, most);
     } else if (precision == M2N_BF16) {
         s->wide = m2n_arena_floats(arena, m2n_panel_bf16_space());
     }
 }
 
+/* x with the column scales of the matrix after its own. */
+static M2nOperand
+with_columns(const M2nMatrix *m, const M2nProductScratch *s, M2nOperand x)
+{
+    if (x.scale == NULL || m->column == NULL)
+        return m->column == NULL ? x : (M2nOperand){x.x, x.stride, m->column, m->column_shift};
+    for (gsize c = 0; c < m->in; c++) {
+        s->column[c] = m->column[c] * x.scale[c];
+        s->column_shift[c] = m->column[c] * x.shift[c] + m->column_shift[c];
+    }
+    return (M2nOperand){x.x, x.stride, s->column, s->column_shift};
+}
+
 static void
-product_int8(const M2nMatrix *m, const M2nProductScratch *s, gsize n, const M2nOperand *x, float *y,
+product_int8(const M2nMatrix *m, const M2nProductScratch *s, gsize n, M2nOperand x, float *y,
              gsize y_stride)
 {
+    x = with_columns(m, s, x);
     for (gsize k = 0; k < n; k++) {
-        m2n_panel_quantise(m->in, x->x + k * x->stride, x->scale, x->shift, s->q, s->step);
+        m2n_panel_quantise(m->in, x.x + k * x.stride, x.scale, x.shift, s->q, s->step);
         m2n_panel_int8_gemm(m->out, m->in, m->packed, m->bias, s->q, s->step, y + k * y_stride);
     }
 }
@@ -75,7 +91,7 @@ m2n_product(const M2nMatrix *m, const M2nProductScratch *s, gsize n, M2nOperand 
             gsize y_stride)
 {
     if (m->precision == M2N_INT8) {
-        product_int8(m, s, n, &x, y, y_stride);
+        product_int8(m, s, n, x, y, y_stride);
         return;
     }
     x = scaled(m, s, n, x);

@@ -2,7 +2,9 @@
  *
  *   y = W (scale x + shift) + bias          for one or two panels (engine/ops/panel_gemm.h)
  *
- * The norm that rides along and the rounding of x to 8 bits are passes over one panel in L1. */
+ * The norm that rides along and the rounding of x to 8 bits are passes over one panel in L1.  The channels of a position are
+ * rounded with one step, so they should be alike in size: a batch norm before W makes them so, and then
+ * belongs to the operand and not into W, `column` and `column_shift`. */
 #pragma once
 #include "engine/base/arena.h"
 #include "engine/nn/precision.h"
@@ -15,6 +17,8 @@ typedef struct {
     gsize out, in;
     const float *packed; /* as the kernel of the precision wants it */
     const float *bias;   /* [out] or NULL */
+    const float *column,
+        *column_shift; /* [in], 8 bits alone: W (column (scale x + shift) + column_shift); or NULL */
 } M2nMatrix;
 
 gsize m2n_matrix_floats(M2nPrecision precision, gsize out, gsize in); /* of `packed` */
@@ -26,7 +30,8 @@ typedef struct {
     float *sums;  /* what m2n_panel_gemm() and its pair need */
     guint8 *q;    /* [in][32]: x in 8 bits */
     float *step;  /* [32] */
-    float *wide;  /* weights of a few rows in float32 */
+    float *column, *column_shift; /* [in] those of the matrix and of the operand together */
+    float *wide;                  /* weights of a few rows in float32 */
 } M2nProductScratch;
 
 /* For matrices of up to `most` rows and columns; `panel` is the caller's.  Pointers are NULL when the arena

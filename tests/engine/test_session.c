@@ -1,6 +1,7 @@
 #include <string.h>
 
 #include "engine/base/error.h"
+#include "engine/nn/parameters.h"
 #include "engine/nn/session.h"
 #include "tests/lib/m2n_files.h"
 #include "tests/lib/m2n_test.h"
@@ -103,6 +104,54 @@ test_precision_is_close(gconstpointer data)
     g_test_message("difference %.2e of %.2e", difference, size);
     g_assert_cmpfloat(difference, <, most * size);
     g_assert_cmpfloat(difference, >, 1e-5 * size);
+}
+
+/* In the last block some channels are 100 times as large as the others, and its batch norms make them alike again:
+ * rounding must come after those. */
+static M2nModel *
+uneven_model_in(M2nPrecision precision)
+{
+    static const struct {
+        const char *name;
+        float factor;
+    } changed[] = {{"norm_1.weight", 100},
+                   {"ff.ff1.norm1.running_mean", 100},
+                   {"ff.ff1.norm1.running_var", 1e4f},
+                   {"ff.ff1.norm2.running_mean", 100},
+                   {"ff.ff1.norm2.running_var", 1e4f},
+                   {"norm_2.weight", 0.01f}};
+    g_autoptr(M2nParameters) p = m2n_parameters_new(&small);
+    g_autofree float *weights = m2n_made_up_weights(&small, 0);
+
+    for (guint i = 0; i < G_N_ELEMENTS(changed); i++) {
+        float *w = weights +
+                   m2n_parameters_offset(p, "hid_q.layers.%u.%s", small.N_T - 1, changed[i].name);
+        for (guint c = 0; c < small.hid_T; c += 8)
+            w[c] *= changed[i].factor;
+    }
+    for (guint i = 1; i <= 2;
+         i++) { /* what the unit adds counts for as much as what it is added to */
+        float *w = weights + m2n_parameters_offset(p, "hid_q.layers.%u.ff.ff1.layer_scale_%u",
+                                                   small.N_T - 1, i);
+        for (guint c = 0; c < small.hid_T; c++)
+            w[c] = 1.0f;
+    }
+    return m2n_model_new(&small, weights, precision, 2, NULL);
+}
+
+static void
+test_int8_is_close_with_uneven_channels(void)
+{
+    g_autoptr(M2nModel) exact = uneven_model_in(M2N_FLOAT32), rounded = uneven_model_in(M2N_INT8);
+    g_autofree float *x = m2n_made_up_fields(&small, 1, "x", 0), *zero = g_new0(float, ITEM);
+    g_autofree float *want = g_new(float, ITEM), *got = g_new(float, ITEM);
+
+    forecast(exact, 1, 1, x, want);
+    forecast(rounded, 1, 1, x, got);
+    const double size = root_mean_square(want, zero, ITEM);
+    const double difference = root_mean_square(got, want, ITEM);
+    g_test_message("difference %.2e of %.2e", difference, size);
+    g_assert_cmpfloat(difference, <, 1.5e-2 * size);
 }
 
 static void
@@ -208,6 +257,8 @@ main(int argc, char **argv)
         if (p != M2N_FLOAT32)
             add("is-close", p, test_precision_is_close);
     }
+    g_test_add_func("/engine/session/int8/is-close-with-uneven-channels",
+                    test_int8_is_close_with_uneven_channels);
     g_test_add_func("/engine/session/precision-saves-memory", test_precision_saves_memory);
     g_test_add_func("/engine/session/memory", test_memory);
     g_test_add_func("/engine/session/cancel", test_cancel);
