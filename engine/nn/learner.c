@@ -5,7 +5,6 @@
 #include "engine/base/error.h"
 #include "engine/nn/learner_private.h"
 #include "engine/ops/depthwise_backward.h"
-#include "engine/ops/gemm.h"
 #include "engine/ops/mse.h"
 
 /* ---- memory --------------------------------------------------------------------------------- */
@@ -88,7 +87,7 @@ lay_out_worker(const M2nLearner *l, M2nArena *a, M2nWorker *w)
         w->wide[i] = m2n_arena_floats(a, 4 * n);
     m2n_learner_lay_out_coder(l, a, w);
     w->gradient = m2n_arena_floats(a, largest_part(l));
-    w->gemm = m2n_arena_floats(a, m2n_gemm_scratch());
+    w->gemm = m2n_arena_floats(a, m2n_learner_gemm_scratch(l));
     w->op = m2n_arena_floats(a, op_scratch(l));
 }
 
@@ -120,6 +119,7 @@ lay_out(M2nLearner *l, M2nArena *a)
     for (guint t = 0; t < l->threads; t++)
         lay_out_worker(l, a, &l->worker[t]);
     m2n_learner_lay_out_stages(l, a);
+    m2n_learner_lay_out_packed(l, a);
     l->query = m2n_arena_floats(a, l->parameters->total);
     l->key = m2n_arena_floats(a, l->parameters->total);
     l->gradient = m2n_arena_floats(a, l->parameters->total);

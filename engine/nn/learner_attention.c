@@ -100,7 +100,7 @@ rows_post(gsize begin, gsize end, guint thread, gpointer data)
         if (l->learn)
             m2n_linear_weight(w, gradient(l, w, b->post.weight), NULL, ds, l->mixed + r * n, d, d,
                               hw);
-        m2n_linear_input(w, l->dy + r * n, ds, d, d, hw, l->weights + b->post.weight, FALSE);
+        m2n_linear_input(w, l->dy + r * n, ds, d, d, hw, l->packed.post, FALSE);
     }
 }
 
@@ -124,8 +124,9 @@ heads_backward(gsize begin, gsize end, guint thread, gpointer data)
 
 /* dnormed -> dz += weight^T dconv, and the projection's own gradients */
 static void
-project_backward(const M2nLearner *l, const M2nWorker *w, const M2nProjectionAt *at, gsize r,
-                 const float *dnormed, const float *conv, const M2nRowNorm *row_norm)
+project_backward(const M2nLearner *l, const M2nWorker *w, const M2nProjectionAt *at,
+                 const float *packed, gsize r, const float *dnormed, const float *conv,
+                 const M2nRowNorm *row_norm)
 {
     const gsize d = l->config.hid_T, n = d * l->hw;
     const M2nGroupNorm norm = {d, l->hw, 1};
@@ -136,7 +137,7 @@ project_backward(const M2nLearner *l, const M2nWorker *w, const M2nProjectionAt 
                             gradient(l, w, at->beta));
     if (l->learn)
         m2n_linear_weight(w, gradient(l, w, at->weight), NULL, dconv, l->z + r * n, d, d, l->hw);
-    m2n_linear_input(w, l->dz + r * n, dconv, d, d, l->hw, l->weights + at->weight, TRUE);
+    m2n_linear_input(w, l->dz + r * n, dconv, d, d, l->hw, packed, TRUE);
 }
 
 static void
@@ -148,9 +149,9 @@ rows_project(gsize begin, gsize end, guint thread, gpointer data)
     const M2nTrace *t = l->t;
 
     for (gsize r = begin; r < end; r++) {
-        project_backward(l, w, &b->q, r, l->x, t->q, &t->norm_q);
-        project_backward(l, w, &b->k, r, l->dt, t->k, &t->norm_k);
-        project_backward(l, w, &b->v, r, l->mixed, t->v, &t->norm_v);
+        project_backward(l, w, &b->q, l->packed.q, r, l->x, t->q, &t->norm_q);
+        project_backward(l, w, &b->k, l->packed.k, r, l->dt, t->k, &t->norm_k);
+        project_backward(l, w, &b->v, l->packed.v, r, l->mixed, t->v, &t->norm_v);
     }
 }
 

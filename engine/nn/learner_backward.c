@@ -25,8 +25,7 @@ rows_out_backward(gsize begin, gsize end, guint thread, gpointer data)
             m2n_linear_weight(w, m2n_worker_gradient(l, w, at->weight),
                               m2n_worker_gradient(l, w, at->bias), dout, l->z + r * d * l->hw, c, d,
                               l->hw);
-        m2n_linear_input(w, l->dz + r * d * l->hw, dout, c, d, l->hw, l->weights + at->weight,
-                         FALSE);
+        m2n_linear_input(w, l->dz + r * d * l->hw, dout, c, d, l->hw, l->packed.end, FALSE);
     }
 }
 
@@ -46,8 +45,7 @@ rows_in_backward(gsize begin, gsize end, guint thread, gpointer data)
                               m2n_worker_gradient(l, w, at->bias), dz, l->latent + r * c * l->hw, d,
                               c, l->hw);
         if (l->dlatent != NULL)
-            m2n_linear_input(w, l->dlatent + r * c * l->hw, dz, d, c, l->hw,
-                             l->weights + at->weight, FALSE);
+            m2n_linear_input(w, l->dlatent + r * c * l->hw, dz, d, c, l->hw, l->packed.end, FALSE);
     }
 }
 
@@ -81,6 +79,7 @@ block_backward(M2nLearner *l, const float *latent)
         m2n_learner_block_input(l, latent);
     }
     l->t = &l->trace[l->layer];
+    m2n_learner_pack_block(l, TRUE);
     if (l->learn)
         m2n_learner_begin_part(l, b->begin, b->end);
     m2n_learner_block_middle(l);
@@ -97,10 +96,12 @@ m2n_learner_translate_backward(M2nLearner *l, const float *dout, float *dlatent)
 
     l->learn = dlatent == NULL;
     l->out = (float *)dout;
+    m2n_learner_pack_end(l, &l->places.conv2, channels(l), l->config.hid_T, TRUE);
     run_end(l, &l->places.conv2, channels(l), rows_out_backward);
     for (l->layer = l->config.N_T; l->layer-- > 0;)
         block_backward(l, latent);
     l->latent = latent;
     l->dlatent = dlatent;
+    m2n_learner_pack_end(l, &l->places.conv1, l->config.hid_T, channels(l), TRUE);
     run_end(l, &l->places.conv1, l->config.hid_T, rows_in_backward);
 }

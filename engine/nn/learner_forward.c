@@ -20,13 +20,13 @@ channels(const M2nLearner *l)
 
 /* conv = weight z (kept), normed = norm(conv) */
 static void
-project(const M2nLearner *l, const M2nWorker *w, const M2nProjectionAt *at, const float *z,
-        float *conv, float *normed, const M2nRowNorm *norm, gsize row)
+project(const M2nLearner *l, const M2nWorker *w, const M2nProjectionAt *at, const float *packed,
+        const float *z, float *conv, float *normed, const M2nRowNorm *norm, gsize row)
 {
     const gsize d = l->config.hid_T;
     const M2nGroupNorm shape = {d, l->hw, 1};
 
-    m2n_linear(w, conv, z, d, d, l->hw, l->weights + at->weight, NULL);
+    m2n_linear(w, conv, z, d, d, l->hw, packed, NULL);
     m2n_group_norm(&shape, normed, conv, l->weights + at->gamma, l->weights + at->beta,
                    norm->mean + row, norm->rstd + row);
 }
@@ -43,9 +43,9 @@ rows_project(gsize begin, gsize end, guint thread, gpointer data)
     for (gsize r = begin; r < end; r++) {
         const float *z = l->z + r * n;
 
-        project(l, w, &b->q, z, t->q + r * n, l->q + r * n, &t->norm_q, r);
-        project(l, w, &b->k, z, t->k + r * n, l->k + r * n, &t->norm_k, r);
-        project(l, w, &b->v, z, t->v + r * n, l->v + r * n, &t->norm_v, r);
+        project(l, w, &b->q, l->packed.q, z, t->q + r * n, l->q + r * n, &t->norm_q, r);
+        project(l, w, &b->k, l->packed.k, z, t->k + r * n, l->k + r * n, &t->norm_k, r);
+        project(l, w, &b->v, l->packed.v, z, t->v + r * n, l->v + r * n, &t->norm_v, r);
     }
 }
 
@@ -112,7 +112,7 @@ rows_post(gsize begin, gsize end, guint thread, gpointer data)
         float *x = l->x + r * n, *post = t->post + r * n;
         const float *z = l->z + r * n;
 
-        m2n_linear(w, post, l->mixed + r * n, d, d, hw, weights + b->post.weight, NULL);
+        m2n_linear(w, post, l->mixed + r * n, d, d, hw, l->packed.post, NULL);
         m2n_group_norm_statistics(&shape, post, t->norm_post.mean + r, t->norm_post.rstd + r);
         m2n_learner_post(l, r, x, post, z);
         m2n_group_norm_statistics(&shape, x, t->norm_1.mean + r, t->norm_1.rstd + r);
@@ -197,13 +197,11 @@ rows_gate(gsize begin, gsize end, guint thread, gpointer data)
         const Row row = {l, r, g};
 
         m2n_batch_norm_apply(d, hw, y, l->x + at, l->scale, l->shift);
-        m2n_linear(w, t->proj_1 + at, y, d, d, hw, weights + b->proj_1.weight,
-                   weights + b->proj_1.bias);
+        m2n_linear(w, t->proj_1 + at, y, d, d, hw, l->packed.proj_1, weights + b->proj_1.bias);
         m2n_share(w, (d + M2N_CHAIN - 1) / M2N_CHAIN, gate_channels, &row);
-        m2n_linear(w, t->conv1 + at, t->dw7 + at, d, d, hw, weights + b->conv1.weight,
-                   weights + b->conv1.bias);
+        m2n_linear(w, t->conv1 + at, t->dw7 + at, d, d, hw, l->packed.conv1, weights + b->conv1.bias);
         m2n_multiply(g, g, t->conv1 + at, n);
-        m2n_linear(w, out, g, d, d, hw, weights + b->proj_2.weight, weights + b->proj_2.bias);
+        m2n_linear(w, out, g, d, d, hw, l->packed.proj_2, weights + b->proj_2.bias);
         for (gsize c = 0; c < d; c++) {
             const gsize p = c * hw;
             float *middle = t->middle + at + p;
@@ -256,10 +254,9 @@ rows_mlp(gsize begin, gsize end, guint thread, gpointer data)
         float *sum = t->sum + r * n;
 
         m2n_batch_norm_apply(d, hw, y, middle, l->scale, l->shift);
-        m2n_linear(w, t->wide + 4 * r * n, y, 4 * d, d, hw, weights + b->fc1.weight,
-                   weights + b->fc1.bias);
+        m2n_linear(w, t->wide + 4 * r * n, y, 4 * d, d, hw, l->packed.fc1, weights + b->fc1.bias);
         m2n_share(w, (4 * d + M2N_CHAIN - 1) / M2N_CHAIN, mlp_channels, &row);
-        m2n_linear(w, y, wide, d, 4 * d, hw, weights + b->fc2.weight, weights + b->fc2.bias);
+        m2n_linear(w, y, wide, d, 4 * d, hw, l->packed.fc2, weights + b->fc2.bias);
         for (gsize c = 0; c < d; c++) {
             const gsize p = c * hw;
 
@@ -275,6 +272,7 @@ void
 m2n_learner_block(M2nLearner *l, gboolean again)
 {
     l->t = &l->trace[l->layer];
+    m2n_learner_pack_block(l, FALSE);
     m2n_learner_rows(l, rows_project);
     m2n_learner_attend(l);
     m2n_learner_rows(l, rows_post);
@@ -294,7 +292,7 @@ rows_in(gsize begin, gsize end, guint thread, gpointer data)
 
     for (gsize r = begin; r < end; r++)
         m2n_linear(&l->worker[thread], l->z + r * d * l->hw, l->latent + r * c * l->hw, d, c, l->hw,
-                   l->weights + l->places.conv1.weight, l->weights + l->places.conv1.bias);
+                   l->packed.end, l->weights + l->places.conv1.bias);
 }
 
 static void
@@ -305,7 +303,7 @@ rows_out(gsize begin, gsize end, guint thread, gpointer data)
 
     for (gsize r = begin; r < end; r++)
         m2n_linear(&l->worker[thread], l->out + r * c * l->hw, l->z + r * d * l->hw, c, d, l->hw,
-                   l->weights + l->places.conv2.weight, l->weights + l->places.conv2.bias);
+                   l->packed.end, l->weights + l->places.conv2.bias);
 }
 
 /* The output of the block before, from what it remembers: by the same code as the first time, so that
@@ -329,6 +327,8 @@ void
 m2n_learner_block_input(M2nLearner *l, const float *latent)
 {
     l->latent = latent;
+    if (l->layer == 0)
+        m2n_learner_pack_end(l, &l->places.conv1, l->config.hid_T, channels(l), FALSE);
     m2n_learner_rows(l, l->layer == 0 ? rows_in : rows_again);
 }
 
@@ -338,10 +338,11 @@ m2n_learner_translate(M2nLearner *l, float *weights, const guint8 *keep, const f
 {
     l->weights = weights;
     l->keep = keep;
-    l->latent = latent;
     l->out = out;
-    m2n_learner_rows(l, rows_in);
-    for (l->layer = 0; l->layer < l->config.N_T; l->layer++)
+    l->layer = 0;
+    m2n_learner_block_input(l, latent);
+    for (; l->layer < l->config.N_T; l->layer++)
         m2n_learner_block(l, FALSE);
+    m2n_learner_pack_end(l, &l->places.conv2, channels(l), l->config.hid_T, FALSE);
     m2n_learner_rows(l, rows_out);
 }

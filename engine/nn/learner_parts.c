@@ -5,6 +5,7 @@
 #include "engine/nn/learner_private.h"
 #include "engine/ops/batch_norm.h"
 #include "engine/ops/gemm.h"
+#include "engine/ops/image_gemm.h"
 #include "engine/ops/norm_backward.h"
 #include "engine/ops/pointwise.h"
 
@@ -53,63 +54,162 @@ m2n_share(const M2nWorker *w, gsize n, M2nShare task, gconstpointer data)
 /* ---- matrix products ------------------------------------------------------------------------ */
 
 typedef struct {
-    gboolean ta, tb, add;
-    gsize m, n, k, lda, ldb;
-    const float *a, *b;
-    float *c; /* [m][n] */
-} Product;
+    gsize out, in, n;
+    const float *packed, *bias, *x;
+    gboolean add;
+    float *y;
+} Linear;
 
-#define COLUMNS 32u /* as wide as a panel of m2n_gemm */
-
-/* columns begin * COLUMNS ... */
+/* columns begin * M2N_IMAGE_COLUMNS ... */
 static void
-multiply(const M2nWorker *w, gsize begin, gsize end, gconstpointer data)
+linear(const M2nWorker *w, gsize begin, gsize end, gconstpointer data)
 {
-    const Product *p = data;
-    const gsize j = begin * COLUMNS, n = MIN(end * COLUMNS, p->n) - j;
+    const Linear *p = data;
+    const gsize j = begin * M2N_IMAGE_COLUMNS, n = MIN(end * M2N_IMAGE_COLUMNS, p->n) - j;
 
-    m2n_gemm(p->ta, p->tb, p->m, n, p->k, p->a, p->lda, p->b + (p->tb ? j * p->ldb : j), p->ldb,
-             p->add, p->c + j, p->n, w->gemm);
-}
-
-static void
-product(const M2nWorker *w, const Product *p)
-{
-    m2n_share(w, (p->n + COLUMNS - 1) / COLUMNS, multiply, p);
+    m2n_image_gemm(p->out, p->in, n, p->n, p->packed, p->bias, p->x + j, p->add, p->y + j, w->gemm);
 }
 
 void
 m2n_linear(const M2nWorker *w, float *y, const float *x, gsize out, gsize in, gsize n,
-           const float *weight, const float *bias)
+           const float *packed, const float *bias)
 {
-    for (gsize o = 0; bias != NULL && o < out; o++) {
-        const float b = bias[o];
-
-#pragma omp simd
-        for (gsize i = o * n; i < (o + 1) * n; i++)
-            y[i] = b;
-    }
-    product(w, &(Product){FALSE, FALSE, bias != NULL, out, n, in, in, n, weight, x, y});
+    m2n_share(w, (n + M2N_IMAGE_COLUMNS - 1) / M2N_IMAGE_COLUMNS, linear,
+              &(Linear){out, in, n, packed, bias, x, FALSE, y});
 }
 
 void
 m2n_linear_input(const M2nWorker *w, float *dx, const float *dy, gsize out, gsize in, gsize n,
-                 const float *weight, gboolean add)
+                 const float *packed, gboolean add)
 {
-    product(w, &(Product){TRUE, FALSE, add, in, n, out, in, n, weight, dy, dx});
+    m2n_share(w, (n + M2N_IMAGE_COLUMNS - 1) / M2N_IMAGE_COLUMNS, linear,
+              &(Linear){in, out, n, packed, NULL, dy, add, dx});
+}
+
+typedef struct {
+    gsize out, in, n;
+    const float *dy, *x;
+    float *dweight;
+} LinearWeight;
+
+#define COLUMNS 32u /* as wide as a panel of m2n_gemm */
+
+/* columns begin * COLUMNS ... of dweight */
+static void
+linear_weight(const M2nWorker *w, gsize begin, gsize end, gconstpointer data)
+{
+    const LinearWeight *p = data;
+    const gsize j = begin * COLUMNS, n = MIN(end * COLUMNS, p->in) - j;
+
+    m2n_gemm(FALSE, TRUE, p->out, n, p->n, p->dy, p->n, p->x + j * p->n, p->n, TRUE, p->dweight + j,
+             p->in, w->gemm);
 }
 
 void
 m2n_linear_weight(const M2nWorker *w, float *dweight, float *dbias, const float *dy, const float *x,
                   gsize out, gsize in, gsize n)
 {
-    product(w, &(Product){FALSE, TRUE, TRUE, out, in, n, n, n, dy, x, dweight});
+    m2n_share(w, (in + COLUMNS - 1) / COLUMNS, linear_weight,
+              &(LinearWeight){out, in, n, dy, x, dweight});
     for (gsize o = 0; dbias != NULL && o < out; o++) {
         double sum, square;
 
         m2n_moments(dy + o * n, n, 0.0f, &sum, &square);
         dbias[o] += (float)sum;
     }
+}
+
+/* ---- packed weights ---------------------------------------------------------------------------- */
+
+typedef struct {
+    gsize weight, out, in;
+    float *packed;
+} Matrix;
+
+#define N_MATRICES 9
+
+static void
+block_matrices(const M2nLearner *l, Matrix m[N_MATRICES])
+{
+    const M2nBlockAt *b = &l->places.block[l->layer];
+    const M2nPackedBlock *p = &l->packed;
+    const gsize d = l->config.hid_T;
+    const Matrix all[N_MATRICES] = {
+        {b->fc1.weight, 4 * d, d, p->fc1},   {b->fc2.weight, d, 4 * d, p->fc2},
+        {b->q.weight, d, d, p->q},           {b->k.weight, d, d, p->k},
+        {b->v.weight, d, d, p->v},           {b->post.weight, d, d, p->post},
+        {b->proj_1.weight, d, d, p->proj_1}, {b->conv1.weight, d, d, p->conv1},
+        {b->proj_2.weight, d, d, p->proj_2},
+    };
+
+    memcpy(m, all, sizeof all);
+}
+
+static void
+pack(const M2nLearner *l, const Matrix *m)
+{
+    if (l->back)
+        m2n_panel_pack_transposed(m->in, m->out, l->weights + m->weight, m->packed);
+    else
+        m2n_panel_pack(m->out, m->in, l->weights + m->weight, m->packed);
+}
+
+static void
+pack_one(gsize begin, gsize end, guint thread, gpointer data)
+{
+    const M2nLearner *l = data;
+    Matrix m[N_MATRICES];
+
+    (void)thread;
+    block_matrices(l, m);
+    for (gsize i = begin; i < end; i++)
+        pack(l, &m[i]);
+}
+
+void
+m2n_learner_pack_block(M2nLearner *l, gboolean back)
+{
+    l->back = back;
+    m2n_parallel_each(l->pool, N_MATRICES, pack_one, l);
+}
+
+void
+m2n_learner_pack_end(M2nLearner *l, const M2nLinearAt *at, gsize out, gsize in, gboolean back)
+{
+    l->back = back;
+    pack(l, &(Matrix){at->weight, out, in, l->packed.end});
+}
+
+/* A product and that with the transpose may differ in size. */
+static gsize
+packed_floats(gsize out, gsize in)
+{
+    return MAX(m2n_panel_packed_floats(out, in), m2n_panel_packed_floats(in, out));
+}
+
+void
+m2n_learner_lay_out_packed(M2nLearner *l, M2nArena *a)
+{
+    const gsize d = l->config.hid_T, c = (gsize)l->config.steps * l->config.hid_S;
+    M2nPackedBlock *p = &l->packed;
+    float **square[] = {&p->q, &p->k, &p->v, &p->post, &p->proj_1, &p->conv1, &p->proj_2};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(square); i++)
+        *square[i] = m2n_arena_floats(a, packed_floats(d, d));
+    p->fc1 = m2n_arena_floats(a, packed_floats(4 * d, d));
+    p->fc2 = m2n_arena_floats(a, packed_floats(d, 4 * d));
+    p->end = m2n_arena_floats(a, packed_floats(c, d));
+}
+
+/* Floats of w->gemm. */
+gsize
+m2n_learner_gemm_scratch(const M2nLearner *l)
+{
+    const gsize d = l->config.hid_T, c = (gsize)l->config.steps * l->config.hid_S;
+    gsize n = m2n_gemm_scratch();
+
+    n = MAX(n, MAX(m2n_image_gemm_scratch(4 * d, d), m2n_image_gemm_scratch(d, 4 * d)));
+    return MAX(n, MAX(m2n_image_gemm_scratch(c, d), m2n_image_gemm_scratch(d, c)));
 }
 
 /* ---- norms ---------------------------------------------------------------------------------- */

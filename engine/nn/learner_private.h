@@ -71,6 +71,11 @@ typedef struct {
     float *forward, *back;
 } M2nPackedStage;
 
+/* Weights of the block at work, or of a 1x1 convolution at either end, packed for image_gemm.h. */
+typedef struct {
+    float *q, *k, *v, *post, *proj_1, *conv1, *proj_2, *fc1, *fc2, *end;
+} M2nPackedBlock;
+
 /* One thread's own memory. */
 typedef struct M2nWorker {
     M2nPool *pool;                /* threads that wait to help with the row at work, or NULL */
@@ -99,6 +104,8 @@ struct M2nLearner {
     gsize all_rows;                /* of the whole group */
 
     M2nPackedStage *stage;                           /* [encoder, decoder][V][N_S] */
+    M2nPackedBlock packed;
+    gboolean back;                                   /* packed for the way back */
     M2nTrace *trace;                                 /* [N_T] */
     M2nWorker *worker;                               /* [threads] */
     float *z, *x, *dz, *dt, *dy, *q, *k, *v, *mixed; /* [R][D][P], shared by all blocks */
@@ -168,12 +175,18 @@ void m2n_learner_attention_backward(M2nLearner *l);
 
 /* ---- learner_parts.c: shared by all of them ---- */
 
+/* Weights of block l->layer into l->packed, for m2n_linear(), or, back, for m2n_linear_input(). */
+void m2n_learner_pack_block(M2nLearner *l, gboolean back);
+/* The same of a 1x1 convolution at either end, [out][in], into l->packed.end. */
+void m2n_learner_pack_end(M2nLearner *l, const M2nLinearAt *at, gsize out, gsize in, gboolean back);
+void m2n_learner_lay_out_packed(M2nLearner *l, M2nArena *a);
+gsize m2n_learner_gemm_scratch(const M2nLearner *l);
 /* y[out][n] = weight x[in][n] + bias; bias NULL: none */
 void m2n_linear(const M2nWorker *w, float *y, const float *x, gsize out, gsize in, gsize n,
-                const float *weight, const float *bias);
+                const float *packed, const float *bias);
 /* dx[in][n] = (or, add, +=) weight^T dy[out][n] */
 void m2n_linear_input(const M2nWorker *w, float *dx, const float *dy, gsize out, gsize in, gsize n,
-                      const float *weight, gboolean add);
+                      const float *packed, gboolean add);
 /* dweight[out][in] += dy x^T, dbias[out] += sums of dy (dbias may be NULL) */
 void m2n_linear_weight(const M2nWorker *w, float *dweight, float *dbias, const float *dy,
                        const float *x, gsize out, gsize in, gsize n);

@@ -118,7 +118,6 @@ static void
 mlp_row(M2nLearner *l, const M2nWorker *w, gsize r, float keep)
 {
     const M2nBlockAt *b = &l->places.block[l->layer];
-    const float *weights = l->weights;
     const gsize d = l->config.hid_T, hw = l->hw, n = d * hw, at = r * n;
     const gsize chains = (4 * d + M2N_CHAIN - 1) / M2N_CHAIN;
     const Row row = {.l = l, .at = at, .f3 = w->wide[0], .df = w->wide[1]};
@@ -131,14 +130,14 @@ mlp_row(M2nLearner *l, const M2nWorker *w, gsize r, float keep)
                           d, 4 * d, hw);
     }
     scale_channels(l, dm, l->dt + at, b->layer_scale[1], keep);
-    m2n_linear_input(w, row.df, dm, d, 4 * d, hw, weights + b->fc2.weight, FALSE);
+    m2n_linear_input(w, row.df, dm, d, 4 * d, hw, l->packed.fc2, FALSE);
     m2n_share(w, chains, mlp_convolution, &row);
     if (l->learn) {
         m2n_batch_norm_apply(d, hw, y, l->t->middle + at, l->scale, l->shift);
         m2n_linear_weight(w, gradient(l, w, b->fc1.weight), gradient(l, w, b->fc1.bias), row.f3, y,
                           4 * d, d, hw);
     }
-    m2n_linear_input(w, l->dy + at, row.f3, 4 * d, d, hw, weights + b->fc1.weight, FALSE);
+    m2n_linear_input(w, l->dy + at, row.f3, 4 * d, d, hw, l->packed.fc1, FALSE);
 }
 
 static void
@@ -248,7 +247,6 @@ gate_row(M2nLearner *l, const M2nWorker *w, gsize r, float keep)
 {
     const M2nBlockAt *b = &l->places.block[l->layer];
     const gsize d = l->config.hid_T, hw = l->hw, at = r * d * hw;
-    const float *weights = l->weights;
     const Row row = {.l = l,
                      .at = at,
                      .keep = keep,
@@ -266,17 +264,17 @@ gate_row(M2nLearner *l, const M2nWorker *w, gsize r, float keep)
         m2n_linear_weight(w, gradient(l, w, b->proj_2.weight), gradient(l, w, b->proj_2.bias),
                           row.dout, row.product, d, d, hw);
     scale_channels(l, dy, l->dt + at, b->layer_scale[0], keep);
-    m2n_linear_input(w, row.dproduct, dy, d, d, hw, weights + b->proj_2.weight, FALSE);
+    m2n_linear_input(w, row.dproduct, dy, d, d, hw, l->packed.proj_2, FALSE);
     m2n_share(w, d, gate_product, &row);
     if (l->learn)
         m2n_linear_weight(w, gradient(l, w, b->conv1.weight), gradient(l, w, b->conv1.bias),
                           row.dproduct, l->t->dw7 + at, d, d, hw);
-    m2n_linear_input(w, row.spare, row.dproduct, d, d, hw, weights + b->conv1.weight, FALSE);
+    m2n_linear_input(w, row.spare, row.dproduct, d, d, hw, l->packed.conv1, FALSE);
     m2n_share(w, (d + M2N_CHAIN - 1) / M2N_CHAIN, gate_convolutions, &row);
     if (l->learn)
         m2n_linear_weight(w, gradient(l, w, b->proj_1.weight), gradient(l, w, b->proj_1.bias),
                           row.dg, row.y, d, d, hw);
-    m2n_linear_input(w, dy, row.dg, d, d, hw, weights + b->proj_1.weight, TRUE);
+    m2n_linear_input(w, dy, row.dg, d, d, hw, l->packed.proj_1, TRUE);
 }
 
 static void

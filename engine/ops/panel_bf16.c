@@ -111,7 +111,7 @@ last_tile(gsize count, gsize k, M2nChain c)
         memcpy(to, y, count * M2N_PANEL * sizeof(float));
     if (c.end.bias != NULL)
         memcpy(bias, c.end.bias, count * sizeof(float));
-    c.end = (M2nChainEnd){to, c.end.from != NULL ? to : NULL, NULL, bias};
+    c.end = (M2nChainEnd){.to = to, .from = c.end.from != NULL ? to : NULL, .bias = bias};
     tiles()->chain(k, &c);
     memcpy(y, to, count * M2N_PANEL * sizeof(float));
 }

@@ -95,14 +95,14 @@ multiply_avx2(Tile256 a, Shape256 s, gsize in, const float *w, const float *x)
 }
 
 M2N_AVX2 M2N_INLINE Tile256
-add_avx2(Tile256 a, Shape256 s, const float *x)
+add_avx2(Tile256 a, Shape256 s, const float *x, gsize pitch)
 {
     UNROLL_ROWS
     for (int i = 0; i < s.rows; i++)
         UNROLL_VECTORS
         for (int h = 0; h < s.vectors; h++)
             a.v[i * s.vectors + h] = _mm256_add_ps(
-                a.v[i * s.vectors + h], _mm256_loadu_ps(x + (gsize)i * M2N_PANEL + 8 * h));
+                a.v[i * s.vectors + h], _mm256_loadu_ps(x + (gsize)i * pitch + 8 * h));
     return a;
 }
 
@@ -122,22 +122,22 @@ M2N_AVX2 M2N_INLINE Tile256
 add_terms_avx2(Tile256 a, Shape256 s, const M2nChainEnd *e, gsize at)
 {
     if (e->from != NULL)
-        a = add_avx2(a, s, e->from + at);
+        a = add_avx2(a, s, e->from + at, m2n_chain_pitch(e));
     if (e->plus != NULL)
-        a = add_avx2(a, s, e->plus + at);
+        a = add_avx2(a, s, e->plus + at, M2N_PANEL);
     if (e->bias != NULL)
         a = add_bias_avx2(a, s, e->bias);
     return a;
 }
 
 M2N_AVX2 M2N_INLINE void
-store_avx2(Tile256 a, Shape256 s, float *y)
+store_avx2(Tile256 a, Shape256 s, float *y, gsize pitch)
 {
     UNROLL_ROWS
     for (int i = 0; i < s.rows; i++)
         UNROLL_VECTORS
         for (int h = 0; h < s.vectors; h++)
-            _mm256_storeu_ps(y + (gsize)i * M2N_PANEL + 8 * h, a.v[i * s.vectors + h]);
+            _mm256_storeu_ps(y + (gsize)i * pitch + 8 * h, a.v[i * s.vectors + h]);
 }
 
 M2N_AVX2 M2N_INLINE void
@@ -146,14 +146,15 @@ part_avx2(Shape256 s, gsize at, gsize in, const M2nChain *c)
     Tile256 a = {0};
 
     if (c->start != NULL)
-        a = add_avx2(a, s, c->start + at);
+        a = add_avx2(a, s, c->start + at, M2N_PANEL);
     a = multiply_avx2(a, s, in, c->w[0], c->x[0] + at);
     if (c->middle.to != NULL)
-        store_avx2(add_terms_avx2(a, s, &c->middle, at), s, c->middle.to + at);
+        store_avx2(add_terms_avx2(a, s, &c->middle, at), s, c->middle.to + at,
+                   m2n_chain_pitch(&c->middle));
     a = add_terms_avx2(a, s, &c->end, at);
     if (c->w[1] != NULL)
         a = multiply_avx2(a, s, in, c->w[1], c->x[1] + at);
-    store_avx2(a, s, c->end.to + at);
+    store_avx2(a, s, c->end.to + at, m2n_chain_pitch(&c->end));
 }
 
 M2N_AVX2 static void
@@ -194,12 +195,12 @@ multiply_avx512(Tile512 a, gsize in, const float *w, const float *x)
 }
 
 M2N_AVX512 M2N_INLINE Tile512
-add_avx512(Tile512 a, const float *x)
+add_avx512(Tile512 a, const float *x, gsize pitch)
 {
 #pragma GCC unroll 8
     for (int i = 0; i < ROWS_AVX512; i++) {
-        a.v[i][0] = _mm512_add_ps(a.v[i][0], _mm512_loadu_ps(x + (gsize)i * M2N_PANEL));
-        a.v[i][1] = _mm512_add_ps(a.v[i][1], _mm512_loadu_ps(x + (gsize)i * M2N_PANEL + 16));
+        a.v[i][0] = _mm512_add_ps(a.v[i][0], _mm512_loadu_ps(x + (gsize)i * pitch));
+        a.v[i][1] = _mm512_add_ps(a.v[i][1], _mm512_loadu_ps(x + (gsize)i * pitch + 16));
     }
     return a;
 }
@@ -219,21 +220,21 @@ M2N_AVX512 M2N_INLINE Tile512
 add_terms_avx512(Tile512 a, const M2nChainEnd *e)
 {
     if (e->from != NULL)
-        a = add_avx512(a, e->from);
+        a = add_avx512(a, e->from, m2n_chain_pitch(e));
     if (e->plus != NULL)
-        a = add_avx512(a, e->plus);
+        a = add_avx512(a, e->plus, M2N_PANEL);
     if (e->bias != NULL)
         a = add_bias_avx512(a, e->bias);
     return a;
 }
 
 M2N_AVX512 M2N_INLINE void
-store_avx512(Tile512 a, float *y)
+store_avx512(Tile512 a, float *y, gsize pitch)
 {
 #pragma GCC unroll 8
     for (int i = 0; i < ROWS_AVX512; i++) {
-        _mm512_storeu_ps(y + (gsize)i * M2N_PANEL, a.v[i][0]);
-        _mm512_storeu_ps(y + (gsize)i * M2N_PANEL + 16, a.v[i][1]);
+        _mm512_storeu_ps(y + (gsize)i * pitch, a.v[i][0]);
+        _mm512_storeu_ps(y + (gsize)i * pitch + 16, a.v[i][1]);
     }
 }
 
@@ -243,14 +244,14 @@ chain_avx512(gsize in, const M2nChain *c)
     Tile512 a = {0};
 
     if (c->start != NULL)
-        a = add_avx512(a, c->start);
+        a = add_avx512(a, c->start, M2N_PANEL);
     a = multiply_avx512(a, in, c->w[0], c->x[0]);
     if (c->middle.to != NULL)
-        store_avx512(add_terms_avx512(a, &c->middle), c->middle.to);
+        store_avx512(add_terms_avx512(a, &c->middle), c->middle.to, m2n_chain_pitch(&c->middle));
     a = add_terms_avx512(a, &c->end);
     if (c->w[1] != NULL)
         a = multiply_avx512(a, in, c->w[1], c->x[1]);
-    store_avx512(a, c->end.to);
+    store_avx512(a, c->end.to, m2n_chain_pitch(&c->end));
 }
 
 M2N_AVX2 static void

@@ -7,7 +7,8 @@
  * x0, x1      [in][32]
  * start       [rows][32], or NULL: zeros
  * middle, end to [rows][32] = the sum + from + plus [rows][32] + bias [rows], each NULL: without; `to` may be
- *             `from`, `plus` or `start`; middle.to NULL: nothing is kept there
+ *             `from`, `plus` or `start`; middle.to NULL: nothing is kept there.  Rows of `to` and `from` are
+ *             `pitch` floats apart, 0: 32
  *
  * differences: t = {x1 - x0, y1 - (x1 - x0), y1 - x1, y0 - (y1 - (x1 - x0))}, n floats each, of panels
  * {x0, y0} and {x1, y1} of 2n floats; n a multiple of 32
@@ -24,7 +25,15 @@ G_BEGIN_DECLS
 typedef struct {
     float *to;
     const float *from, *plus, *bias;
+    gsize pitch;
 } M2nChainEnd;
+
+/* Floats from row to row of `to` and `from`. */
+static inline gsize
+m2n_chain_pitch(const M2nChainEnd *e)
+{
+    return e->pitch != 0 ? e->pitch : M2N_PANEL;
+}
 
 typedef struct {
     const float *start, *w[2], *x[2];

@@ -45,33 +45,39 @@ padded(const M2nChainVariant *v, gsize rows)
     return (rows + v->rows - 1) / v->rows * v->rows;
 }
 
-/* The seven blocks from rows w[0] and w[half]: one tile of each, `stride` floats apart. */
+/* The weights as [out][in], whichever of the two lies together. */
+typedef struct {
+    const float *at;
+    gsize row, column; /* distance of neighbours */
+} Weights;
+
+/* The seven blocks from rows 0 .. and half ..: one tile of each, `stride` floats apart. */
 static void
-pack_tile(gsize rows, gsize count, gsize k, const float *w, gsize pitch, gsize half, float *packed,
-          gsize stride)
+pack_tile(gsize rows, gsize count, gsize k, Weights w, gsize half, float *packed, gsize stride)
 {
     for (gsize b = 0; count < rows && b < N_BLOCKS; b++)
         memset(packed + b * stride, 0, k * rows * sizeof(float));
-    for (gsize r = 0; r < count; r++)
-        for (gsize i = 0; i < k; i++) {
-            const float *upper = w + r * pitch + i, *lower = upper + half * pitch;
-            const double a11 = (double)upper[0], a12 = (double)upper[k];
-            const double a21 = (double)lower[0], a22 = (double)lower[k];
+    for (gsize i = 0; i < k; i++)
+        for (gsize r = 0; r < count; r++) {
+            const float *upper = w.at + r * w.row + i * w.column, *lower = upper + half * w.row;
+            const gsize right = k * w.column;
+            const double a11 = (double)upper[0], a12 = (double)upper[right];
+            const double a21 = (double)lower[0], a22 = (double)lower[right];
             const double s1 = a21 + a22, s2 = s1 - a11;
             float *at = packed + i * rows + r;
 
             at[A11 * stride] = upper[0];
-            at[A12 * stride] = upper[k];
+            at[A12 * stride] = upper[right];
             at[S2 * stride] = (float)s2;
             at[S3 * stride] = (float)(a11 - a21);
             at[S1 * stride] = (float)s1;
             at[S4 * stride] = (float)(a12 - s2);
-            at[A22 * stride] = lower[k];
+            at[A22 * stride] = lower[right];
         }
 }
 
 static void
-pack_blocks(const M2nChainVariant *v, gsize out, gsize in, const float *w, float *packed)
+pack_blocks(const M2nChainVariant *v, gsize out, gsize in, Weights w, float *packed)
 {
     const gsize m = out / 2;
 
@@ -79,8 +85,9 @@ pack_blocks(const M2nChainVariant *v, gsize out, gsize in, const float *w, float
         const gsize k = MIN(SLICE, in - first) / 2, block = padded(v, m) * k;
 
         for (gsize o = 0; o < m; o += v->rows)
-            pack_tile(v->rows, MIN(v->rows, m - o), k, w + o * in + first, in, m, packed + o * k,
-                      block);
+            pack_tile(v->rows, MIN(v->rows, m - o), k,
+                      (Weights){w.at + o * w.row + first * w.column, w.row, w.column}, m,
+                      packed + o * k, block);
         packed += N_BLOCKS * block;
     }
 }
@@ -90,8 +97,8 @@ pack_blocks(const M2nChainVariant *v, gsize out, gsize in, const float *w, float
 static void
 move_end(M2nChainEnd *e, gsize rows)
 {
-    e->to = e->to != NULL ? e->to + rows * M2N_PANEL : NULL;
-    e->from = e->from != NULL ? e->from + rows * M2N_PANEL : NULL;
+    e->to = e->to != NULL ? e->to + rows * m2n_chain_pitch(e) : NULL;
+    e->from = e->from != NULL ? e->from + rows * m2n_chain_pitch(e) : NULL;
     e->plus = e->plus != NULL ? e->plus + rows * M2N_PANEL : NULL;
     e->bias = e->bias != NULL ? e->bias + rows : NULL;
 }
@@ -105,12 +112,22 @@ typedef struct {
 static M2nChainEnd
 edge_of(const M2nChainEnd *e, gsize count, Edge *edge)
 {
-    if (e->from != NULL)
-        memcpy(edge->from, e->from, count * M2N_PANEL * sizeof(float));
+    for (gsize r = 0; e->from != NULL && r < count; r++)
+        memcpy(edge->from + r * M2N_PANEL, e->from + r * m2n_chain_pitch(e),
+               M2N_PANEL * sizeof(float));
     if (e->bias != NULL)
         memcpy(edge->bias, e->bias, count * sizeof(float));
-    return (M2nChainEnd){e->to != NULL ? edge->to : NULL, e->from != NULL ? edge->from : NULL,
-                         e->plus, e->bias != NULL ? edge->bias : NULL};
+    return (M2nChainEnd){.to = e->to != NULL ? edge->to : NULL,
+                         .from = e->from != NULL ? edge->from : NULL,
+                         .plus = e->plus,
+                         .bias = e->bias != NULL ? edge->bias : NULL};
+}
+
+static void
+keep_edge(const Edge *edge, gsize count, const M2nChainEnd *e)
+{
+    for (gsize r = 0; e->to != NULL && r < count; r++)
+        memcpy(e->to + r * m2n_chain_pitch(e), edge->to + r * M2N_PANEL, M2N_PANEL * sizeof(float));
 }
 
 static void
@@ -122,9 +139,8 @@ last_tile(const M2nChainVariant *v, gsize count, gsize in, const M2nChain *c)
     edge.middle = edge_of(&c->middle, count, &middle);
     edge.end = edge_of(&c->end, count, &end);
     v->chain(in, &edge);
-    if (c->middle.to != NULL)
-        memcpy(c->middle.to, middle.to, count * M2N_PANEL * sizeof(float));
-    memcpy(c->end.to, end.to, count * M2N_PANEL * sizeof(float));
+    keep_edge(&middle, count, &c->middle);
+    keep_edge(&end, count, &c->end);
 }
 
 static void
@@ -145,16 +161,29 @@ run(const M2nChainVariant *v, gsize out, gsize in, M2nChain c)
     }
 }
 
-/* The first slice begins with the bias, the others with what is there. */
+/* Where a product goes. */
+typedef struct {
+    float *y[2];
+    gsize pitch;
+    const float *bias;
+    gboolean add;
+} Result;
+
+/* One quarter of it: the first slice begins with the bias, or what is there, the others with what is there. */
 static M2nChainEnd
-result(float *y, gsize first, const float *bias)
+quarter(const Result *r, gsize panel, gsize row, gsize first)
 {
-    return (M2nChainEnd){.to = y, .from = first > 0 ? y : NULL, .bias = first > 0 ? NULL : bias};
+    float *y = r->y[panel] + row * r->pitch;
+
+    return (M2nChainEnd){.to = y,
+                         .from = first > 0 || r->add ? y : NULL,
+                         .bias = first == 0 && r->bias != NULL ? r->bias + row : NULL,
+                         .pitch = r->pitch};
 }
 
 static void
-single(const M2nChainVariant *v, gsize out, gsize in, const float *w, const float *bias,
-       const float *x, float *y, float *difference)
+single(const M2nChainVariant *v, gsize out, gsize in, const float *w, const float *x,
+       const Result *r, float *difference)
 {
     const gsize m = out / 2;
 
@@ -167,31 +196,27 @@ single(const M2nChainVariant *v, gsize out, gsize in, const float *w, const floa
         run(v, m, k,
             (M2nChain){.w = {w + A11 * block, w + A12 * block},
                        .x = {b1, b2},
-                       .end = result(y, first, bias)});
+                       .end = quarter(r, 0, 0, first)});
         run(v, m, k,
             (M2nChain){.w = {w + S1 * block, w + A22 * block},
                        .x = {b1, difference},
-                       .end = result(y + m * M2N_PANEL, first, bias != NULL ? bias + m : NULL)});
+                       .end = quarter(r, 0, m, first)});
         w += N_BLOCKS * block;
     }
 }
 
 static void
-pair(const M2nChainVariant *v, gsize out, gsize in, const float *w, const float *bias,
-     const float *const x[2], float *const y[2], float *scratch)
+pair(const M2nChainVariant *v, gsize out, gsize in, const float *w, const float *const x[2],
+     const Result *r, float *scratch)
 {
     const gsize m = out / 2;
-    const float *lower_bias = bias != NULL ? bias + m : NULL;
     float *u = scratch, *p = u + padded(v, m) * M2N_PANEL, *t = p + padded(v, m) * M2N_PANEL;
 
     for (gsize first = 0; first < in; first += SLICE) {
         const gsize k = MIN(SLICE, in - first) / 2, n = k * M2N_PANEL, block = padded(v, m) * k;
         const float *b11 = x[0] + first * M2N_PANEL, *b12 = x[1] + first * M2N_PANEL;
         const float *t1 = t, *t2 = t1 + n, *t3 = t2 + n, *t4 = t3 + n;
-        const M2nChainEnd c11 = result(y[0], first, bias), c12 = result(y[1], first, bias);
-        const M2nChainEnd c21 = result(y[0] + m * M2N_PANEL, first, lower_bias);
-        const M2nChainEnd c22 = result(y[1] + m * M2N_PANEL, first, lower_bias);
-        M2nChainEnd c22_v = c22, c12_u = c12;
+        M2nChainEnd c22_v = quarter(r, 1, m, first), c12_u = quarter(r, 1, 0, first);
 
         c22_v.plus = p;
         c12_u.plus = u;
@@ -200,7 +225,7 @@ pair(const M2nChainVariant *v, gsize out, gsize in, const float *w, const float 
             (M2nChain){.w = {w + A11 * block, w + A12 * block},
                        .x = {b11, b11 + n},
                        .middle = {.to = u},
-                       .end = c11});
+                       .end = quarter(r, 0, 0, first)});
         run(v, m, k,
             (M2nChain){.start = u,
                        .w = {w + S2 * block, w + S3 * block},
@@ -213,7 +238,10 @@ pair(const M2nChainVariant *v, gsize out, gsize in, const float *w, const float 
                        .middle = c22_v,
                        .end = c12_u});
         run(v, m, k,
-            (M2nChain){.start = p, .w = {w + A22 * block, NULL}, .x = {t4, NULL}, .end = c21});
+            (M2nChain){.start = p,
+                       .w = {w + A22 * block, NULL},
+                       .x = {t4, NULL},
+                       .end = quarter(r, 0, m, first)});
         w += N_BLOCKS * block;
     }
 }
@@ -236,7 +264,13 @@ m2n_panel_packed_floats(gsize out, gsize in)
 void
 m2n_panel_pack(gsize out, gsize in, const float *w, float *packed)
 {
-    pack_blocks(variant(), out, in, w, packed);
+    pack_blocks(variant(), out, in, (Weights){w, in, 1}, packed);
+}
+
+void
+m2n_panel_pack_transposed(gsize out, gsize in, const float *w, float *packed)
+{
+    pack_blocks(variant(), out, in, (Weights){w, 1, out}, packed);
 }
 
 gsize
@@ -249,12 +283,24 @@ void
 m2n_panel_gemm(gsize out, gsize in, const float *packed, const float *bias, const float *x,
                float *y, float *scratch)
 {
-    single(variant(), out, in, packed, bias, x, y, scratch);
+    single(variant(), out, in, packed, x, &(Result){{y}, M2N_PANEL, bias, FALSE}, scratch);
 }
 
 void
 m2n_panel_gemm_pair(gsize out, gsize in, const float *packed, const float *bias,
                     const float *const x[2], float *const y[2], float *scratch)
 {
-    pair(variant(), out, in, packed, bias, x, y, scratch);
+    pair(variant(), out, in, packed, x, &(Result){{y[0], y[1]}, M2N_PANEL, bias, FALSE}, scratch);
+}
+
+void
+m2n_panel_gemm_rows(gsize n, gsize out, gsize in, const float *packed, const float *bias,
+                    const float *const x[2], gsize pitch, gboolean add, float *y, float *scratch)
+{
+    const Result r = {{y, y + M2N_PANEL}, pitch, bias, add};
+
+    if (n == 2)
+        pair(variant(), out, in, packed, x, &r, scratch);
+    else
+        single(variant(), out, in, packed, x[0], &r, scratch);
 }

@@ -1,4 +1,5 @@
-/* Matrix product with packed weights on panels: the 1x1 convolutions of a forecast.
+/* Matrix product with packed weights on panels: the 1x1 convolutions of a forecast, and, by image_gemm.h,
+ * of training.
  *
  * A panel is 32 neighbouring positions of an image with all their channels, x[channel][32]: what one product
  * needs lies together and no copy is made of it.  An image of hw positions is ceil(hw/32) panels; lanes past
@@ -22,11 +23,19 @@ G_BEGIN_DECLS
 
 gsize m2n_panel_packed_floats(gsize out, gsize in);
 void m2n_panel_pack(gsize out, gsize in, const float *w, float *packed);
+/* The same of w[in][out]: the product is then with its transpose. */
+void m2n_panel_pack_transposed(gsize out, gsize in, const float *w, float *packed);
 gsize m2n_panel_scratch(gsize out, gsize in);
 void m2n_panel_gemm(gsize out, gsize in, const float *packed, const float *bias, const float *x,
                     float *y, float *scratch);
 void m2n_panel_gemm_pair(gsize out, gsize in, const float *packed, const float *bias,
                          const float *const x[2], float *const y[2], float *scratch);
+
+/* The same of n panels, 1 or 2, into rows of an image: y[out][pitch], panel k at columns 32 k ..; add: to what is
+ * there. */
+void m2n_panel_gemm_rows(gsize n, gsize out, gsize in, const float *packed, const float *bias,
+                         const float *const x[2], gsize pitch, gboolean add, float *y,
+                         float *scratch);
 
 /* packed[out/rows][in][rows], zero below the last row: tiles of `rows` output channels. */
 void m2n_panel_pack_rows(gsize rows, gsize out, gsize in, const float *w, float *packed);

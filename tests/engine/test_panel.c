@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "engine/ops/depthwise.h"
+#include "engine/ops/image_gemm.h"
 #include "engine/ops/panel.h"
 #include "engine/ops/panel_chain.h"
 #include "engine/ops/panel_gemm.h"
@@ -68,6 +69,56 @@ test_gemm(void)
     }
 }
 
+/* Images of a pair and more, a single panel, and what is left, of rows that lie apart; written, added to, in two
+ * pieces: the same bits.  Weights as they are and the other way round. */
+static void
+test_image(void)
+{
+    static const gsize shapes[][3] = {{2, 4, 1},     {6, 10, 31},   {16, 12, 32},  {18, 6, 63},
+                                      {14, 36, 64},  {34, 20, 97},  {20, 2, 160},  {12, 258, 130}};
+
+    for (gsize s = 0; s < G_N_ELEMENTS(shapes); s++) {
+        const gsize out = shapes[s][0], in = shapes[s][1], n = shapes[s][2], pitch = n + 3;
+        const gsize cut = n / M2N_IMAGE_COLUMNS * M2N_IMAGE_COLUMNS;
+        g_autofree float *w = g_new(float, out *in), *turned = g_new(float, out *in);
+        g_autofree float *bias = g_new(float, out), *x = g_new(float, in *pitch);
+        g_autofree float *packed = g_new(float, m2n_panel_packed_floats(out, in));
+        g_autofree float *y = g_new(float, out *pitch), *z = g_new(float, out *pitch);
+        g_autofree float *want = g_new(float, out *pitch);
+        g_autoptr(Aligned) scratch = aligned_alloc(
+            64, (m2n_image_gemm_scratch(out, in) * sizeof(float) + 63) / 64 * 64);
+
+        m2n_fill_random(w, out * in);
+        m2n_fill_random(bias, out);
+        m2n_fill_random(x, in * pitch);
+        m2n_fill_random(y, out * pitch);
+        memcpy(want, y, out * pitch * sizeof *y); /* between the rows nothing is written */
+        memcpy(z, y, out * pitch * sizeof *y);
+        for (gsize o = 0; o < out; o++)
+            for (gsize i = 0; i < in; i++)
+                turned[i * out + o] = w[o * in + i];
+        for (gsize o = 0; o < out; o++)
+            for (gsize p = 0; p < n; p++) {
+                double sum = (double)bias[o];
+
+                for (gsize i = 0; i < in; i++)
+                    sum += (double)w[o * in + i] * (double)x[i * pitch + p];
+                want[o * pitch + p] = (float)sum;
+            }
+        m2n_panel_pack(out, in, w, packed);
+        m2n_image_gemm(out, in, n, pitch, packed, bias, x, FALSE, y, scratch);
+        m2n_assert_close(y, want, out * pitch, 8e-6 * 9 * sqrt((double)in), 0);
+        m2n_panel_pack_transposed(out, in, turned, packed);
+        m2n_image_gemm(out, in, cut, pitch, packed, bias, x, FALSE, z, scratch);
+        m2n_image_gemm(out, in, n - cut, pitch, packed, bias, x + cut, FALSE, z + cut, scratch);
+        g_assert_true(memcmp(z, y, out * pitch * sizeof *y) == 0);
+        m2n_image_gemm(out, in, n, pitch, packed, NULL, x, TRUE, z, scratch);
+        for (gsize i = 0; i < out * pitch; i++)
+            want[i] += i % pitch < n ? want[i] - bias[i / pitch] : 0.0f;
+        m2n_assert_close(z, want, out * pitch, 3e-5 * 9 * sqrt((double)in), 0);
+    }
+}
+
 /* The first `rows` rows of a tile by `run`, with the terms that the bits of `terms` name. */
 static void
 check_chain(const M2nChainVariant *v, void (*run)(gsize in, const M2nChain *c), gsize rows,
@@ -87,8 +138,8 @@ check_chain(const M2nChainVariant *v, void (*run)(gsize in, const M2nChain *c), 
         .start = terms & 1 ? start : NULL,
         .w = {w[0], terms & 2 ? w[1] : NULL},
         .x = {x, z},
-        .middle = {terms & 4 ? got : NULL, from, terms & 8 ? plus : NULL, bias},
-        .end = {got + n, terms & 16 ? from : NULL, plus, terms & 32 ? bias : NULL}};
+        .middle = {terms & 4 ? got : NULL, from, terms & 8 ? plus : NULL, bias, 0},
+        .end = {got + n, terms & 16 ? from : NULL, plus, terms & 32 ? bias : NULL, 0}};
     memcpy(want, got, 2 * n * sizeof(float));
     run(IN, &chain);
     for (gsize r = 0; r < rows; r++) { /* the reference, row by row */
@@ -103,9 +154,9 @@ check_chain(const M2nChainVariant *v, void (*run)(gsize in, const M2nChain *c), 
         one.w[0] = row[0];
         one.w[1] = chain.w[1] != NULL ? row[1] : NULL;
         one.middle = (M2nChainEnd){terms & 4 ? want + at : NULL, from + at,
-                                   terms & 8 ? plus + at : NULL, bias + r};
+                                   terms & 8 ? plus + at : NULL, bias + r, 0};
         one.end = (M2nChainEnd){want + n + at, terms & 16 ? from + at : NULL, plus + at,
-                                terms & 32 ? bias + r : NULL};
+                                terms & 32 ? bias + r : NULL, 0};
         ref->chain(IN, &one);
     }
     m2n_assert_close(got, want, 2 * n, 2e-6 * 9 * sqrt(2.0 * IN), 0);
@@ -273,6 +324,7 @@ main(int argc, char **argv)
 {
     g_test_init(&argc, &argv, NULL);
     g_test_add_func("/engine/panel_gemm/formula", test_gemm);
+    g_test_add_func("/engine/image_gemm/formula", test_image);
     g_test_add_func("/engine/panel/passes-reference", test_passes_reference);
     g_test_add_func("/engine/panel/moments", test_moments);
     g_test_add_func("/engine/panel/fetch-and-put", test_fetch_and_put);

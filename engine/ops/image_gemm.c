@@ -1,0 +1,101 @@
+/* Products of packed weights and images: copies around panel_gemm.c. */
+#include "engine/ops/image_gemm.h"
+
+#include "engine/ops/dispatch.h"
+#include "engine/ops/lanes.h"
+
+/* ---- reference ----------------------------------------------------------------------- */
+
+static void
+fetch_ref(gsize channels, gsize panels, gsize pitch, const float *x, float *panel)
+{
+    for (gsize c = 0; c < channels; c++)
+        for (gsize p = 0; p < panels * M2N_PANEL; p++)
+            panel[(p / M2N_PANEL * channels + c) * M2N_PANEL + p % M2N_PANEL] = x[c * pitch + p];
+}
+
+#if M2N_HAVE_X86
+/* ---- bodies for vectors ---------------------------------------------------------------- */
+
+M2N_BODY void
+fetch_body(gsize channels, gsize panels, gsize pitch, const float *x, float *panel)
+{
+    for (gsize c = 0; c < channels; c++, x += pitch, panel += M2N_PANEL) {
+        M2N_STORE(panel, M2N_LOAD(x));
+        M2N_STORE(panel + M2N_LANES, M2N_LOAD(x + M2N_LANES));
+        if (panels == 2) {
+            float *second = panel + channels * M2N_PANEL;
+
+            M2N_STORE(second, M2N_LOAD(x + 2 * M2N_LANES));
+            M2N_STORE(second + M2N_LANES, M2N_LOAD(x + 3 * M2N_LANES));
+        }
+    }
+}
+
+/* ---- AVX2 and AVX-512 ------------------------------------------------------------------ */
+
+M2N_AVX2 static void
+fetch_avx2(gsize channels, gsize panels, gsize pitch, const float *x, float *panel)
+{
+    fetch_body(channels, panels, pitch, x, panel);
+}
+
+M2N_AVX512 static void
+fetch_avx512(gsize channels, gsize panels, gsize pitch, const float *x, float *panel)
+{
+    fetch_body(channels, panels, pitch, x, panel);
+}
+
+#endif
+
+/* ---- table and dispatch -------------------------------------------------------------- */
+
+const M2nImageGemmVariant m2n_image_gemm_variants[M2N_N_ISA] = {
+    {M2N_ISA_SCALAR, fetch_ref},
+#if M2N_HAVE_X86
+    {M2N_ISA_AVX2, fetch_avx2},
+    {M2N_ISA_AVX512, fetch_avx512},
+#endif
+};
+
+gsize
+m2n_image_gemm_scratch(gsize out, gsize in)
+{
+    return (2 * in + out) * M2N_PANEL + m2n_panel_scratch(out, in);
+}
+
+/* The last, narrow panel of an image: lanes past the last position are zero. */
+static void
+narrow_panel(gsize out, gsize in, gsize n, gsize pitch, const float *packed, const float *bias,
+             const float *x, gboolean add, float *y, float *scratch)
+{
+    float *in_panel = scratch, *out_panel = scratch + in * M2N_PANEL;
+
+    memset(in_panel, 0, in * M2N_PANEL * sizeof *in_panel);
+    for (gsize i = 0; i < in; i++)
+        memcpy(in_panel + i * M2N_PANEL, x + i * pitch, n * sizeof *x);
+    m2n_panel_gemm(out, in, packed, bias, in_panel, out_panel, out_panel + out * M2N_PANEL);
+    for (gsize o = 0; o < out; o++)
+        for (gsize p = 0; p < n; p++)
+            y[o * pitch + p] = out_panel[o * M2N_PANEL + p] + (add ? y[o * pitch + p] : 0.0f);
+}
+
+void
+m2n_image_gemm(gsize out, gsize in, gsize n, gsize pitch, const float *packed, const float *bias,
+               const float *x, gboolean add, float *y, float *scratch)
+{
+    float *panel[2] = {scratch, scratch + in * M2N_PANEL}, *rest = scratch + 2 * in * M2N_PANEL;
+
+    for (gsize j = 0; j < n;) {
+        const gsize whole = MIN(2, (n - j) / M2N_PANEL);
+
+        if (whole == 0) {
+            narrow_panel(out, in, n - j, pitch, packed, bias, x + j, add, y + j, scratch);
+            return;
+        }
+        M2N_DISPATCH(m2n_image_gemm_variants, fetch)(in, whole, pitch, x + j, panel[0]);
+        m2n_panel_gemm_rows(whole, out, in, packed, bias, (const float *const[]){panel[0], panel[1]},
+                            pitch, add, y + j, rest);
+        j += whole * M2N_PANEL;
+    }
+}

@@ -1,0 +1,33 @@
+/* Matrix product with packed weights on images as they lie: the 1x1 convolutions of training and their input
+ * gradients.
+ *
+ *   y[o][p] = bias[o] + sum_i w[o][i] x[i][p]          add: y[o][p] += that
+ *
+ * 64 positions at a time are copied into a pair of panels, for panel_gemm.h.
+ *
+ * x, y      [in][pitch], [out][pitch], n positions of each, not overlapping; out and in even.  An image may be cut
+ *           at multiples of M2N_IMAGE_COLUMNS without changing a bit
+ * packed    m2n_panel_pack() of w[out][in], or m2n_panel_pack_transposed() of w[in][out]
+ * bias      [out], or NULL
+ * scratch   m2n_image_gemm_scratch() floats, 64-byte aligned, one per thread
+ * numerics  as m2n_panel_gemm() */
+#pragma once
+#include "engine/ops/panel_gemm.h"
+
+G_BEGIN_DECLS
+
+#define M2N_IMAGE_COLUMNS (2 * M2N_PANEL)
+
+gsize m2n_image_gemm_scratch(gsize out, gsize in);
+void m2n_image_gemm(gsize out, gsize in, gsize n, gsize pitch, const float *packed,
+                    const float *bias, const float *x, gboolean add, float *y, float *scratch);
+
+/* All variants, reference first: 32 or 64 columns of an image -> one panel or two, one behind the other. */
+typedef struct {
+    M2nIsa isa;
+    void (*fetch)(gsize channels, gsize panels, gsize pitch, const float *x, float *panel);
+} M2nImageGemmVariant;
+
+extern const M2nImageGemmVariant m2n_image_gemm_variants[M2N_N_ISA];
+
+G_END_DECLS
