@@ -19,7 +19,7 @@ typedef enum {
 typedef struct {
     const char *name;    /* what people call it: "t2m"; on pressure levels without the level: "t" */
     const char *aliases; /* other names, space separated, or "" */
-    long param_id[4];    /* the first is ours; then what other centres' tables yield; 0 ends */
+    long param_id[6];    /* the first is ours; then what other centres' and newer tables yield; 0 ends */
     const char *type_of_level; /* eccodes; "isobaricInhPa": any pressure level */
     double level;
     const char *units;

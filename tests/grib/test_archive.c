@@ -82,6 +82,12 @@ test_names(void)
     g_assert_true(
         m2n_variable_matches(&v, 130, "heightAboveGround", 2, "instant")); /* plain "t" at 2 m */
     g_assert_false(m2n_variable_matches(&v, 130, "isobaricInhPa", 1000, "instant"));
+    g_assert_true(m2n_variable_from_name("mx2t", &v, &error)); /* as eccodes before and since 2.50 */
+    g_assert_true(m2n_variable_matches(&v, 201, "heightAboveGround", 2, "max"));
+    g_assert_true(m2n_variable_matches(&v, 237167, "heightAboveGround", 2, "max"));
+    g_assert_true(m2n_variable_from_name("tcwv", &v, &error)); /* NCEP's precipitable water, not a pressure */
+    g_assert_true(m2n_variable_matches(&v, 3054, "atmosphereSingleLayer", 0, "instant"));
+    g_assert_false(m2n_variable_matches(&v, 54, "cloudBase", 0, "instant"));
     g_assert_false(m2n_variable_from_name("t9999", &v, &error));
     g_assert_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT);
 }
