@@ -259,7 +259,7 @@ m2n_report_csv(const M2nReport *r)
     for (guint c = 0; c < r->contenders->len; c++)
         for (guint v = 0; v < r->n_variables; v++)
             for (guint lead = 0; lead < r->n_leads; lead++)
-                for (int k = 0; k < M2N_N_WEIGHTINGS; k++)
+                for (M2nWeighting k = M2N_PLAIN; k < M2N_N_WEIGHTINGS; k++)
                     csv_row(r, c, v, lead, k, out);
     return g_string_free(out, FALSE);
 }
@@ -334,7 +334,7 @@ json_entries(const M2nReport *r, guint first_lead, guint end_lead, JsonBuilder *
     for (guint c = 0; c < r->contenders->len; c++)
         for (guint v = 0; v < r->n_variables; v++)
             for (guint lead = first_lead; lead < end_lead; lead++)
-                for (int k = 0; k < M2N_N_WEIGHTINGS; k++)
+                for (M2nWeighting k = M2N_PLAIN; k < M2N_N_WEIGHTINGS; k++)
                     json_entry(r, c, v, lead, k, b);
     json_builder_end_array(b);
 }

@@ -95,7 +95,7 @@ void
 m2n_scores_add(M2nScores *s, guint variable, guint lead, const float *forecast, const float *truth,
                const float *climatology)
 {
-    for (int k = 0; k < M2N_N_WEIGHTINGS; k++) {
+    for (M2nWeighting k = M2N_PLAIN; k < M2N_N_WEIGHTINGS; k++) {
         Sums *sums = sums_at(s, variable, lead, k);
         const double *weights = k == M2N_WEIGHTED ? s->weights : NULL;
         add_errors(sums, weights, s->n_points, forecast, truth);

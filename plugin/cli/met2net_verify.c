@@ -107,7 +107,7 @@ save_maps(const char *prefix, const M2nVerification *v, GError **error)
     static const char *const suffix[] = {"-rmse.svg", "-bias.svg"};
     gboolean ok = TRUE;
 
-    for (int kind = M2N_MAP_RMSE; ok && kind <= M2N_MAP_BIAS; kind++) {
+    for (M2nMapKind kind = M2N_MAP_RMSE; ok && kind <= M2N_MAP_BIAS; kind++) {
         g_autofree char *path = g_strconcat(prefix, suffix[kind], NULL);
         ok = save(path, m2n_error_maps_draw(v->maps, v->report, v->grid, kind, error), error);
     }

@@ -38,7 +38,7 @@ test_variant_matches_reference(gconstpointer data)
     enum { N = 1000003 }; /* the whole range, densely */
     g_autofree float *x = g_new(float, N);
     for (gsize i = 0; i < N; i++)
-        x[i] = (float)(-30.0 + 60.0 * (double)i / N);
+        x[i] = (float)(-30.0 + 60.0 * (double)i / (double)N);
     check(v->silu, ref->silu, x, N);
     check(v->gelu, ref->gelu, x, N);
     for (gsize i = 0; i < N; i++)

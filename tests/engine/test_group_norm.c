@@ -68,7 +68,7 @@ test_batch_norm(void)
 
         for (gsize i = 0; i < N; i++)
             plain += (double)x[(i / HW * C + c) * HW + i % HW];
-        g_assert_cmpfloat_with_epsilon(plain / N, (double)mean[c], 1e-6);
+        g_assert_cmpfloat_with_epsilon(plain / (double)N, (double)mean[c], 1e-6);
         for (gsize r = 0; r < ROWS; r++) {
             float y[C * HW];
             m2n_batch_norm_apply(C, HW, y, x + r * C * HW, scale, shift);
@@ -77,13 +77,13 @@ test_batch_norm(void)
                 square += (double)y[c * HW + p] * (double)y[c * HW + p];
             }
         }
-        g_assert_cmpfloat_with_epsilon(sum / N, 0.0, 1e-6);
-        g_assert_cmpfloat_with_epsilon(square / N, 1.0, 1e-4);
+        g_assert_cmpfloat_with_epsilon(sum / (double)N, 0.0, 1e-6);
+        g_assert_cmpfloat_with_epsilon(square / (double)N, 1.0, 1e-4);
         g_assert_cmpfloat_with_epsilon((double)running_mean[c],
                                        0.9 * (double)(1 + c) + 0.1 * (double)mean[c], 1e-6);
         g_assert_cmpfloat_with_epsilon(
             (double)running_variance[c],
-            0.9 * (double)(3 + c) + 0.1 * (double)variance[c] * N / (N - 1.0), 1e-6);
+            0.9 * (double)(3 + c) + 0.1 * (double)variance[c] * (double)N / (double)(N - 1), 1e-6);
     }
 }
 

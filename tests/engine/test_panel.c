@@ -159,7 +159,7 @@ check_chain(const M2nChainVariant *v, void (*run)(gsize in, const M2nChain *c), 
                                 terms & 32 ? bias + r : NULL, 0};
         ref->chain(IN, &one);
     }
-    m2n_assert_close(got, want, 2 * n, 2e-6 * 9 * sqrt(2.0 * IN), 0);
+    m2n_assert_close(got, want, 2 * n, 2e-6 * 9 * sqrt(2.0 * (double)IN), 0);
 }
 
 /* Chains of one and two products with each of their terms, and without. */

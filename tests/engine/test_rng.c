@@ -54,8 +54,8 @@ check_moments(double (*draw)(M2nRng *), double mean, double variance, double low
         sum += x;
         square += x * x;
     }
-    g_assert_cmpfloat_with_epsilon(sum / N, mean, 0.01);
-    g_assert_cmpfloat_with_epsilon(square / N - mean * mean, variance, 0.01);
+    g_assert_cmpfloat_with_epsilon(sum / (double)N, mean, 0.01);
+    g_assert_cmpfloat_with_epsilon(square / (double)N - mean * mean, variance, 0.01);
 }
 
 static void

@@ -52,7 +52,7 @@ main(int argc, char **argv)
                 m2n_scores_add(s, v, lead, f + at, o + at, c + at);
             }
     for (guint v = 0; v < variables; v++)
-        for (int k = 0; k < M2N_N_WEIGHTINGS; k++) {
+        for (M2nWeighting k = M2N_PLAIN; k < M2N_N_WEIGHTINGS; k++) {
             for (guint lead = 0; lead < leads; lead++) {
                 char label[16];
                 g_snprintf(label, sizeof label, "%u", lead);
