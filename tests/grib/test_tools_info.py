@@ -57,6 +57,8 @@ class Grib(unittest.TestCase):
                         self.assertIn("message " + row["msg"], m["error"])
                         continue
                     self.assertTrue(KEYS <= set(m), m)
+                    if row["centre"] == "consensus" and m["centre"] == "255":  # eccodes 2.50 has no name for it
+                        m["centre"] = "consensus"
                     self.assertEqual((m["edition"], m["centre"], m["gridType"], m["packing"], m["points"], m["missing"]),
                                      (int(row["edition"]), row["centre"], row["gridType"], row["packingType"],
                                       int(row["nvalues"]), int(row["nmissing"])))

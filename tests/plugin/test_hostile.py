@@ -19,8 +19,9 @@ class Hostile(fixture.Case):
         try:
             return gdal.OpenEx(str(self.folder / name), open_options=["CACHE=NO", "MAX_MEMORY=512MB"]).ReadAsArray()
         except RuntimeError as e:
-            self.assertNotIn("\n", str(e))
-            return str(e)
+            told, _, again = str(e).partition("\nMay be caused by: ")  # GDAL 3.13 repeats what was said first
+            self.assertNotIn("\n", told + again)
+            return told
 
     def refused(self, pattern):
         told = self.read()
