@@ -72,6 +72,12 @@ pass_gate_planes(gsize begin, gsize end, guint thread, gpointer data)
                 memset(s->plane[1] + i * t->pitch + t->width, 0,
                        (rounded - t->width) * sizeof(float));
             shape.k = 7, shape.dilation = 3;
+            if (t->width == M2N_PANEL) { /* a row of the image is one of a panel */
+                m2n_depthwise_plane(&shape, row + (3 * t->d + c) * M2N_PANEL,
+                                    t->wide_channels * M2N_PANEL, s->plane[1], t->pitch,
+                                    b->dw7.weight + c * 49, b->dw7.bias[c]);
+                continue;
+            }
             m2n_depthwise_plane(&shape, s->image, rounded, s->plane[1], t->pitch,
                                 b->dw7.weight + c * 49, b->dw7.bias[c]);
             put_image(t, row, t->wide_channels, 3 * t->d + c, s->image, rounded);
