@@ -1,14 +1,16 @@
 /* Gradients of the 3x3 convolution.  The input's, stride 1, is a convolution with the filters turned around;
- * the others are GEMM on unfolded bands.  The variants are m2n_fused_conv's and m2n_gemm's. */
+ * the weights', stride 1, winograd_backward.h; the others are GEMM on unfolded bands.  Variants are theirs. */
 #include "engine/ops/fused_conv_backward.h"
 
 #include <string.h>
 
 #include "engine/ops/gemm.h"
 #include "engine/ops/norm_backward.h"
+#include "engine/ops/winograd_backward.h"
 
 /* Positions of a band: its unfolded columns (9 * 32 channels of them) then stay in a 1 MiB L2. */
 #define BAND 512u
+#define WINOGRAD_IN 16u
 
 /* Output rows per band, at least one. */
 static gsize
@@ -17,6 +19,13 @@ band_rows(const M2nFusedConv *s)
     const gsize width = s->width / s->stride;
 
     return CLAMP(BAND / width, 1, s->height / s->stride);
+}
+
+/* Whether the weights' gradient goes through winograd_backward.h: with few input channels it would be zeros mostly. */
+static gboolean
+by_winograd(const M2nFusedConv *s)
+{
+    return s->stride == 1 && s->in >= WINOGRAD_IN && m2n_isa() != M2N_ISA_SCALAR;
 }
 
 /* The convolution that gives the input's gradient. */
@@ -31,7 +40,9 @@ m2n_fused_conv_backward_scratch(const M2nFusedConv *s)
 {
     const M2nFusedConv back = turned(s);
     const gsize columns = 9 * s->in * band_rows(s) * (s->width / s->stride);
-    const gsize weight = m2n_gemm_scratch() + columns + s->in * s->height * s->width;
+    const gsize weight = by_winograd(s)
+                             ? m2n_winograd_backward_scratch(s)
+                             : m2n_gemm_scratch() + columns + s->in * s->height * s->width;
 
     return MAX(weight, MAX(m2n_fused_conv_scratch(&back), 9 * s->in * s->out));
 }
@@ -143,10 +154,10 @@ m2n_fused_conv_backward_input(const M2nFusedConv *s, float *dv, const float *dy,
     }
 }
 
-void
-m2n_fused_conv_backward_weight(const M2nFusedConv *s, float *dw, float *dbias, const float *dy,
-                               const float *x, const float *scale, const float *shift,
-                               float *scratch)
+/* dw on unfolded bands */
+static void
+weight_by_gemm(const M2nFusedConv *s, float *dw, const float *dy, const float *x,
+               const float *scale, const float *shift, float *scratch)
 {
     const gsize width = s->width / s->stride, height = s->height / s->stride, step = band_rows(s);
     const gsize hw = s->height * s->width;
@@ -161,10 +172,23 @@ m2n_fused_conv_backward_weight(const M2nFusedConv *s, float *dw, float *dbias, c
         m2n_gemm(FALSE, TRUE, s->out, 9 * s->in, n, dy + i * width, height * width, columns, n,
                  TRUE, dw, 9 * s->in, scratch);
     }
+}
+
+void
+m2n_fused_conv_backward_weight(const M2nFusedConv *s, float *dw, float *dbias, const float *dy,
+                               const float *x, const float *scale, const float *shift,
+                               float *scratch)
+{
+    const gsize n = s->height * s->width / s->stride / s->stride;
+
+    if (by_winograd(s))
+        m2n_winograd_backward_weight(s, dw, dy, x, scale, shift, scratch);
+    else
+        weight_by_gemm(s, dw, dy, x, scale, shift, scratch);
     for (gsize o = 0; o < s->out; o++) {
         double sum, square;
 
-        m2n_moments(dy + o * height * width, height * width, 0.0f, &sum, &square);
+        m2n_moments(dy + o * n, n, 0.0f, &sum, &square);
         dbias[o] += (float)sum;
     }
 }

@@ -9,10 +9,7 @@
 
 #include "engine/ops/dispatch.h"
 #include "engine/ops/lanes.h"
-
-#if M2N_HAVE_X86
-#include <immintrin.h>
-#endif
+#include "engine/ops/transpose.h"
 
 #define PANEL 32u /* columns of a B panel */
 #define BLOCK_K 256u
@@ -65,72 +62,9 @@ pack_straight(const float *in, gsize stride, gsize count, gsize k, gsize width, 
     }
 }
 
-/* out[k][width] = in[width][k]^T: 4 x 4 at a time. */
-M2N_BODY void
-transpose_4(const float *in, gsize stride, gsize k, gsize width, float *out)
-{
-    for (gsize i = 0; i < width; i += 4)
-        for (gsize l = 0; l < k; l += 4) {
-            const float *row = in + i * stride + l;
-            __m128 a = _mm_loadu_ps(row), b = _mm_loadu_ps(row + stride);
-            __m128 c = _mm_loadu_ps(row + 2 * stride), d = _mm_loadu_ps(row + 3 * stride);
-
-            _MM_TRANSPOSE4_PS(a, b, c, d);
-            _mm_storeu_ps(out + l * width + i, a);
-            _mm_storeu_ps(out + (l + 1) * width + i, b);
-            _mm_storeu_ps(out + (l + 2) * width + i, c);
-            _mm_storeu_ps(out + (l + 3) * width + i, d);
-        }
-}
-
-/* The same, 16 x 16 at a time: three rounds that interleave pairs of rows 1, 2 and 4 apart, then quarters. */
-M2N_AVX512 static void
-transpose_16(const float *in, gsize stride, gsize k, gsize width, float *out)
-{
-    for (gsize i = 0; i < width; i += 16)
-        for (gsize l = 0; l < k; l += 16) {
-            __m512 a[16], b[16];
-
-#pragma GCC unroll 16
-            for (gsize r = 0; r < 16; r++)
-                a[r] = _mm512_loadu_ps(in + (i + r) * stride + l);
-#pragma GCC unroll 8
-            for (gsize r = 0; r < 16; r += 2) {
-                b[r] = _mm512_unpacklo_ps(a[r], a[r + 1]);
-                b[r + 1] = _mm512_unpackhi_ps(a[r], a[r + 1]);
-            }
-#pragma GCC unroll 4
-            for (gsize r = 0; r < 16;
-                 r += 4) /* a[r + c]: column c of each quarter of rows r .. r + 3 */
-#pragma GCC unroll 2
-                for (gsize h = 0; h < 2; h++) {
-                    const __m512d x = _mm512_castps_pd(b[r + h]),
-                                  y = _mm512_castps_pd(b[r + 2 + h]);
-
-                    a[r + 2 * h] = _mm512_castpd_ps(_mm512_unpacklo_pd(x, y));
-                    a[r + 2 * h + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(x, y));
-                }
-#pragma GCC unroll 4
-            for (gsize c = 0; c < 4; c++) {
-                const __m512 even_low = _mm512_shuffle_f32x4(a[c], a[c + 4], 0x88);
-                const __m512 odd_low = _mm512_shuffle_f32x4(a[c], a[c + 4], 0xdd);
-                const __m512 even_high = _mm512_shuffle_f32x4(a[c + 8], a[c + 12], 0x88);
-                const __m512 odd_high = _mm512_shuffle_f32x4(a[c + 8], a[c + 12], 0xdd);
-                float *to = out + (l + c) * width + i;
-
-                _mm512_storeu_ps(to, _mm512_shuffle_f32x4(even_low, even_high, 0x88));
-                _mm512_storeu_ps(to + 4 * width, _mm512_shuffle_f32x4(odd_low, odd_high, 0x88));
-                _mm512_storeu_ps(to + 8 * width, _mm512_shuffle_f32x4(even_low, even_high, 0xdd));
-                _mm512_storeu_ps(to + 12 * width, _mm512_shuffle_f32x4(odd_low, odd_high, 0xdd));
-            }
-        }
-}
-
-typedef void (*Transpose)(const float *in, gsize stride, gsize k, gsize width, float *out);
-
 /* One panel of B, out[k][PANEL]; columns from `count` on are zero. */
 M2N_BODY void
-pack_panel(Transpose transpose, gsize square, const Matrix *b, gsize count, gsize k, float *out)
+pack_panel(M2nTranspose transpose, gsize square, const Matrix *b, gsize count, gsize k, float *out)
 {
     const gsize whole = count == PANEL ? k / square * square : 0;
 
@@ -138,7 +72,7 @@ pack_panel(Transpose transpose, gsize square, const Matrix *b, gsize count, gsiz
         pack_straight(b->at, b->row, count, k, PANEL, out);
         return;
     }
-    transpose(b->at, b->column, whole, PANEL, out);
+    transpose(b->at, b->column, whole, PANEL, out, PANEL);
     for (gsize l = whole; l < k; l++)
         for (gsize j = 0; j < PANEL; j++)
             out[l * PANEL + j] = j < count ? b->at[j * b->column + l] : 0.0f;
@@ -181,7 +115,7 @@ panel_product(Kernel kernel, gsize rows, gsize m, gsize count, gsize k, Matrix a
 }
 
 M2N_BODY void
-blocked(Kernel kernel, gsize rows, Transpose transpose, gsize square, Matrix a, Matrix b, gsize m,
+blocked(Kernel kernel, gsize rows, M2nTranspose transpose, gsize square, Matrix a, Matrix b, gsize m,
         gsize n, gsize k, gboolean add, float *c, gsize ldc, float *scratch)
 {
     float *packed_a = scratch, *panel = scratch + BLOCK_M * BLOCK_K;
@@ -258,7 +192,7 @@ M2N_AVX2 static void
 forward_avx2(gboolean ta, gboolean tb, gsize m, gsize n, gsize k, const float *a, gsize lda,
              const float *b, gsize ldb, gboolean add, float *c, gsize ldc, float *scratch)
 {
-    blocked(kernel_avx2, ROWS_AVX2, transpose_4, 4, (Matrix){a, ta ? 1 : lda, ta ? lda : 1},
+    blocked(kernel_avx2, ROWS_AVX2, m2n_transpose_4, 4, (Matrix){a, ta ? 1 : lda, ta ? lda : 1},
             (Matrix){b, tb ? 1 : ldb, tb ? ldb : 1}, m, n, k, add, c, ldc, scratch);
 }
 
@@ -303,7 +237,7 @@ M2N_AVX512 static void
 forward_avx512(gboolean ta, gboolean tb, gsize m, gsize n, gsize k, const float *a, gsize lda,
                const float *b, gsize ldb, gboolean add, float *c, gsize ldc, float *scratch)
 {
-    blocked(kernel_avx512, ROWS_AVX512, transpose_16, 16, (Matrix){a, ta ? 1 : lda, ta ? lda : 1},
+    blocked(kernel_avx512, ROWS_AVX512, m2n_transpose_16, 16, (Matrix){a, ta ? 1 : lda, ta ? lda : 1},
             (Matrix){b, tb ? 1 : ldb, tb ? ldb : 1}, m, n, k, add, c, ldc, scratch);
 }
 #endif

@@ -167,6 +167,66 @@ test_conv3x3_gradient(void)
     }
 }
 
+/* dw and dv by their formulas, sums in double. */
+static void
+plain_gradients(const M2nFusedConv *s, const float *w, const float *dy, const float *v, double *dw,
+                double *dv)
+{
+    for (gsize o = 0; o < s->out; o++)
+        for (gsize c = 0; c < s->in; c++)
+            for (gsize tap = 0; tap < 9; tap++)
+                for (gsize i = 0; i < s->height; i++)
+                    for (gsize j = 0; j < s->width; j++) {
+                        const gsize row = i + tap / 3, column = j + tap % 3, k = (o * s->in + c) * 9 + tap;
+                        const gsize at = (c * s->height + row - 1) * s->width + column - 1;
+                        const double g = (double)dy[(o * s->height + i) * s->width + j];
+
+                        if (row < 1 || row > s->height || column < 1 || column > s->width)
+                            continue;
+                        dw[k] += g * (double)v[at];
+                        dv[at] += g * (double)w[k];
+                    }
+}
+
+static void
+assert_close_to_double(const float *got, const double *want, gsize n, double allowed)
+{
+    for (gsize i = 0; i < n; i++)
+        g_assert_cmpfloat_with_epsilon((double)got[i], want[i], allowed);
+}
+
+/* Where differences of a loss would be too rough: many channels, bands, odd sizes. */
+static void
+test_conv3x3_formula(void)
+{
+    static const M2nFusedConv shapes[] = {
+        {33, 3, 5, 8, 1, 1, FALSE},    /* more than 32 channels in */
+        {16, 18, 12, 37, 1, 1, FALSE}, /* more than a band, channels around a tile */
+        {32, 33, 9, 16, 1, 1, FALSE},  {17, 8, 1, 140, 1, 1, FALSE}, {20, 16, 131, 2, 1, 1, FALSE},
+    };
+
+    for (gsize i = 0; i < G_N_ELEMENTS(shapes); i++) {
+        const M2nFusedConv *s = &shapes[i];
+        const gsize hw = s->height * s->width, nv = s->in * hw, nw = s->out * s->in * 9;
+        g_autofree float *v = random_floats(nv), *w = random_floats(nw), *dy = random_floats(s->out * hw);
+        g_autofree float *dv = random_floats(nv), *dw = random_floats(nw);
+        g_autofree float *dbias = g_new0(float, s->out);
+        g_autofree float *packed = g_new(float, m2n_fused_conv_backward_packed_floats(s));
+        g_autofree double *want_w = g_new(double, nw), *want_v = g_new0(double, nv);
+        g_autoptr(Aligned) scratch =
+            aligned_alloc(64, (m2n_fused_conv_backward_scratch(s) * sizeof(float) + 63) / 64 * 64);
+
+        for (gsize k = 0; k < nw; k++)
+            want_w[k] = (double)dw[k]; /* added to */
+        plain_gradients(s, w, dy, v, want_w, want_v);
+        m2n_fused_conv_backward_pack(s, w, packed, scratch);
+        m2n_fused_conv_backward_weight(s, dw, dbias, dy, v, NULL, NULL, scratch);
+        m2n_fused_conv_backward_input(s, dv, dy, packed, scratch);
+        assert_close_to_double(dw, want_w, nw, 4e-5 * sqrt((double)hw));
+        assert_close_to_double(dv, want_v, nv, 4e-5 * sqrt(9.0 * (double)s->out));
+    }
+}
+
 /* ---- attention --------------------------------------------------------------------------- */
 
 enum { V = 3, D = 16, HW = 3, ROW = D * HW, N = V * ROW };
@@ -212,6 +272,7 @@ main(int argc, char **argv)
     g_test_add_func("/engine/depthwise_backward/variants-match-reference", test_depthwise_variants);
     g_test_add_func("/engine/depthwise_backward/gradient", test_depthwise_gradient);
     g_test_add_func("/engine/fused_conv_backward/gradient", test_conv3x3_gradient);
+    g_test_add_func("/engine/fused_conv_backward/formula", test_conv3x3_formula);
     g_test_add_func("/engine/attention_backward/gradient", test_attention_gradient);
     return g_test_run();
 }
