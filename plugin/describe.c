@@ -7,6 +7,7 @@
 #include "engine/nn/config.h"
 #include "grib/domain.h"
 #include "plugin/forecast_file.h"
+#include "plugin/gridded_archive.h"
 #include "plugin/quantity.h"
 #include "plugin/source_vsi.h"
 
@@ -133,11 +134,33 @@ describe_forecast(const char *name, JsonObject *o, GError **error)
         set_time(o, "initTime", spec->init_time);
     if (spec->lead_time > 0)
         json_object_set_int_member(o, "leadTime", spec->lead_time);
+    if (spec->member >= 0)
+        json_object_set_int_member(o, "member", spec->member);
     if (spec->variables != NULL)
         set_strings(o, "variables", spec->variables);
     if (spec->crs != NULL)
         json_object_set_string_member(o, "crs", spec->crs);
     return TRUE;
+}
+
+/* NetCDF, Zarr and folders of them: a line per variable. */
+static JsonNode *
+describe_arrays(const char *name, GError **error)
+{
+    const char *const names[] = {name, NULL};
+    g_autoptr(M2nGridded) a = m2n_gridded_open(names, error);
+
+    if (a == NULL)
+        return NULL;
+    g_autofree char *text = m2n_gridded_describe(a);
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    JsonObject *o = json_object_new();
+    JsonNode *node = json_node_new(JSON_NODE_OBJECT);
+    json_node_take_object(node, o);
+    json_object_set_string_member(o, "file", name);
+    json_object_set_string_member(o, "kind", "arrays");
+    set_strings(o, "contents", lines);
+    return node;
 }
 
 /* Eight bytes of length below 100 MB, then "{". */
@@ -150,10 +173,12 @@ looks_like_safetensors(const guint8 *b, gsize n)
 JsonNode *
 m2n_describe(const char *name, gboolean values, GError **error)
 {
-    g_autoptr(M2nSource) source = m2n_source_open_vsi(name, error);
     guint8 start[64];
     gboolean ok;
 
+    if (m2n_gridded_recognises(name))
+        return describe_arrays(name, error);
+    g_autoptr(M2nSource) source = m2n_source_open_vsi(name, error);
     if (source == NULL)
         return NULL;
     const gsize n = (gsize)MIN(m2n_source_size(source), sizeof start);

@@ -3,6 +3,7 @@
 
 #include "engine/base/error.h"
 #include "grib/grib_reader.h"
+#include "grib/variable.h"
 #include "plugin/describe.h"
 #include "plugin/quantity.h"
 
@@ -20,6 +21,16 @@ set_header(JsonObject *o, const M2nGribHeader *h)
     g_autofree char *grid = m2n_grid_describe(h->grid);
     JsonArray *size = json_array_new();
 
+    char level[G_ASCII_DTOSTR_BUF_SIZE];
+    g_autofree char *at_level =
+        g_strconcat(h->name, g_ascii_formatd(level, sizeof level, "%g", h->level), NULL);
+    M2nVariable v;
+
+    if ((m2n_variable_from_name(h->name, &v, NULL) || m2n_variable_from_name(at_level, &v, NULL)) &&
+        m2n_variable_matches(&v, h->param_id, h->type_of_level, h->level, h->statistics))
+        json_object_set_string_member(o, "variable", v.name);
+    if (h->member >= 0)
+        json_object_set_int_member(o, "member", h->member);
     json_object_set_string_member(o, "centre", h->centre_name);
     json_object_set_string_member(o, "shortName", h->name);
     json_object_set_int_member(o, "paramId", h->param_id);

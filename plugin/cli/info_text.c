@@ -1,6 +1,10 @@
 /* JSON descriptions as text. */
 #include "plugin/cli/info_text.h"
 
+#include <string.h>
+
+#include "plugin/quantity.h"
+
 static const char *
 text(JsonObject *o, const char *key)
 {
@@ -40,6 +44,55 @@ print_message(JsonObject *m, const char **grid)
             missing, text(m, "packing"));
 }
 
+typedef struct {
+    const char *first, *last; /* valid times, as text that sorts */
+    guint messages;
+    gint64 member, last_member;
+} Tally;
+
+/* What a long list does not show: each variable in a line, by the name that --variables takes. */
+static void
+print_summary(JsonArray *messages)
+{
+    g_autoptr(GHashTable) tallies = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    g_autoptr(GPtrArray) order = g_ptr_array_new();
+
+    for (guint i = 0; i < json_array_get_length(messages); i++) {
+        JsonObject *m = json_array_get_object_element(messages, i);
+        if (json_object_has_member(m, "error"))
+            continue;
+        const char *time = text(m, "validTime"), *name = text(m, "variable");
+        const gint64 member = json_object_get_int_member_with_default(m, "member", -1);
+        char *key =
+            g_strdup_printf("%-8s %-8s %s %g", *name ? name : "-", text(m, "shortName"),
+                            text(m, "typeOfLevel"), json_object_get_double_member(m, "level"));
+        Tally *t = g_hash_table_lookup(tallies, key);
+        if (t == NULL) {
+            t = g_new0(Tally, 1);
+            *t = (Tally){time, time, 0, member, member};
+            g_ptr_array_add(order, key);
+            g_hash_table_insert(tallies, key, t);
+        } else {
+            g_free(key);
+        }
+        t->messages++;
+        t->first = strcmp(time, t->first) < 0 ? time : t->first;
+        t->last = strcmp(time, t->last) > 0 ? time : t->last;
+        t->member = MIN(member, t->member);
+        t->last_member = MAX(member, t->last_member);
+    }
+    g_print("In all:  name     in GRIB  level\n");
+    for (guint i = 0; i < order->len; i++) {
+        const Tally *t = g_hash_table_lookup(tallies, order->pdata[i]);
+        g_print("         %s: %u message%s, %.16s to %.16s", (char *)order->pdata[i], t->messages,
+                t->messages == 1 ? "" : "s", t->first, t->last);
+        if (t->last_member > t->member)
+            g_print(", members %" G_GINT64_FORMAT " to %" G_GINT64_FORMAT, t->member,
+                    t->last_member);
+        g_print("\n");
+    }
+}
+
 static void
 print_grib(JsonObject *o)
 {
@@ -52,6 +105,8 @@ print_grib(JsonObject *o)
             "valid (UTC)", "step", "min", "mean", "max", "missing", "packing");
     for (guint i = 0; i < n; i++)
         print_message(json_array_get_object_element(messages, i), &grid);
+    if (n > 1)
+        print_summary(messages);
 }
 
 /* JSON without its punctuation: "steps 12  height 32", "a.grib2, b.grib2". */
@@ -84,6 +139,20 @@ append_plain(GString *out, JsonNode *n)
         g_autofree char *value = json_to_string(n, FALSE);
         g_string_append(out, value);
     }
+}
+
+/* Seconds as "24 h"; "PT1H" and the like stay. */
+static void
+append_duration(GString *out, JsonNode *n)
+{
+    const gint64 seconds = JSON_NODE_HOLDS_VALUE(n) ? json_node_get_int(n) : 0;
+
+    if (seconds <= 0) {
+        append_plain(out, n);
+        return;
+    }
+    g_autofree char *duration = m2n_duration_format(seconds);
+    g_string_append(out, duration);
 }
 
 static void
@@ -125,16 +194,19 @@ static void
 print_members(JsonObject *o)
 {
     static const char *const shown[] = {
-        "config", "model", "input",   "initTime",   "leadTime", "fields",
-        "times",  "first", "last",    "grid",       "timeStep", "normalisation",
-        "target", "crs",   "tensors", "parameters", "metadata", "error"};
+        "config", "model",   "input",      "initTime", "leadTime", "member",        "fields",
+        "times",  "first",   "last",       "grid",     "timeStep", "normalisation", "target",
+        "crs",    "tensors", "parameters", "metadata", "error"};
 
     for (gsize i = 0; i < G_N_ELEMENTS(shown); i++) {
         JsonNode *n = json_object_get_member(o, shown[i]);
         if (n == NULL)
             continue;
         g_autoptr(GString) value = g_string_new(NULL);
-        append_plain(value, n);
+        if (g_str_equal(shown[i], "leadTime") || g_str_equal(shown[i], "timeStep"))
+            append_duration(value, n);
+        else
+            append_plain(value, n);
         g_print("  %-12s %s\n", shown[i], value->str);
     }
 }
@@ -147,6 +219,11 @@ info_text_print(JsonObject *o)
         return;
     }
     g_print("%s: %s\n", text(o, "file"), text(o, "kind"));
+    if (json_object_has_member(o, "contents")) {
+        JsonArray *lines = json_object_get_array_member(o, "contents");
+        for (guint i = 0; i < json_array_get_length(lines); i++)
+            g_print("  %s\n", json_array_get_string_element(lines, i));
+    }
     print_variables(o);
     print_members(o);
 }

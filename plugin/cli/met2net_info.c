@@ -13,7 +13,7 @@ typedef struct {
 } Arguments;
 
 static const char summary[] =
-    "What GRIB files, models, prepared datasets and forecast files hold.\n"
+    "What GRIB, NetCDF, Zarr, models, prepared datasets and forecast files hold.\n"
     "\n"
     "  met2net-info analysis.grib2\n"
     "  met2net-info --json model.safetensors\n"

@@ -88,7 +88,7 @@ def set_temporal(layer, valid_times, bands, time_step):
 def fit_to_frames(layer, times, when):
     """Makes QGIS 3.38 and later draw band_at() of each frame like `when`.
 
-    Where several ranges meet a frame QGIS draws the last band. Arrows show the begin of the frame, and so shall colours.
+    Where several ranges meet a frame QGIS draws the last band. Arrows show the begin of the frame; so shall colours.
     """
     properties = layer.temporalProperties()
     ends = [entry.end().toSecsSinceEpoch() for entry in properties.fixedRangePerBand().values()]

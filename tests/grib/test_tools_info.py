@@ -70,6 +70,31 @@ class Grib(unittest.TestCase):
                     self.assertTrue(close(m["min"], low, scale) and close(m["max"], high, scale)
                                     and close(m["mean"], mean, scale), (m, row))
 
+    def test_summary_names_variables_as_the_tools_take_them(self):
+        code, out, err = info("--headers", ROOT / "samples/analysis.grib2")
+        self.assertEqual(code, 0, err)
+        lines = [line.split() for line in out.split("In all:")[1].splitlines()[1:]]
+        self.assertEqual([line[:2] for line in lines],
+                         [["u10", "10u"], ["v10", "10v"], ["t2m", "2t"], ["tcc", "tcc"], ["r1000", "r"]])
+        for line in lines:
+            self.assertEqual(" ".join(line[4:]), "24 messages, 2021-03-20T01:00 to 2021-03-21T00:00")
+
+    def test_arrays(self):
+        with tempfile.TemporaryDirectory() as tmp:
+            name = pathlib.Path(tmp) / "a.nc"
+            subprocess.run(["gdal_create", "-q", "-of", "netCDF", "-outsize", "4", "3", "-a_srs", "EPSG:4326", "-a_ullr",
+                            "0", "3", "4", "0", name], check=True)
+            code, out, err = info(name)
+            self.assertEqual(code, 1)
+            self.assertIn(f"{name}: no field with rows, columns and a time", err)
+        fields = SHARED / "data/train/Ziadt160+PI-GNN-Dust/era5_test.nc"
+        if not fields.exists():
+            self.skipTest("no shared files beside the checkout")
+        code, out, err = info(fields)
+        self.assertEqual(code, 0, err)
+        self.assertRegex(out, "t2m: paramId 167, .*, K, 744 times from 2024-01-01T00:00:00Z to 2024-01-31T23:00:00Z, EPSG:4326 34x19")
+        self.assertEqual(described(fields)[1][0]["kind"], "arrays")
+
     def test_refusals(self):
         with tempfile.TemporaryDirectory() as tmp:
             bad = pathlib.Path(tmp) / "x.grib"

@@ -12,7 +12,7 @@ import zipfile
 
 PLUGIN = bridge.PLUGINS / "met2net"
 ARCHIVE = bridge.BUILD / "qgis_bridge" / "met2net.zip"
-WANTED = ("name", "qgisMinimumVersion", "description", "about", "version", "author", "email", "repository", "tracker")
+WANTED = ("name", "qgisMinimumVersion", "description", "about", "version", "author")
 
 
 def metadata(text):
@@ -27,6 +27,7 @@ class Metadata(unittest.TestCase):
 
     def test_says_what_qgis_wants_to_know(self):
         self.assertEqual([key for key in WANTED if not self.general.get(key)], [])
+        self.assertNotIn("example", " ".join(self.general.values()))  # no address is better than one that leads nowhere
         self.assertEqual(self.general["qgisMinimumVersion"], "3.22")
         self.assertEqual(self.general["hasProcessingProvider"], "yes")
 
