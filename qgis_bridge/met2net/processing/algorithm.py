@@ -87,7 +87,8 @@ class Met2NetAlgorithm(QgsProcessingAlgorithm):
                  "How values get onto the model's grid and onto that of the result.", advanced=True)
 
     def add_precision(self, text="Empty: what the forecast file says, else float32."):
-        self.add(QgsProcessingParameterEnum("PRECISION", "Precision", PRECISIONS, optional=True, usesStaticStrings=True),
+        self.add(QgsProcessingParameterEnum("PRECISION", "Precision", PRECISIONS, optional=True,
+                                            usesStaticStrings=True),
                  "Of the large matrix products. int8 about halves the time on processors with VNNI and costs a little "
                  f"skill; bf16 halves the memory of the weights. {text}", advanced=True)
 
