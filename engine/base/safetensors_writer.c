@@ -11,7 +11,7 @@
 #include "engine/base/error.h"
 #include "engine/base/safetensors.h"
 
-#define CHUNK ((gsize)1 << 18) /* bytes copied at a time */
+#define CHUNK ((gsize)1 << 14) /* bytes copied at a time: on the stack */
 
 struct M2nSafetensorsWriter {
     char *path, *temporary;
@@ -158,7 +158,7 @@ gboolean
 m2n_safetensors_writer_copy(M2nSafetensorsWriter *w, const M2nSafetensors *st,
                             const M2nTensorInfo *t, GError **error)
 {
-    g_autofree guint8 *room = g_malloc(CHUNK);
+    guint8 room[CHUNK];
 
     for (guint64 at = 0; at < t->bytes; at += CHUNK) {
         const gsize n = (gsize)MIN((guint64)CHUNK, t->bytes - at);

@@ -78,11 +78,10 @@ forecast(M2nForecastOptions *a)
     M2nBatchResult result = {0};
     g_autoptr(GError) error = NULL;
     g_auto(GStrv) inputs = NULL;
-    gboolean ok = m2n_forecast_options_read(a, &error) && m2n_batch_check(o, &error) &&
-                  m2n_group_join(&o->group, &error);
+    gboolean ok = m2n_forecast_options_read(a, &error) && m2n_group_join(&o->group, &error);
     const gboolean first = m2n_group_rank(o->group) == 0;
 
-    if (ok && first)
+    if (ok && first && m2n_batch_check(o, &error))
         inputs = m2n_inputs_expand((const char *const *)a->inputs, &error);
     ok = m2n_group_agree(o->group, ok && (inputs != NULL || !first), &error);
     if (ok)

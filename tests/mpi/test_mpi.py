@@ -252,7 +252,7 @@ class Forecasts(Case):
         result = self.forecast(2, "out", self.folder / "w1.grib2", self.here / "w1.grib2")
         self.assertEqual(result.returncode, 1, result.stderr)
         self.assertIn("1 forecast made (1 file), 0 already complete, 1 failed", result.stderr)
-        self.assertIn("put {input} or {init} into the output name", result.stderr)
+        self.assertIn("put {input}, {init} or {member} into the output name", result.stderr)
 
     def test_names_from_standard_input(self):
         result = self.forecast(2, "out", "-", input="".join(f"{path}\n" for path in self.inputs))
