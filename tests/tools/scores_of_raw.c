@@ -21,7 +21,7 @@ load(const char *name, gsize n)
 }
 
 static void
-print(guint v, const char *lead, int weighting, M2nScore s)
+print(guint v, const char *lead, M2nWeighting weighting, M2nScore s)
 {
     printf("%u %s %d %.12g %.12g %.12g %.12g %.12g %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT "\n", v, lead,
            weighting, s.mse, s.rmse, s.mae, s.bias, s.acc, s.times, s.missing);
