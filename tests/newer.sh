@@ -3,7 +3,7 @@
 #
 #   tests/newer.sh SUITE FOLDER [ARGUMENT of run.sh ...]     SUITE: trixie, forky, sid ...
 #
-# As root, with debootstrap; takes 5 GB and some minutes the first time.  Tests what is committed, with ../shared if that is there.
+# As root, with debootstrap; takes 5 GB, and a quarter of an hour the first time.  Tests what is committed, with ../shared if that is there.
 # M2N_MIRROR names the mirror [the first one apt uses here].  Nothing stays mounted; the folder stays, to be removed by hand.
 set -eu
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
@@ -16,7 +16,9 @@ shift 2
 mirror=${M2N_MIRROR:-$(apt-get indextargets --format '$(REPO_URI)' 'Created-By: Packages' | head -n 1)}
 
 if [ ! -e "$folder/debootstrapped" ]; then
-  debootstrap --variant=minbase "$suite" "$folder" "$mirror"
+  script=/usr/share/debootstrap/scripts/$suite
+  [ -e "$script" ] || script=${script%/*}/sid # of a release that debootstrap does not know yet
+  debootstrap --variant=minbase "$suite" "$folder" "$mirror" "$script"
   # services stay off, archives are not kept, a mirror may lag behind
   printf '#!/bin/sh\nexit 101\n' > "$folder/usr/sbin/policy-rc.d"
   chmod +x "$folder/usr/sbin/policy-rc.d"
