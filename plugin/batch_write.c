@@ -13,6 +13,7 @@
 #include "engine/base/durable.h"
 #include "engine/base/error.h"
 #include "plugin/batch_product.h"
+#include "plugin/quantity.h"
 
 #define FULL (1u << 16) /* bytes: less is left on a disk that is full */
 
@@ -190,6 +191,23 @@ move_into_place(const char *temporary, const char *path, GError **error)
     return TRUE;
 }
 
+/* HDF5 1.10 and the NetCDF library crash on a disk that gets full while they write: nothing is begun that may not fit. */
+static gboolean
+has_room(const M2nProduct *p, const char *folder, const char *path, GError **error)
+{
+    const guint64 most =
+        (guint64)p->n_steps * p->n_variables * p->grid->n_points * sizeof(float) + (1 << 20);
+    struct statvfs s;
+
+    if (statvfs(folder, &s) != 0 || (guint64)s.f_bavail * s.f_frsize >= most)
+        return TRUE;
+    g_autofree char *needed = m2n_size_format(most),
+                    *free = m2n_size_format((guint64)s.f_bavail * s.f_frsize);
+    g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: no room: it may take %s, %s are free", path,
+                needed, free);
+    return FALSE;
+}
+
 static gboolean
 write_sidecar(const M2nProduct *p, const char *path, GError **error)
 {
@@ -248,6 +266,8 @@ m2n_product_write(const M2nProduct *p, const char *path, M2nFormat format,
         return fail(error, folder, "cannot be made");
     if (!may_replace(path, format, error))
         return FALSE;
+    if (format == M2N_FORMAT_NETCDF && !has_room(p, folder, path, error))
+        return FALSE;
     temporary = temporary_name(path, format);
     switch (format) {
     case M2N_FORMAT_GRIB2:
@@ -267,6 +287,9 @@ m2n_product_write(const M2nProduct *p, const char *path, M2nFormat format,
     ok = ok && m2n_durable_sync(temporary, error) && move_into_place(temporary, path, error);
     if (!ok) {
         const gboolean full = is_full(folder);
+        g_autofree char *beside =
+            g_strconcat(temporary, ".aux.xml", NULL); /* GDAL's, when the file got no further */
+        g_remove(beside);
         remove_tree(temporary);
         mend_message(temporary, path, full, error);
     }

@@ -26,6 +26,7 @@ typedef enum {
     STAT,   /* EIO                                              */
     MKDIR,  /* ENOSPC                                           */
     UNLINK, /* EROFS                                            */
+    ROOM,   /* the file system says that one block is free        */
     N_KINDS
 } Kind;
 

@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -228,6 +229,20 @@ close(int fd)
         FAIL(CLOSE, EIO, -1);
     return result;
 }
+
+#define STATVFS_CALL(name, type)                                                                   \
+    VISIBLE int name(const char *path, type *s)                                                    \
+    {                                                                                              \
+        NEXT(name);                                                                                \
+        const int result = real(path, s);                                                          \
+        if (result == 0 && fault_path_counts(AT_FDCWD, path) && fault_fails(ROOM))                 \
+            s->f_bavail = 1;                                                                       \
+        return result;                                                                             \
+    }                                                                                              \
+    extern int m2n_fault_needs_semicolon
+
+STATVFS_CALL(statvfs, struct statvfs);
+STATVFS_CALL(statvfs64, struct statvfs64);
 
 VISIBLE int
 fclose(FILE *f)

@@ -29,7 +29,7 @@ import judge
 from scenarios import scenarios
 
 KINDS = ["alloc", "big", "open", "read", "short-read", "eintr-read", "write", "short-write", "eintr-write", "fsync",
-         "rename", "close", "mmap", "thread", "lock", "stat", "mkdir", "unlink"]
+         "rename", "close", "mmap", "thread", "lock", "stat", "mkdir", "unlink", "room"]
 # what leaves no trace: not again where the same program has done it in an earlier scenario
 READING = {"alloc", "big", "open", "read", "short-read", "eintr-read", "stat"}
 # the second time with "+": that call and all after it, as on a full disk
@@ -112,11 +112,11 @@ def main():
     with tempfile.TemporaryDirectory(prefix="met2net-faults-") as top, \
             concurrent.futures.ThreadPoolExecutor(args.jobs) as pool:
         top = pathlib.Path(top)
-        known = collections.defaultdict(set)  # (program, kind) -> places
+        known = collections.defaultdict(set)  # (program, rank, kind) -> places
         for scenario in scenarios(top, args.scenario):
             places, good, still_open = judge.without_fault(scenario, top)
             for kind in args.kinds.split(","):
-                old = known[str(scenario.command[0]), kind]
+                old = known[str(scenario.command[0]), scenario.env.get("M2N_FAULT_RANK"), kind]
                 stacks = {s: n for s, n in places.get(kind, {}).items() if kind not in READING or s not in old}
                 old.update(stacks)
                 faults = list(faults_of(kind, stacks, args))

@@ -3,6 +3,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 import subprocess
 import typing
 
@@ -11,6 +12,16 @@ BUILD = pathlib.Path(os.environ.get("M2N_BUILD", ROOT / "build"))
 HOST, CLI = BUILD / "tests/fault/fault_scenario", BUILD / "plugin/cli"
 TRAIN = [CLI / "met2net-train", "data.safetensors", "-o", "new.safetensors", "-q", "--threads", "1", "--epochs", "2",
          "--batch", "8", "--steps", "2", "--hid-S", "4", "--hid-T", "8", "--N-T", "1"]
+
+
+def mpirun(n):
+    """The words that start n processes; none where the tools know no MPI."""
+    program = shutil.which("mpirun")
+    linked = subprocess.run(["ldd", CLI / "met2net-train"], capture_output=True, text=True).stdout
+    if not program or "libmpi" not in linked:
+        return []
+    said = subprocess.run([program, "--version"], capture_output=True, text=True).stdout
+    return [program, "-n", str(n), *(["--oversubscribe"] if "Open MPI" in said else [])]
 
 
 @dataclasses.dataclass
@@ -122,9 +133,28 @@ def of_tools(made):
     yield Scenario("set", model, [CLI / "met2net-info", "--set", "colour=blue", "model.safetensors"], ["model.safetensors"])
 
 
+def of_several(made):
+    """Two processes under mpirun, with the fault in one of them."""
+    launcher = mpirun(2)
+    train = [*launcher, *TRAIN]
+    outputs = ["new.safetensors", "new.last.safetensors"]
+    beside = ("new.checkpoint.safetensors", "new.log.jsonl", "new.svg")
+    forecast = [*launcher, CLI / "met2net-forecast", "-q", "-m", "model.safetensors", "-l", "1h", "-o", "{input}.out",
+                "-f", "GRIB2", "one.grib2", "two.grib2", "three.grib2"]
+    inputs = {f"{n}.grib2": made["analysis.grib2"] for n in ("one", "two", "three")}
+
+    for rank in "01" if launcher else "":
+        env = {"M2N_FAULT_RANK": rank, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+        more = {"env": env, "launcher": len(launcher)}
+        yield Scenario(f"mpi-train-{rank}", {"data.safetensors": made["data.safetensors"]}, train, outputs,
+                       changing=tuple(outputs), beside=beside, again=go_on_training(train), **more)
+        yield Scenario(f"mpi-forecast-{rank}", {"model.safetensors": made["model.safetensors"], **inputs}, forecast,
+                       ["one.out", "two.out", "three.out"], **more)
+
+
 def all_scenarios(top):
     made = make_data(top)
-    for some in (of_driver, of_forecast, of_tools, of_training):
+    for some in (of_driver, of_forecast, of_tools, of_training, of_several):
         yield from some(made)
 
 

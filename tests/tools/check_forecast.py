@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import stat
@@ -79,6 +80,22 @@ def formats(folder):
     check("the same from Zarr and from NetCDF",
           np.array_equal(read_arrays(f"{out}/from-netCDF.nc.nc"), read_arrays(f"{out}/from-Zarr.zarr.nc")))
     return want
+
+
+def full_disk(folder):
+    """A file that may not grow stands for it: one line, nothing left, no crash, in each format and at each length."""
+    out = f"{folder}/full"
+    os.mkdir(out)
+    for name in set(FORMATS) - {"netCDF"}:  # whose library crashes, so it is asked first whether there is room: tests/fault
+        for most in (100, 1000, 3000, 8000):
+            def limit():
+                signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+                resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+            p = subprocess.run([PROGRAM, "-q", "-m", f"{folder}/model.safetensors", "-f", name, "-o", f"{out}/a.{{ext}}",
+                                f"{folder}/a.grib2"], capture_output=True, text=True, preexec_fn=limit)
+            check(f"{name}: no more than {most} bytes",
+                  p.returncode == 1 and "a." in p.stderr and len(p.stderr.splitlines()) == 1 and os.listdir(out) == [],
+                  f"{p.returncode} {p.stderr} {os.listdir(out)}")
 
 
 def by_xarray(folder):
@@ -353,6 +370,7 @@ def main():
         fixture.write_model(f"{folder}/model.safetensors")
         fixture.write_analysis(f"{folder}/a.grib2")
         want = formats(folder)
+        full_disk(folder)
         by_xarray(folder)
         by_cfgrib(folder, want)
         by_cdo(folder)
