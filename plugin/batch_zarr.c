@@ -13,10 +13,26 @@ load(JsonParser *parser, const char *path, GError **error)
     g_autoptr(GError) problem = NULL;
 
     if (json_parser_load_from_file(parser, path, &problem) &&
+        json_parser_get_root(parser) != NULL &&
         JSON_NODE_HOLDS_OBJECT(json_parser_get_root(parser)))
         return TRUE;
-    g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT, "%s: %s", path,
+    g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: was not written whole: %s", path,
                 problem != NULL ? problem->message : "not a JSON object");
+    return FALSE;
+}
+
+/* GDAL does not look whether these files reach the disk, but repeats them all in one. */
+static gboolean
+is_on_disk(const char *folder, const char *name, JsonNode *content, GError **error)
+{
+    g_autofree char *path = g_build_filename(folder, name, NULL);
+    g_autoptr(JsonParser) parser = json_parser_new();
+
+    if (!load(parser, path, error))
+        return FALSE;
+    if (json_node_equal(json_parser_get_root(parser), content))
+        return TRUE;
+    g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: was not written whole", path);
     return FALSE;
 }
 
@@ -70,6 +86,8 @@ m2n_zarr_name_scalars(const char *folder, GError **error)
     g_autoptr(GList) names = all != NULL ? json_object_get_members(all) : NULL;
     for (GList *l = names; l != NULL; l = l->next) {
         const char *name = l->data;
+        if (!is_on_disk(folder, name, json_object_get_member(all, name), error))
+            return FALSE;
         if (!g_str_has_suffix(name, "/.zarray") ||
             !is_scalar(json_object_get_object_member(all, name)))
             continue;

@@ -1,6 +1,8 @@
 /* met2net-forecast: forecasts of a model from one input or ten thousand, as files.
  *
  * Exit status: 0 done, 1 a forecast failed, 2 wrong usage, 130 stopped by the user. */
+#include <unistd.h>
+
 #include <stdio.h>
 
 #include "engine/train/group_join.h"
@@ -128,5 +130,10 @@ main(int argc, char **argv)
         return m2n_tool_help(&tool);
     m2n_tool_begin();
     m2n_tool_hush_gdal();
-    return forecast(&a);
+    const int status = forecast(&a);
+    if (status != 0 && a.batch.format == M2N_FORMAT_NETCDF) {
+        fflush(NULL);
+        _exit(status); /* after a write that failed HDF5 1.10 crashes when it tidies up */
+    }
+    return status;
 }
