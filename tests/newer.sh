@@ -29,7 +29,7 @@ fi
 
 away() {
   for at in proc sys dev src/shared; do
-    ! mountpoint -q "$folder/$at" || umount "$folder/$at" || echo "newer.sh: $folder/$at is still mounted" >&2
+    ! mountpoint -q "$folder/$at" || umount "$folder/$at" 2>/dev/null || umount -l "$folder/$at" # lazily while a child ends
   done
 }
 trap away EXIT
