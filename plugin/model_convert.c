@@ -9,7 +9,7 @@
 #include "engine/base/half.h"
 #include "engine/base/safetensors.h"
 
-#define CHUNK ((gsize)1 << 16) /* elements */
+#define CHUNK ((gsize)1 << 12) /* elements */
 #define MOST_F16 65504.0f
 
 static const char *const names[] = {"float32", "f16", "bf16"};
