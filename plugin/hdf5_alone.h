@@ -1,6 +1,7 @@
 /* Does an HDF5 file, which NetCDF-4 is, keep its data to itself?  The library opens any file that an external link, an
  * array stored externally or a virtual dataset names, wherever it lies; neither GDAL 3.6 nor netCDF 4.9 can be told
- * not to.  So all groups and arrays are looked at first, by their headers alone, without that library.
+ * not to.  So all groups and arrays are looked at first, by their headers alone, without that library: not every build
+ * of it is safe in threads, and it reads no /vsi names.
  *
  * Source: HDF5 File Format Specification 3.0, sections II to IV.  What is not understood is refused. */
 #pragma once
