@@ -8,6 +8,7 @@
 #include "engine/base/error.h"
 #include "grib/variable.h"
 #include "plugin/gridded_index.h"
+#include "plugin/quantity.h"
 
 typedef M2nGriddedVariable Variable;
 typedef M2nGriddedMoment Moment;
@@ -206,22 +207,6 @@ m2n_gridded_times(M2nGridded *a, const M2nDomain *d, gsize *n, GError **error)
     return g_steal_pointer(&times);
 }
 
-/* TRUE when times[0, n) ascending holds t. */
-static gboolean
-holds(const gint64 *times, gsize n, gint64 t)
-{
-    gsize low = 0, high = n;
-
-    while (low < high) {
-        const gsize middle = low + (high - low) / 2;
-        if (times[middle] < t)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < n && times[low] == t;
-}
-
 gboolean
 m2n_gridded_latest(M2nGridded *a, const M2nDomain *d, guint steps, gint64 *init_time,
                    GError **error)
@@ -233,7 +218,7 @@ m2n_gridded_latest(M2nGridded *a, const M2nDomain *d, guint steps, gint64 *init_
         return FALSE;
     for (gsize i = n; i-- > 0;) {
         guint have = 1;
-        while (have < steps && holds(times, n, times[i] - (gint64)have * d->time_step))
+        while (have < steps && m2n_time_find(times, n, times[i] - (gint64)have * d->time_step) < n)
             have++;
         if (have == steps) {
             *init_time = times[i];

@@ -63,22 +63,6 @@ map_variables(const M2nDataset *s, const M2nDomain *d, guint *map, GError **erro
     return FALSE;
 }
 
-/* Index of time t, or n. */
-static gsize
-find_time(const gint64 *times, gsize n, gint64 t)
-{
-    gsize low = 0, high = n;
-
-    while (low < high) {
-        const gsize middle = low + (high - low) / 2;
-        if (times[middle] < t)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < n && times[low] == t ? low : n;
-}
-
 gint64 *
 m2n_dataset_domain_times(const M2nDataset *s, const M2nDomain *d, gsize *n, GError **error)
 {
@@ -102,7 +86,7 @@ m2n_dataset_has_window(const M2nDataset *s, const M2nDomain *d, guint steps, gin
         return FALSE;
     for (guint t = 0; t < steps; t++) {
         const gint64 time = init_time - (gint64)t * d->time_step;
-        if (find_time(times, n, time) < n)
+        if (m2n_time_find(times, n, time) < n)
             continue;
         g_autofree char *text = m2n_time_format(time);
         g_set_error(error, M2N_ERROR, M2N_ERROR_MISSING, "%s: holds nothing at %s",
@@ -121,7 +105,7 @@ m2n_dataset_latest(const M2nDataset *s, const M2nDomain *d, guint steps, gint64 
 
     for (gsize i = n; i-- > 0;) {
         guint have = 1;
-        while (have < steps && find_time(times, n, times[i] - (gint64)have * d->time_step) < n)
+        while (have < steps && m2n_time_find(times, n, times[i] - (gint64)have * d->time_step) < n)
             have++;
         if (have == steps) {
             *init_time = times[i];
@@ -155,7 +139,7 @@ m2n_dataset_read_window(const M2nDataset *s, const M2nDomain *d, guint steps, gi
     }
     for (guint t = 0; t < steps; t++) {
         const gint64 time = init_time - (gint64)(steps - 1 - t) * d->time_step;
-        if (!m2n_dataset_read(s, find_time(times, n, time), 1, all, error))
+        if (!m2n_dataset_read(s, m2n_time_find(times, n, time), 1, all, error))
             return FALSE;
         for (guint i = 0; i < d->n_variables; i++)
             memcpy(out + ((gsize)t * d->n_variables + i) * points, all + map[i] * points,

@@ -1,4 +1,4 @@
-/* Times, durations and sizes to and from text. */
+/* Times, durations and sizes to and from text; times in order. */
 #include "plugin/quantity.h"
 
 #include <string.h>
@@ -63,6 +63,28 @@ m2n_time_format(gint64 time)
 
     return t != NULL ? g_date_time_format(t, "%Y-%m-%dT%H:%M:%SZ")
                      : g_strdup_printf("%" G_GINT64_FORMAT " s since 1970", time);
+}
+
+int
+m2n_time_compare(gconstpointer a, gconstpointer b)
+{
+    const gint64 x = *(const gint64 *)a, y = *(const gint64 *)b;
+    return x < y ? -1 : x > y;
+}
+
+gsize
+m2n_time_find(const gint64 *times, gsize n, gint64 t)
+{
+    gsize low = 0, high = n;
+
+    while (low < high) {
+        const gsize middle = low + (high - low) / 2;
+        if (times[middle] < t)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < n && times[low] == t ? low : n;
 }
 
 static gint64

@@ -10,6 +10,10 @@ G_BEGIN_DECLS
  */
 gboolean m2n_time_parse(const char *text, gint64 *time, GError **error);
 char *m2n_time_format(gint64 time); /* (transfer full) "2024-01-28T06:30:00Z" */
+/* A GCompareFunc on gint64: times or durations ascending. */
+int m2n_time_compare(gconstpointer a, gconstpointer b);
+/* Index of `time` in times[n] ascending, or n. */
+gsize m2n_time_find(const gint64 *times, gsize n, gint64 time);
 
 /* "90m", "24h", "5d", "1d12h", or ISO 8601 "PT24H", "P5D".  A number needs its unit; 1 s to 100
  * years.  FALSE: M2N_ERROR_ARGUMENT naming the text. */

@@ -8,6 +8,7 @@
 #include "engine/base/suggest.h"
 #include "plugin/forecast.h"
 #include "plugin/input.h"
+#include "plugin/quantity.h"
 
 typedef struct {
     M2nInput *input;
@@ -189,13 +190,6 @@ set_file_domain(M2nForecastSource *s, const M2nVerifyOptions *o, GError **error)
     return TRUE;
 }
 
-static int
-compare_int64(gconstpointer a, gconstpointer b)
-{
-    const gint64 x = *(const gint64 *)a, y = *(const gint64 *)b;
-    return x < y ? -1 : x > y;
-}
-
 /* The lead times any of the files holds; the initial state itself is no forecast. */
 static gboolean
 set_file_leads(M2nForecastSource *s, const M2nVerifyOptions *o, GError **error)
@@ -222,7 +216,7 @@ set_file_leads(M2nForecastSource *s, const M2nVerifyOptions *o, GError **error)
                     s->name);
         return FALSE;
     }
-    g_array_sort(leads, compare_int64);
+    g_array_sort(leads, m2n_time_compare);
     s->n_leads = leads->len;
     s->leads = (gint64 *)(void *)g_array_free(g_steal_pointer(&leads), FALSE);
     return TRUE;

@@ -82,16 +82,7 @@ m2n_truth_times(const M2nTruth *t, gsize *n)
 gboolean
 m2n_truth_has(const M2nTruth *t, gint64 time)
 {
-    gsize low = 0, high = t->n_times;
-
-    while (low < high) {
-        const gsize middle = low + (high - low) / 2;
-        if (t->times[middle] < time)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < t->n_times && t->times[low] == time;
+    return m2n_time_find(t->times, t->n_times, time) < t->n_times;
 }
 
 const float *

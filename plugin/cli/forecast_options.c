@@ -102,13 +102,6 @@ parse_times(const char *text, GArray *times, GError **error)
     return TRUE;
 }
 
-static int
-compare_int64(gconstpointer a, gconstpointer b)
-{
-    const gint64 x = *(const gint64 *)a, y = *(const gint64 *)b;
-    return x < y ? -1 : x > y;
-}
-
 /* "6h,12h,24h" or "6h-48h/6h" */
 static gboolean
 parse_steps(const char *text, GArray *steps, GError **error)
@@ -132,7 +125,7 @@ parse_steps(const char *text, GArray *steps, GError **error)
         for (gint64 t = first; t <= last; t += every)
             g_array_append_val(steps, t);
     }
-    g_array_sort(steps, compare_int64);
+    g_array_sort(steps, m2n_time_compare);
     for (guint i = 1; i < steps->len;)
         if (g_array_index(steps, gint64, i) == g_array_index(steps, gint64, i - 1))
             g_array_remove_index(steps, i);
