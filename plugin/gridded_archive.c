@@ -10,6 +10,8 @@
 #include "plugin/gridded_index.h"
 #include "plugin/quantity.h"
 
+#define MAX_MOMENTS (1u << 25) /* of all variables in use: 512 MiB */
+
 typedef M2nGriddedVariable Variable;
 typedef M2nGriddedMoment Moment;
 
@@ -23,17 +25,42 @@ by_time(gconstpointer a, gconstpointer b)
     return p->piece < q->piece ? -1 : p->piece > q->piece; /* the file named first wins */
 }
 
-static void
-sort_moments(Variable *v)
+/* (transfer full) When there is a field in any of the files, ascending, each time once; NULL: no memory. */
+static Moment *
+moments_of(const Variable *v, gsize *n)
 {
-    guint kept = 0;
-    Moment *m = (Moment *)(void *)v->moments->data;
+    Moment *m = g_try_new(Moment, v->n_times);
+    gsize all = 0;
 
-    g_array_sort(v->moments, by_time);
-    for (guint i = 0; i < v->moments->len; i++)
-        if (kept == 0 || m[i].time != m[kept - 1].time)
-            m[kept++] = m[i];
-    g_array_set_size(v->moments, kept);
+    if (m == NULL)
+        return NULL;
+    for (guint k = 0; k < v->pieces->len; k++) {
+        const M2nGriddedPiece *p = g_ptr_array_index(v->pieces, k);
+        for (gsize i = 0; i < p->axes->n_times; i++)
+            m[all++] = (Moment){p->axes->times[i], k, (guint)i};
+    }
+    qsort(m, all, sizeof *m, by_time);
+    *n = 0;
+    for (gsize i = 0; i < all; i++)
+        if (*n == 0 || m[i].time != m[*n - 1].time)
+            m[(*n)++] = m[i];
+    return m;
+}
+
+/* Made when a variable is first used: archives have far more variables than a model. */
+static gboolean
+set_moments(M2nGridded *a, Variable *v, GError **error)
+{
+    if (v->moments != NULL)
+        return TRUE;
+    if (a->n_moments + v->n_times <= MAX_MOMENTS)
+        v->moments = moments_of(v, &v->n_moments);
+    if (v->moments == NULL) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%s: no memory for %" G_GSIZE_FORMAT " times", v->id.name, v->n_times);
+        return FALSE;
+    }
+    a->n_moments += v->n_moments;
+    return TRUE;
 }
 
 M2nGridded *
@@ -43,6 +70,8 @@ m2n_gridded_open(const char *const *names, GError **error)
 
     a->files = g_ptr_array_new_with_free_func(m2n_gridded_file_free);
     a->variables = g_ptr_array_new_with_free_func(m2n_gridded_variable_free);
+    a->axes = g_ptr_array_new_with_free_func(m2n_gridded_axes_free);
+    a->times = g_ptr_array_new_with_free_func(g_free);
     GDALAllRegister();
     for (guint i = 0; names[i] != NULL; i++)
         if (!m2n_gridded_index(a, names[i], error))
@@ -55,8 +84,6 @@ m2n_gridded_open(const char *const *names, GError **error)
                     names[0] != NULL ? names[0] : "no file");
         return NULL;
     }
-    for (guint i = 0; i < a->variables->len; i++)
-        sort_moments(g_ptr_array_index(a->variables, i));
     return g_steal_pointer(&a);
 }
 
@@ -65,6 +92,8 @@ m2n_gridded_free(M2nGridded *a)
 {
     g_ptr_array_unref(a->files);
     g_ptr_array_unref(a->variables);
+    g_ptr_array_unref(a->axes);
+    g_ptr_array_unref(a->times);
     g_clear_pointer(&a->regrid, m2n_regrid_free);
     g_clear_pointer(&a->from, m2n_grid_unref);
     g_clear_pointer(&a->to, m2n_grid_unref);
@@ -95,15 +124,18 @@ m2n_gridded_describe(const M2nGridded *a)
 
     for (guint i = 0; i < a->variables->len; i++) {
         const Variable *v = g_ptr_array_index(a->variables, i);
-        const Moment *m = (const Moment *)(const void *)v->moments->data;
+        gsize n = 0;
+        g_autofree Moment *m = moments_of(v, &n);
         g_autofree char *grid = m2n_grid_describe(v->grid);
         g_string_append_printf(s, "%s%s: paramId %ld, %s %g", i > 0 ? "\n" : "", v->id.name,
                                v->id.param_id, v->id.type_of_level, v->id.level);
-        g_string_append_printf(s, ", %s, %u times from ", *v->units ? v->units : "no units",
-                               v->moments->len);
-        append_time(s, m[0].time);
-        g_string_append(s, " to ");
-        append_time(s, m[v->moments->len - 1].time);
+        g_string_append_printf(s, ", %s, %" G_GSIZE_FORMAT " times", *v->units ? v->units : "no units", n);
+        if (n > 0) {
+            g_string_append(s, " from ");
+            append_time(s, m[0].time);
+            g_string_append(s, " to ");
+            append_time(s, m[n - 1].time);
+        }
         g_string_append_printf(s, ", %s", grid);
     }
     return g_string_free(s, FALSE);
@@ -141,13 +173,15 @@ serves(const Variable *v, const M2nVariable *want)
 }
 
 static Variable *
-find(const M2nGridded *a, const M2nVariable *want, GError **error)
+find(M2nGridded *a, const M2nVariable *want, GError **error)
 {
     GString *found;
 
-    for (guint i = 0; i < a->variables->len; i++)
-        if (serves(g_ptr_array_index(a->variables, i), want))
-            return g_ptr_array_index(a->variables, i);
+    for (guint i = 0; i < a->variables->len; i++) {
+        Variable *v = g_ptr_array_index(a->variables, i);
+        if (serves(v, want))
+            return set_moments(a, v, error) ? v : NULL;
+    }
     found = g_string_new(NULL);
     for (guint i = 0; i < a->variables->len && i < 20; i++) {
         const Variable *v = g_ptr_array_index(a->variables, i);
@@ -173,17 +207,17 @@ m2n_gridded_grid(M2nGridded *a, const M2nVariable *v, GError **error)
 static const Moment *
 moment_at(const Variable *v, gint64 time)
 {
-    const Moment *m = (const Moment *)(const void *)v->moments->data;
-    guint low = 0, high = v->moments->len;
+    const Moment *m = v->moments;
+    gsize low = 0, high = v->n_moments;
 
     while (low < high) {
-        const guint middle = low + (high - low) / 2;
+        const gsize middle = low + (high - low) / 2;
         if (m[middle].time < time)
             low = middle + 1;
         else
             high = middle;
     }
-    return low < v->moments->len && m[low].time == time ? &m[low] : NULL;
+    return low < v->n_moments && m[low].time == time ? &m[low] : NULL;
 }
 
 gint64 *
@@ -194,10 +228,14 @@ m2n_gridded_times(M2nGridded *a, const M2nDomain *d, gsize *n, GError **error)
     for (guint i = 0; i < d->n_variables; i++)
         if ((v[i] = find(a, &d->variables[i], error)) == NULL)
             return NULL;
-    g_autofree gint64 *times = g_new(gint64, v[0]->moments->len);
+    g_autofree gint64 *times = g_try_new(gint64, v[0]->n_moments);
+    if (times == NULL) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%s: no memory for its times", v[0]->id.name);
+        return NULL;
+    }
     *n = 0;
-    for (guint k = 0; k < v[0]->moments->len; k++) {
-        const gint64 t = g_array_index(v[0]->moments, Moment, k).time;
+    for (gsize k = 0; k < v[0]->n_moments; k++) {
+        const gint64 t = v[0]->moments[k].time;
         gboolean all = TRUE;
         for (guint i = 1; all && i < d->n_variables; i++)
             all = moment_at(v[i], t) != NULL;

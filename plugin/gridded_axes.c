@@ -11,6 +11,8 @@
 #include "engine/base/error.h"
 
 #define MAX_AXIS 10000000 /* entries; beyond it a corrupt header, not a calendar */
+#define MAX_LEVELS 10000
+#define MAX_VERSIONS 16
 
 static const char *const time_names[] = {"valid_time", "time", "t", NULL};
 static const char *const level_names[] = {"level", "pressure_level", "isobaricInhPa", "plev",
@@ -77,7 +79,9 @@ read_values(GDALMDArrayH array, gsize *n)
 
     if (GDALMDArrayGetDimensionCount(array) > 1 || count == 0 || count > MAX_AXIS)
         return NULL;
-    g_autofree double *values = g_new(double, count);
+    g_autofree double *values = g_try_new(double, count);
+    if (values == NULL)
+        return NULL;
     GDALExtendedDataTypeH type = GDALExtendedDataTypeCreate(GDT_Float64);
     const int ok = GDALMDArrayRead(array, &start, &counts, NULL, NULL, type, values, NULL, 0);
     GDALExtendedDataTypeRelease(type);
@@ -128,7 +132,8 @@ set_times(M2nAxes *a, GDALMDArrayH array, GError **error)
     g_autofree double *values = read_values(array, &n);
     if (values == NULL)
         return fail(error, name, "cannot be read");
-    a->times = g_new(gint64, n);
+    if ((a->times = g_try_new(gint64, n)) == NULL)
+        return fail(error, name, "no memory");
     a->n_times = n;
     for (gsize i = 0; i < n; i++) {
         if (!(fabs(values[i] * unit) < 1e12))
@@ -163,6 +168,8 @@ set_levels(M2nAxes *a, GDALMDArrayH array, GError **error)
     a->levels = read_values(array, &a->n_levels);
     if (a->levels == NULL)
         return fail(error, name, "cannot be read");
+    if (a->n_levels > MAX_LEVELS)
+        return fail(error, name, "more levels than a field has");
     /* WeatherBench's levels come with "millibars", some files with nothing at all */
     a->pressure = units == NULL || (!g_str_equal(units, "m") && !g_str_equal(units, "metre"));
     for (gsize i = 0; pascal && i < a->n_levels; i++)
@@ -171,6 +178,7 @@ set_levels(M2nAxes *a, GDALMDArrayH array, GError **error)
 }
 
 #define FARTHEST 1e9 /* metres: no grid of the earth reaches so far, and a longitude beyond is never unwrapped */
+#define WIDEST 2000  /* degrees: columns that jump to and fro take ever more turns */
 
 /* First value and step of an evenly spaced axis, turned so that it ascends.  Longitudes that jump
  * by a turn are unwrapped.  NaN as step: not even numbers of a grid. */
@@ -189,8 +197,11 @@ even_axis(double *v, gsize n, gboolean degrees, gboolean *flip, double *step)
         v[n - 1 - i] = t;
     }
     for (gsize i = 1; degrees && i < n; i++)
-        while (v[i] < v[i - 1])
+        while (v[i] < v[i - 1]) {
             v[i] += 360;
+            if (v[i] - v[0] > WIDEST)
+                return FALSE;
+        }
     *step = n > 1 ? (v[n - 1] - v[0]) / (double)(n - 1) : 1;
     for (gsize i = 1; i < n; i++)
         if (!(fabs(v[i] - v[i - 1] - *step) < 0.02 * *step)) /* float32 axes round */
@@ -355,6 +366,8 @@ m2n_axes_read(M2nAxes *axes, GDALGroupH group, GDALMDArrayH array, GError **erro
         ok = sort_dimensions(axes, dims, n, coordinate, error);
         if (ok && axes->version >= 0)
             axes->n_versions = (gsize)GDALDimensionGetSize(dims[axes->version]);
+        if (axes->n_versions > MAX_VERSIONS)
+            ok = fail(error, GDALDimensionGetName(dims[axes->version]), "more versions than a field has");
         if (ok && axes->y >= 0 && axes->x >= 0)
             ok = fill_axes(axes, group, array, coordinate, error);
     }

@@ -14,6 +14,10 @@
 #define OPEN_FILES 16 /* WeatherBench has a file per variable and year: hundreds */
 #define MAX_DEPTH 4   /* folders below the one that was named */
 #define MAX_FILES 100000u
+/* Far beyond any archive (ERA5 every hour since 1940, 37 levels: 0.8 million times, 400 variables); a hostile one of a
+ * few kilobytes claims more than a host has. */
+#define MAX_VARIABLES 20000u
+#define MAX_TIMES (1u << 25) /* 256 MiB */
 
 void
 m2n_gridded_file_free(gpointer data)
@@ -31,9 +35,18 @@ piece_free(gpointer data)
 {
     M2nGriddedPiece *p = data;
 
-    m2n_axes_clear(&p->axes);
     g_free(p->array);
     g_free(p);
+}
+
+void
+m2n_gridded_axes_free(gpointer data)
+{
+    M2nAxes *axes = data;
+
+    axes->times = NULL; /* M2nGridded.times has them */
+    m2n_axes_clear(axes);
+    g_free(axes);
 }
 
 void
@@ -44,7 +57,7 @@ m2n_gridded_variable_free(gpointer data)
     g_free(v->units);
     g_clear_pointer(&v->grid, m2n_grid_unref);
     g_ptr_array_unref(v->pieces);
-    g_array_unref(v->moments);
+    g_free(v->moments);
     g_free(v->slab);
     g_free(v);
 }
@@ -88,20 +101,28 @@ variable_for(M2nGridded *a, const M2nVariable *id, const char *step_type)
     v->id = *id;
     g_strlcpy(v->step_type, step_type, sizeof v->step_type);
     v->pieces = g_ptr_array_new_with_free_func(piece_free);
-    v->moments = g_array_new(FALSE, FALSE, sizeof(M2nGriddedMoment));
     g_ptr_array_add(a->variables, v);
     return v;
 }
 
-static M2nAxes
-axes_copy(const M2nAxes *axes)
+/* The axes of an array, kept for all its levels; takes what `axes` owns. */
+static const M2nAxes *
+keep_axes(M2nGridded *a, M2nAxes *axes)
 {
-    M2nAxes copy = *axes;
+    const M2nAxes *last = a->axes->len > 0 ? a->axes->pdata[a->axes->len - 1] : NULL;
+    M2nAxes *kept = g_memdup2(axes, sizeof *axes);
 
-    copy.times = g_memdup2(axes->times, axes->n_times * sizeof *axes->times);
-    copy.levels = g_memdup2(axes->levels, axes->n_levels * sizeof *axes->levels);
-    copy.grid = m2n_grid_ref(axes->grid);
-    return copy;
+    if (last != NULL && last->n_times == axes->n_times &&
+        memcmp(last->times, axes->times, axes->n_times * sizeof *axes->times) == 0) {
+        g_free(axes->times);
+        kept->times = last->times;
+    } else {
+        g_ptr_array_add(a->times, axes->times);
+        a->n_times += axes->n_times;
+    }
+    g_ptr_array_add(a->axes, kept);
+    *axes = (M2nAxes){.n_dims = 0};
+    return kept;
 }
 
 static gboolean
@@ -109,11 +130,11 @@ add_piece(M2nGriddedVariable *v, const M2nGriddedPiece *piece, const char *units
           GError **error)
 {
     if (v->grid == NULL) {
-        v->grid = m2n_grid_ref(piece->axes.grid);
+        v->grid = m2n_grid_ref(piece->axes->grid);
         v->units = g_strdup(units);
-    } else if (!m2n_grid_equal(v->grid, piece->axes.grid)) {
+    } else if (!m2n_grid_equal(v->grid, piece->axes->grid)) {
         g_autofree char *have = m2n_grid_describe(v->grid);
-        g_autofree char *found = m2n_grid_describe(piece->axes.grid);
+        g_autofree char *found = m2n_grid_describe(piece->axes->grid);
         g_set_error(error, M2N_ERROR, M2N_ERROR_SHAPE, "%s: %s: grid %s, in the files before it %s",
                     file, v->id.name, found, have);
         return FALSE;
@@ -123,14 +144,10 @@ add_piece(M2nGriddedVariable *v, const M2nGriddedPiece *piece, const char *units
                     v->units);
         return FALSE;
     }
-    for (gsize i = 0; i < piece->axes.n_times; i++) {
-        const M2nGriddedMoment m = {piece->axes.times[i], v->pieces->len, i};
-        g_array_append_val(v->moments, m);
-    }
+    v->n_times += piece->axes->n_times;
     M2nGriddedPiece *kept = g_new(M2nGriddedPiece, 1);
     *kept = *piece;
     kept->array = g_strdup(piece->array);
-    kept->axes = axes_copy(&piece->axes);
     g_ptr_array_add(v->pieces, kept);
     return TRUE;
 }
@@ -164,6 +181,7 @@ static gboolean
 add_levels(M2nGridded *a, guint file, GDALMDArrayH array, const char *name, const M2nAxes *axes,
            GError **error)
 {
+    const gsize n_levels = MAX(axes->n_levels, 1);
     g_autofree char *standard = m2n_array_attribute(array, "standard_name");
     g_autofree char *type = m2n_array_attribute(array, "GRIB_typeOfLevel");
     g_autofree char *kind = step_type_of(array);
@@ -175,14 +193,20 @@ add_levels(M2nGridded *a, guint file, GDALMDArrayH array, const char *name, cons
                              .type_of_level = type,
                              .level = number_attribute(array, "GRIB_level")};
 
+    if (a->n_times > MAX_TIMES || a->variables->len + n_levels > MAX_VARIABLES) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                    "%s: %s: %" G_GSIZE_FORMAT " levels, %" G_GSIZE_FORMAT " times: more than an archive has", f->name,
+                    name, n_levels, axes->n_times);
+        return FALSE;
+    }
     if (type != NULL && g_str_equal(type, "isobaricInhPa"))
         labels.pressure = labels.level; /* unless its axis says more */
-    for (gsize i = 0; i < MAX(axes->n_levels, 1); i++) {
+    for (gsize i = 0; i < n_levels; i++) {
         M2nVariable id;
         if (axes->levels != NULL && axes->pressure)
             labels.pressure = axes->levels[i];
         m2n_array_identify(&labels, &id);
-        const M2nGriddedPiece piece = {file, (char *)name, *axes, axes->level >= 0 ? i : 0};
+        const M2nGriddedPiece piece = {file, (char *)name, axes, axes->level >= 0 ? i : 0};
         if (!add_piece(variable_for(a, &id, kind), &piece, units != NULL ? units : "", f->name,
                        error))
             return FALSE;
@@ -205,7 +229,7 @@ index_array(M2nGridded *a, guint file, GDALGroupH group, const char *name, GErro
         g_prefix_error(error, "%s: %s: ", f->name, name);
         ok = FALSE;
     } else if (axes.grid != NULL) {
-        ok = add_levels(a, file, array, name, &axes, error);
+        ok = add_levels(a, file, array, name, keep_axes(a, &axes), error);
     }
     m2n_axes_clear(&axes);
     GDALMDArrayRelease(array);

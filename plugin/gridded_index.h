@@ -16,14 +16,14 @@ typedef struct {
 typedef struct { /* one array of one file at one level */
     guint file;
     char *array;
-    M2nAxes axes;
+    const M2nAxes *axes; /* shared by the array's levels */
     gsize level;
 } M2nGriddedPiece;
 
 typedef struct {
     gint64 time;
     guint piece; /* index into the variable's pieces */
-    gsize at;    /* along the piece's time axis */
+    guint at;    /* along the piece's time axis */
 } M2nGriddedMoment;
 
 typedef struct {        /* a variable at a level, over all files */
@@ -31,9 +31,11 @@ typedef struct {        /* a variable at a level, over all files */
     char step_type[16]; /* as eccodes calls it: "instant", "accum", "max" ... */
     char *units;
     M2nGrid *grid;
-    GPtrArray *pieces; /* M2nGriddedPiece* */
-    GArray *moments;   /* M2nGriddedMoment, ascending, each time once */
-    guint slab_piece;  /* what `slab` holds */
+    GPtrArray *pieces;         /* M2nGriddedPiece* */
+    gsize n_times;             /* of all pieces together */
+    M2nGriddedMoment *moments; /* ascending, each time once; NULL until they are asked for */
+    gsize n_moments;
+    guint slab_piece; /* what `slab` holds */
     gsize slab_first, slab_n;
     double *slab;
 } M2nGriddedVariable;
@@ -41,6 +43,9 @@ typedef struct {        /* a variable at a level, over all files */
 struct M2nGridded {
     GPtrArray *files;     /* M2nGriddedFile* */
     GPtrArray *variables; /* M2nGriddedVariable* */
+    GPtrArray *axes;      /* M2nAxes*, one for each array */
+    GPtrArray *times;     /* what those point to: arrays after each other mostly have the same */
+    gsize n_times, n_moments; /* kept */
     guint64 clock, max_memory; /* 0: no bound */
     guint n_pieces;
     gboolean has_reference;
@@ -66,6 +71,7 @@ gboolean m2n_gridded_field(M2nGridded *a, M2nGriddedVariable *v, const M2nGridde
                            const char *units, float *out, GError **error);
 
 void m2n_gridded_file_free(gpointer file);
+void m2n_gridded_axes_free(gpointer axes);
 void m2n_gridded_variable_free(gpointer variable);
 
 G_END_DECLS

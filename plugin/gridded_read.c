@@ -58,7 +58,7 @@ unpack(const Packing *p, double *v, gsize n)
 static gboolean
 read_raw(GDALMDArrayH array, const Piece *p, gsize version, gsize first, gsize n, double *out)
 {
-    const M2nAxes *x = &p->axes;
+    const M2nAxes *x = p->axes;
     const gsize w = x->grid->width, h = x->grid->height;
     GUInt64 start[MAX_DIMS] = {0};
     size_t count[MAX_DIMS];
@@ -96,13 +96,13 @@ read_raw(GDALMDArrayH array, const Piece *p, gsize version, gsize first, gsize n
 static gboolean
 read_versions(GDALMDArrayH array, const Piece *p, gsize first, gsize n, double *out)
 {
-    const gsize total = n * p->axes.grid->n_points;
+    const gsize total = n * p->axes->grid->n_points;
     const Packing packing = packing_of(array);
 
     if (!read_raw(array, p, 0, first, n, out))
         return FALSE;
     unpack(&packing, out, total);
-    for (gsize k = 1; k < p->axes.n_versions; k++) {
+    for (gsize k = 1; k < p->axes->n_versions; k++) {
         g_autofree double *other = g_try_new(double, total);
         if (other == NULL || !read_raw(array, p, k, first, n, other))
             return FALSE;
@@ -118,7 +118,7 @@ read_versions(GDALMDArrayH array, const Piece *p, gsize first, gsize n, double *
 static gsize
 slab_values(const M2nGridded *a, const Piece *p, GError **error)
 {
-    const gsize points = p->axes.grid->n_points;
+    const gsize points = p->axes->grid->n_points;
     const guint64 allowed = a->max_memory / BYTES_PER_VALUE;
 
     if (a->max_memory == 0)
@@ -139,11 +139,11 @@ load_slab(M2nGridded *a, Variable *v, const Moment *m, GError **error)
 {
     const Piece *p = g_ptr_array_index(v->pieces, m->piece);
     const M2nGriddedFile *file = g_ptr_array_index(a->files, p->file);
-    const gsize points = p->axes.grid->n_points, values = slab_values(a, p, error);
+    const gsize points = p->axes->grid->n_points, values = slab_values(a, p, error);
     if (values == 0)
         return FALSE;
     const gsize room = values / points;
-    const gsize first = m->at - m->at % room, n = MIN(room, p->axes.n_times - first);
+    const gsize first = m->at - m->at % room, n = MIN(room, p->axes->n_times - first);
     GDALDatasetH dataset = m2n_gridded_dataset(a, p->file, error);
 
     g_clear_pointer(&v->slab, g_free);
@@ -161,7 +161,7 @@ load_slab(M2nGridded *a, Variable *v, const Moment *m, GError **error)
     GDALMDArrayH array = group != NULL ? GDALGroupOpenMDArray(group, p->array, NULL) : NULL;
     CPLPushErrorHandler(CPLQuietErrorHandler);
     const gboolean ok =
-        array != NULL && p->axes.n_dims <= MAX_DIMS && read_versions(array, p, first, n, slab);
+        array != NULL && p->axes->n_dims <= MAX_DIMS && read_versions(array, p, first, n, slab);
     CPLPopErrorHandler();
     if (array != NULL)
         GDALMDArrayRelease(array);

@@ -1,6 +1,7 @@
 """Files made to do harm, beside test_allowed_source.py (which files are read) and test_bad_input.py (mistakes)."""
 import json
 import os
+import shutil
 import struct
 
 import netCDF4
@@ -124,6 +125,51 @@ class Hostile(fixture.Case):
             longitude[2] = value
             self.arrays(longitude=longitude)
             self.refused("axis longitude: is not evenly spaced")
+
+    def test_longitudes_to_and_fro(self):
+        """Each of two million takes more turns of 360 degrees than the one before"""
+        with netCDF4.Dataset(self.folder / "analysis.nc", "w", format="NETCDF3_CLASSIC") as f:
+            for name, values, unit in (("time", [4], "hours since 2024-01-01"), ("latitude", [50], "degrees_north"),
+                                       ("longitude", np.tile([999.0, -999.0], 1000000), "degrees_east")):
+                f.createDimension(name, len(values))
+                v = f.createVariable(name, "f8", (name,))
+                v.units, v[...] = unit, values
+            f.createVariable("t2m", "f4", ("time", "latitude", "longitude"))[...] = 280
+        self.write_forecast(input="analysis.nc")
+        self.refused("axis longitude: is not evenly spaced")
+
+    def zarr(self, axes, fields, **units):
+        """arrays.zarr of a kilobyte and a forecast of it; axes: name -> (size, value of all), or (2, [two values])"""
+        units = {"time": "hours since 2024-01-01", "latitude": "degrees_north", "longitude": "degrees_east", **units}
+        root = self.folder / "arrays.zarr"
+        shutil.rmtree(root, ignore_errors=True)
+        for name, dims in {**{a: [a] for a in axes}, **fields}.items():
+            shape = [axes[d][0] for d in dims]
+            value = axes[name][1] if name in axes else 280
+            (root / name).mkdir(parents=True)
+            (root / name / ".zarray").write_text(json.dumps(
+                {"zarr_format": 2, "shape": shape, "chunks": [min(n, 1000) for n in shape], "dtype": "<f8", "compressor": None,
+                 "fill_value": value if np.isscalar(value) else 0, "order": "C", "filters": None}))
+            (root / name / ".zattrs").write_text(json.dumps({"_ARRAY_DIMENSIONS": dims, "units": units.get(name, "K")}))
+            if not np.isscalar(value):
+                (root / name / "0").write_bytes(np.array(value, "<f8").tobytes())
+        (root / ".zgroup").write_text('{"zarr_format": 2}')
+        self.write_forecast(input="arrays.zarr")
+
+    def test_arrays_that_claim_more_than_there_is(self):
+        grid = {"latitude": (2, [45, -45]), "longitude": (2, [-90, 90])}
+        axes = {"time": (10**5, 4), "level": (5000, 1000), **grid}
+        self.zarr(axes, {"r": list(axes), **{n: ["time", *grid] for n in ("t2m", "u10", "v10", "tcc")}}, r="%")
+        self.refused("r_1000: no memory for 500000000 times")
+        for axes, pattern in (({"time": (3, 4), "level": (10**7, 1000)}, "axis level: more levels than a field has"),
+                              ({"time": (3, 4), "expver": (10**9, 1)}, "axis expver: more versions than a field has"),
+                              ({"time": (10**9, 4)}, "axis time: cannot be read")):
+            self.zarr({**axes, **grid}, {"t2m": [*axes, *grid]})
+            self.refused(pattern)
+        axes = {"time": (10**7, 4), **grid}  # each array with other times, as far as anybody can tell
+        self.zarr({**axes, **{f"time{i}": (10**7, i) for i in range(12)}},
+                  {f"t{i}": [f"time{i}", *grid] for i in range(12)}, **{f"time{i}": "hours since 2024-01-01" for i in range(12)})
+        self.refused("t.*: 1 levels, 10000000 times: more than an archive has")
 
     def test_metadata_of_a_model(self):
         def model(pattern, **metadata):
