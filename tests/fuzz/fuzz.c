@@ -80,12 +80,12 @@ fuzz_check(gboolean ok, GError **error)
 static char *folder;
 
 static void
-remove_folder(void)
+remove_tree(const char *top)
 {
     g_autoptr(GPtrArray) stack = g_ptr_array_new_with_free_func(g_free);
 
     /* Folders go on the stack twice: once to be emptied, once to be removed. */
-    g_ptr_array_add(stack, g_strdup(folder));
+    g_ptr_array_add(stack, g_strdup(top));
     while (stack->len > 0) {
         const char *path = stack->pdata[stack->len - 1];
         if (g_remove(path) == 0 || errno != ENOTEMPTY) {
@@ -97,6 +97,12 @@ remove_folder(void)
         while (dir != NULL && (name = g_dir_read_name(dir)) != NULL)
             g_ptr_array_add(stack, g_build_filename(path, name, NULL));
     }
+}
+
+static void
+remove_folder(void)
+{
+    remove_tree(folder);
 }
 
 const char *
@@ -123,6 +129,14 @@ fuzz_write(const char *name, const uint8_t *data, size_t size)
                                   0600, &error))
         g_error("%s", error->message);
     return path;
+}
+
+void
+fuzz_remove(const char *name)
+{
+    g_autofree char *path = g_build_filename(fuzz_folder(), name, NULL);
+
+    remove_tree(path);
 }
 
 void

@@ -22,6 +22,8 @@ void fuzz_check(gboolean ok, GError **error);
 const char *fuzz_folder(void);
 /* Replaces the file `name` in that folder; the returned path is the caller's. */
 char *fuzz_write(const char *name, const uint8_t *data, size_t size);
+/* Removes a file or folder there. */
+void fuzz_remove(const char *name);
 
 /* Keeps the compiler from dropping reads whose values nobody uses. */
 void fuzz_use(const void *p, size_t n);

@@ -3,12 +3,15 @@
  *
  *   first byte 'F'  forecast.json        'M'  the model      'G'  the input
  *              'O'  open options, one KEY=VALUE per line
+ *              'Z'  the input as a folder (Zarr): files one after the other, each "NAME\n", its bytes, "\n@@ "
  *
  * Opens (but for options in the precision that the case's size tells), reads pixels of the first, a middle and the last band, closes. */
+#define _GNU_SOURCE /* memmem */
 #include <cpl_conv.h>
 #include <cpl_error.h>
 #include <cpl_string.h>
 #include <gdal.h>
+#include <glib/gstdio.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,6 +106,38 @@ open_and_read(const char *path, const char *const *options)
     GDALClose(ds);
 }
 
+static gboolean
+stays_below(const char *name)
+{
+    return *name != '\0' && *name != '/' && strlen(name) < 64 && strstr(name, "..") == NULL &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._/") == strlen(name);
+}
+
+/* In the place of the input; names that lead elsewhere and what cannot be written are left out. */
+static void
+write_folder_of(const uint8_t *data, size_t size)
+{
+    static const char mark[] = "\n@@ ";
+    const char *p = (const char *)data, *end = p + size, *line, *next;
+    g_autofree char *top = g_build_filename(fuzz_folder(), names[2], NULL);
+
+    fuzz_remove(names[2]);
+    g_assert_cmpint(g_mkdir(top, 0700), ==, 0);
+    for (guint n = 0; n < 64 && (line = memchr(p, '\n', (size_t)(end - p))) != NULL; n++) {
+        g_autofree char *name = g_strndup(p, (gsize)(line - p));
+        next = memmem(line + 1, (size_t)(end - line - 1), mark, sizeof mark - 1);
+        const char *stop = next != NULL ? next : end;
+        if (stays_below(name)) {
+            g_autofree char *path = g_build_filename(top, name, NULL), *folder = g_path_get_dirname(path);
+            if (g_mkdir_with_parents(folder, 0700) == 0)
+                g_file_set_contents_full(path, line + 1, (gssize)(stop - line - 1), G_FILE_SET_CONTENTS_NONE, 0600, NULL);
+        }
+        if (next == NULL)
+            return;
+        p = next + sizeof mark - 1;
+    }
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -120,6 +155,13 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         g_autofree char *text = g_strndup((const char *)data + 1, size - 1);
         g_auto(GStrv) options = g_strsplit(text, "\n", 32);
         open_and_read(path, (const char *const *)options);
+        return 0;
+    }
+    if (data[0] == 'Z') {
+        write_folder_of(data + 1, size - 1);
+        open_and_read(path, bounds);
+        fuzz_remove(names[2]);
+        g_free(fuzz_write(names[2], (const uint8_t *)good[2], good_size[2]));
         return 0;
     }
     const char *which = strchr(letters, data[0]);

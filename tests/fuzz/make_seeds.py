@@ -9,6 +9,7 @@ import pathlib
 import shutil
 import struct
 import sys
+import zlib
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tests/plugin"), str(ROOT / "tests/lib")]
@@ -141,6 +142,31 @@ def arrays(folder):
     return out
 
 
+def zarr(compressor):
+    """The fields of `base` as Zarr, in one file as fuzz_driver.c takes it"""
+    axes = {"time": ([4, 5, 6], "hours since 2024-01-01"),
+            "latitude": ([90 - 11.25 * (i + 0.5) for i in range(16)], "degrees_north"),
+            "longitude": ([-180 + 11.25 * (i + 0.5) for i in range(32)], "degrees_east")}
+    files = {".zgroup": b'{"zarr_format": 2}'}
+
+    def add(name, dims, values, units, chunk):
+        files[f"{name}/.zarray"] = json.dumps(
+            {"zarr_format": 2, "shape": [len(axes[d][0]) for d in dims], "chunks": chunk, "dtype": "<f4",
+             "compressor": compressor, "fill_value": "NaN", "order": "C", "filters": None}).encode()
+        files[f"{name}/.zattrs"] = json.dumps({"_ARRAY_DIMENSIONS": dims, "units": units}).encode()
+        n = chunk[0] * (512 if len(dims) > 1 else 1)
+        for i in range(len(values) // n):
+            data = struct.pack(f"<{n}f", *values[i * n:(i + 1) * n])
+            files[f"{name}/{i}" + ".0.0" * (len(dims) > 1)] = zlib.compress(data) if compressor else data
+
+    for name, (values, units) in axes.items():
+        add(name, [name], values, units, [len(values)])
+    for name, units, value in (("t2m", "K", 280), ("u10", "m s-1", 3), ("v10", "m s-1", 4), ("tcc", "1", 0.5),
+                               ("r1000", "%", 60)):
+        add(name, list(axes), [value] * 1536, units, [1 if name == "u10" else 3, 16, 32])
+    return b"\n@@ ".join(name.encode() + b"\n" + data for name, data in files.items())
+
+
 def make_all(folder, real):
     base = folder / "base"
     make_base(base)
@@ -164,6 +190,8 @@ def make_all(folder, real):
             good["driver/netcdf"] = b"G" + data
         else:
             good[f"hdf5/{name}"] = data
+    good["driver/zarr"] = b"Z" + zarr(None)
+    good["driver/zarr-zlib"] = b"Z" + zarr({"id": "zlib", "level": 1})
     for i, text in enumerate(OPTIONS):
         good[f"options/{i}"] = text.encode()
         good[f"driver/options{i}"] = b"O" + text.encode()
