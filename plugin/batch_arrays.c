@@ -8,6 +8,7 @@
 
 #include "engine/base/error.h"
 #include "plugin/batch_product.h"
+#include "plugin/gdal_reason.h"
 #include "plugin/quantity.h"
 #include "plugin/variable_text.h"
 
@@ -311,6 +312,7 @@ m2n_product_write_arrays(const M2nProduct *p, const char *path, M2nFormat format
         return FALSE;
     }
     CPLErrorReset();
+    errno = 0;
     CPLPushErrorHandler(CPLQuietErrorHandler);
     GDALDatasetH dataset =
         GDALCreateMultiDimensional(driver, path, NULL, s.netcdf ? (char **)nc_options : NULL);
@@ -323,14 +325,11 @@ m2n_product_write_arrays(const M2nProduct *p, const char *path, M2nFormat format
     if (dataset != NULL)
         GDALClose(dataset);
     s.failed = s.failed || CPLGetLastErrorType() == CE_Failure;
-    if (s.failed && *message == 0) {
-        g_free(message);
-        message = g_strdup(CPLGetLastErrorMsg());
-    }
     CPLPopErrorHandler();
     if (s.srs != NULL)
         OSRDestroySpatialReference(s.srs);
     if (s.failed)
-        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: cannot be written: %s", path, message);
+        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: cannot be written: %s", path,
+                    *message != '\0' ? message : m2n_gdal_reason(M2N_GDAL_WRITE_SILENT));
     return !s.failed;
 }

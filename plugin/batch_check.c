@@ -9,6 +9,7 @@
 
 #include "grib/archive.h"
 #include "plugin/batch_product.h"
+#include "plugin/gdal_reason.h"
 #include "plugin/source_vsi.h"
 
 static gboolean G_GNUC_PRINTF(2, 3) no(char **why, const char *format, ...)
@@ -75,7 +76,7 @@ check_raster(const M2nProduct *p, GDALDatasetH d, char **why)
         float *to = values + b * p->grid->n_points;
         if (GDALRasterIO(GDALGetRasterBand(d, (int)b + 1), GF_Read, 0, 0, w, h, to, w, h,
                          GDT_Float32, 0, 0) != CE_None)
-            return no(why, "cannot be read: %s", CPLGetLastErrorMsg());
+            return no(why, "cannot be read: %s", m2n_gdal_reason(M2N_GDAL_READ_SILENT));
     }
     return same_checksum(values, n_bands * p->grid->n_points,
                          GDALGetMetadataItem(d, "MET2NET_CHECKSUM", NULL), why);
@@ -152,13 +153,15 @@ check_gdal(const M2nProduct *p, const char *path, M2nFormat format, char **why)
     const char *const drivers[] = {format == M2N_FORMAT_COG ? "GTiff" : m2n_format_name(format),
                                    NULL};
 
+    CPLErrorReset();
+    errno = 0;
     CPLPushErrorHandler(CPLQuietErrorHandler);
     GDALDatasetH d = GDALOpenEx(
         path, (arrays ? GDAL_OF_MULTIDIM_RASTER : GDAL_OF_RASTER) | GDAL_OF_VERBOSE_ERROR, drivers,
         NULL, NULL);
     gboolean ok = d != NULL;
     if (!ok)
-        no(why, "cannot be opened: %s", CPLGetLastErrorMsg());
+        no(why, "cannot be opened: %s", m2n_gdal_reason(M2N_GDAL_READ_SILENT));
     else
         ok = arrays ? check_arrays(p, d, why) : check_raster(p, d, why);
     if (d != NULL)

@@ -8,6 +8,7 @@
 #include "engine/base/error.h"
 #include "plugin/batch_product.h"
 #include "plugin/field_metadata.h"
+#include "plugin/gdal_reason.h"
 #include "plugin/variable_text.h"
 
 static gboolean
@@ -65,7 +66,7 @@ canvas_of(const M2nProduct *p, GError **error)
 
     if (canvas == NULL) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%d bands: %s", n_bands,
-                    CPLGetLastErrorMsg());
+                    m2n_gdal_reason(M2N_GDAL_WRITE_SILENT));
         return NULL;
     }
     gboolean ok = place(p, canvas, error);
@@ -78,7 +79,7 @@ canvas_of(const M2nProduct *p, GError **error)
     for (guint k = 0; ok && k < (guint)n_bands; k++)
         if (!put_band(p, GDALGetRasterBand(canvas, (int)k + 1), k / p->n_variables,
                       k % p->n_variables)) {
-            g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%s", CPLGetLastErrorMsg());
+            g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%s", m2n_gdal_reason(M2N_GDAL_WRITE_SILENT));
             ok = FALSE;
         }
     if (!ok)
@@ -124,6 +125,7 @@ m2n_product_write_raster(const M2nProduct *p, const char *path, M2nFormat format
     if (canvas == NULL)
         return FALSE;
     CPLErrorReset();
+    errno = 0;
     CPLPushErrorHandler(CPLQuietErrorHandler);
     GDALDatasetH copy = GDALCreateCopy(driver, path, canvas, FALSE, (char **)use, NULL, NULL);
     if (copy != NULL)
@@ -132,7 +134,7 @@ m2n_product_write_raster(const M2nProduct *p, const char *path, M2nFormat format
     CPLPopErrorHandler();
     if (!ok)
         g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: cannot be written: %s", path,
-                    CPLGetLastErrorMsg());
+                    m2n_gdal_reason(M2N_GDAL_WRITE_SILENT));
     GDALClose(canvas);
     return ok;
 }

@@ -7,6 +7,7 @@
 
 #include "engine/base/error.h"
 #include "plugin/allowed_source.h"
+#include "plugin/gdal_reason.h"
 #include "plugin/gridded_index.h"
 #include "plugin/hdf5_alone.h"
 #include "plugin/source_vsi.h"
@@ -95,11 +96,13 @@ m2n_gridded_open_file(const char *name, GError **error)
     }
     if (!may_open(name, kind, error))
         return NULL;
+    CPLErrorReset();
+    errno = 0;
     CPLPushErrorHandler(CPLQuietErrorHandler);
     GDALDatasetH dataset =
         GDALOpenEx(name, GDAL_OF_MULTIDIM_RASTER, drivers[kind], kind == FOLDER && !m2n_is_network(name) ? options : NULL, NULL);
     CPLPopErrorHandler();
     if (dataset == NULL)
-        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s", name, CPLGetLastErrorMsg());
+        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: cannot be opened: %s", name, m2n_gdal_reason(M2N_GDAL_READ_SILENT));
     return dataset;
 }

@@ -4,6 +4,7 @@
 
 #include "engine/base/error.h"
 #include "grib/units.h"
+#include "plugin/gdal_reason.h"
 #include "plugin/gridded_index.h"
 
 #define SLAB_VALUES (1u << 23) /* read ahead: 64 MiB of double for each variable in use */
@@ -157,9 +158,11 @@ load_slab(M2nGridded *a, Variable *v, const Moment *m, GError **error)
                     n * points);
         return FALSE;
     }
+    CPLErrorReset();
+    errno = 0;
+    CPLPushErrorHandler(CPLQuietErrorHandler);
     GDALGroupH group = GDALDatasetGetRootGroup(dataset);
     GDALMDArrayH array = group != NULL ? GDALGroupOpenMDArray(group, p->array, NULL) : NULL;
-    CPLPushErrorHandler(CPLQuietErrorHandler);
     const gboolean ok =
         array != NULL && p->axes->n_dims <= MAX_DIMS && read_versions(array, p, first, n, slab);
     CPLPopErrorHandler();
@@ -169,7 +172,7 @@ load_slab(M2nGridded *a, Variable *v, const Moment *m, GError **error)
         GDALGroupRelease(group);
     if (!ok) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s: cannot be read: %s", file->name,
-                    p->array, CPLGetLastErrorMsg());
+                    p->array, m2n_gdal_reason(M2N_GDAL_READ_SILENT));
         return FALSE;
     }
     v->slab = g_steal_pointer(&slab);

@@ -9,6 +9,7 @@
 #include <math.h>
 
 #include "engine/base/error.h"
+#include "plugin/gdal_reason.h"
 
 #define CRISP 800u /* pixels that the longer side of a small image is blown up to */
 #define FONT "DejaVu Sans, Verdana, Helvetica, Arial, sans-serif"
@@ -160,7 +161,7 @@ m2n_svg_image(GString *svg, double x, double y, double box_width, double box_hei
     GByte *bytes = encode_png(rgb, width, height, k, &size);
 
     if (bytes == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "map: PNG: %s", CPLGetLastErrorMsg());
+        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "map: PNG: %s", m2n_gdal_reason(M2N_GDAL_WRITE_SILENT));
         return FALSE;
     }
     g_autofree char *base64 = g_base64_encode(bytes, (gsize)size);

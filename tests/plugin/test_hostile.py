@@ -60,6 +60,11 @@ class Hostile(fixture.Case):
         self.write_forecast(model="a.vrt")
         self.refused("not safetensors")
 
+    def test_a_failure_that_gdal_does_not_explain_has_a_reason(self):
+        (self.folder / "a.nc").write_bytes(b"CDF\1")
+        self.write_forecast(input="a.nc")
+        self.refused("a.nc: cannot be opened: damaged, or too little memory")
+
     def test_indexes_beside_a_grib_file_are_not_read(self):
         """wgrib2's, cfgrib's, GRIB-Java's and GDAL's: whoever opens one of these pipes waits for ever"""
         for tail in (".idx", ".inv", ".5b7b6.idx", ".gbx9", ".ncx4", ".aux.xml", ".msk", ".ovr"):
