@@ -52,5 +52,10 @@ m2n_durable_rename(const char *from, const char *to, GError **error)
 {
     g_autofree char *folder = g_path_get_dirname(to);
 
-    return rename(from, to) == 0 ? sync_one(folder, error) : io_error(to, error);
+    if (rename(from, to) != 0)
+        return io_error(to, error);
+    if (sync_one(folder, error))
+        return TRUE;
+    g_prefix_error(error, "%s: its folder ", to);
+    return FALSE;
 }
