@@ -167,6 +167,32 @@ test_foreign_index_is_not_used(void)
     g_unlink(other);
 }
 
+/* Whole and under the right name, but somebody else's: made anew.  In somebody else's folder: none is kept. */
+static void
+test_other_users_are_not_believed(void)
+{
+    g_autofree char *in = g_build_filename(g_get_user_cache_dir(), "met2net", "grib-index", NULL);
+    struct stat st;
+
+    if (geteuid() != 0) {
+        g_test_skip("only root can make files of other users");
+        return;
+    }
+    clear_index();
+    g_autoptr(M2nArchive) a = open_archive();
+    g_autofree char *path = index_file();
+    g_assert_cmpint(chown(path, 12345, (gid_t)-1), ==, 0);
+    g_autoptr(M2nArchive) b = open_archive();
+    g_assert_cmpint(stat(path, &st), ==, 0);
+    g_assert_cmpuint(st.st_uid, ==, 0);
+
+    g_assert_cmpint(chown(in, 12345, (gid_t)-1), ==, 0);
+    g_assert_cmpint(g_unlink(path), ==, 0);
+    g_autoptr(M2nArchive) c = open_archive();
+    g_assert_null(index_file());
+    g_assert_cmpint(chown(in, 0, (gid_t)-1), ==, 0);
+}
+
 static void
 test_open_folder_is_not_used(void)
 {
@@ -191,6 +217,7 @@ main(int argc, char **argv)
     g_test_add_func("/grib/index/same-as-scanning", test_same_as_scanning);
     g_test_add_func("/grib/index/damaged-is-dropped", test_damaged_index_is_dropped);
     g_test_add_func("/grib/index/foreign-is-not-used", test_foreign_index_is_not_used);
+    g_test_add_func("/grib/index/other-users-are-not-believed", test_other_users_are_not_believed);
     g_test_add_func("/grib/index/open-folder-is-not-used", test_open_folder_is_not_used);
     const int result = g_test_run();
 

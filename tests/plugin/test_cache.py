@@ -98,6 +98,16 @@ group.OpenMDArray("u10").Read()
         os.chown(self.files()[0], 12345, -1)
         self.assertIn("computing", self.read())
 
+    def test_folder_of_another_user_is_not_trusted(self):
+        if os.geteuid() != 0:
+            self.skipTest("only root can make folders of other users")
+        self.read()
+        before = self.files()[0].stat().st_mtime_ns
+        os.chown(self.cache / "met2net", 12345, -1)
+        self.assertIn("computing", self.read())
+        self.assertIn("computing", self.read("INIT_TIME=2024-01-01T05:00:00Z"))
+        self.assertEqual([f.stat().st_mtime_ns for f in self.files()], [before])
+
     def test_replaced_input_is_noticed(self):
         self.read()
         first = self.values()
