@@ -112,12 +112,22 @@ pread64(int fd, void *p, size_t n, off64_t at)
     return syscall(SYS_pread64, fd, p, n, at);
 }
 
+/* ferror() has to tell as well: libnetcdf reads on until it does. */
+#define FAIL_STREAM(kind, code, value)                                                             \
+    do {                                                                                           \
+        if (fault_fails(kind)) {                                                                   \
+            f->_flags |= _IO_ERR_SEEN;                                                             \
+            errno = (code);                                                                        \
+            return (value);                                                                        \
+        }                                                                                          \
+    } while (0)
+
 VISIBLE size_t
 fread(void *p, size_t size, size_t n, FILE *f)
 {
     NEXT(fread);
     if (fault_fd_counts(fileno(f)))
-        FAIL(READ, EIO, 0);
+        FAIL_STREAM(READ, EIO, 0);
     return real(p, size, n, f);
 }
 
@@ -147,7 +157,7 @@ fwrite(const void *p, size_t size, size_t n, FILE *f)
 {
     NEXT(fwrite);
     if (fault_fd_counts(fileno(f))) {
-        FAIL(WRITE, ENOSPC, 0);
+        FAIL_STREAM(WRITE, ENOSPC, 0);
         fault_trace("write", fileno(f), NULL);
     }
     return real(p, size, n, f);
@@ -169,7 +179,7 @@ fflush(FILE *f)
 {
     NEXT(fflush);
     if (f != NULL && fault_fd_counts(fileno(f))) {
-        FAIL(WRITE, ENOSPC, EOF);
+        FAIL_STREAM(WRITE, ENOSPC, EOF);
         fault_trace("write", fileno(f), NULL);
     }
     return real(f);

@@ -117,7 +117,7 @@ def left_behind(folder, scenario, good):
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
         inside = name.removeprefix("data/")
-        if path.is_dir() or name in ("calls.log", "hit", "left") or name.startswith(("leaked.", "openmpi")):
+        if path.is_dir() or OWN.match(name):
             continue
         if any(inside == n or inside.startswith(n + "/") for n in scenario.outputs):
             continue
@@ -168,21 +168,38 @@ def complaints_about(done, kind, scenario, folder, good, still_open):
         yield f"left open: {dict(left_open(folder) - still_open)}"
 
 
+OWN = re.compile("calls.log|hit|left|leaked|openmpi")
+
+
+def state_of(folder):
+    """What a program can find there; equal states need not be tried again."""
+    return {str(p.relative_to(folder)): (p.lstat().st_mode, p.read_bytes() if p.is_file() else b"")
+            for p in folder.rglob("*") if not OWN.match(str(p.relative_to(folder)))}
+
+
+def judged(done, kind, scenario, folder, before, good, still_open):
+    """What ran with a fault of that kind, and the same again without, where the first changed anything:
+    (complaints, how it ended, what it said)."""
+    complaints = list(complaints_about(done, kind, scenario, folder, good, still_open))
+    if kind != "unlink":  # what could not be removed is there
+        complaints += left_behind(folder, scenario, good)
+    if state_of(folder) != before:
+        again = run(scenario.again(folder), folder, scenario)
+        if again.returncode != 0 or again.endless or result(scenario, folder, again) != good:
+            complaints.append(f"afterwards: {again.endless} exit status {again.returncode}, {again.stderr[-300:]}")
+    complaints = [c.replace(f"{folder}/", "") for c in complaints]
+    return complaints, "unhurt" if done.returncode == 0 else "error", message_of(done).replace(f"{folder}/", "")
+
+
 def check(scenario, top, good, still_open, fault):
     """One fault: (complaints, how it ended, what it said)."""
     folder, kind = make_folder(top, scenario), fault.split(":")[0]
+    before = state_of(folder)
     try:
         done = run(scenario.command, folder, scenario, M2N_FAULT=fault, M2N_FAULT_HIT=str(folder / "hit"),
                    M2N_FAULT_LEFT=str(folder / "left"))
         if not (folder / "hit").exists():
             return [], "not reached", ""
-        complaints = list(complaints_about(done, kind, scenario, folder, good, still_open))
-        if kind != "unlink":  # what could not be removed is there
-            complaints += left_behind(folder, scenario, good)
-        again = run(scenario.again(folder), folder, scenario)
-        if again.returncode != 0 or again.endless or result(scenario, folder, again) != good:
-            complaints.append(f"afterwards: {again.endless} exit status {again.returncode}, {again.stderr[-300:]}")
-        complaints = [c.replace(f"{folder}/", "") for c in complaints]
-        return complaints, "unhurt" if done.returncode == 0 else "error", message_of(done).replace(f"{folder}/", "")
+        return judged(done, kind, scenario, folder, before, good, still_open)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
