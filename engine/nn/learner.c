@@ -68,8 +68,8 @@ largest_part(const M2nLearner *l)
 static gsize
 op_scratch(const M2nLearner *l)
 {
-    const M2nDepthwise depthwise[] = {{1, l->height, l->width, 7, 3},
-                                      {1, l->height, l->width, 5, 1}};
+    const M2nDepthwise depthwise[] = {{M2N_CHAIN, l->height, l->width, 7, 3},
+                                      {M2N_CHAIN, l->height, l->width, 5, 1}};
 
     return MAX(m2n_learner_coder_scratch(l), MAX(m2n_depthwise_backward_scratch(&depthwise[0]),
                                                  m2n_depthwise_backward_scratch(&depthwise[1])));
@@ -83,8 +83,9 @@ lay_out_worker(const M2nLearner *l, M2nArena *a, M2nWorker *w)
 
     for (guint i = 0; i < 5; i++)
         w->row[i] = m2n_arena_floats(a, n);
+    w->wide = m2n_arena_floats(a, 4 * n);
     for (guint i = 0; i < 2; i++)
-        w->wide[i] = m2n_arena_floats(a, 4 * n);
+        w->chain[i] = m2n_arena_floats(a, M2N_CHAIN * l->hw);
     m2n_learner_lay_out_coder(l, a, w);
     w->gradient = m2n_arena_floats(a, largest_part(l));
     w->gemm = m2n_arena_floats(a, m2n_learner_gemm_scratch(l));

@@ -164,7 +164,6 @@ gate_channels(const M2nWorker *w, gsize begin, gsize end, gconstpointer data)
     const float *weights = l->weights;
     const gsize d = l->config.hid_T;
 
-    (void)w;
     for (gsize c = begin * M2N_CHAIN; c < MIN(end * M2N_CHAIN, d); c += M2N_CHAIN) {
         const gsize some = MIN(M2N_CHAIN, d - c), at = (row->r * d + c) * l->hw;
         const M2nDepthwise five = {some, l->height, l->width, 5, 1},
@@ -173,9 +172,9 @@ gate_channels(const M2nWorker *w, gsize begin, gsize end, gconstpointer data)
 
         m2n_gelu(g, l->t->proj_1 + at, some * l->hw);
         m2n_depthwise(&five, l->t->dw5 + at, g, weights + b->dw5.weight + 25 * c,
-                      weights + b->dw5.bias + c);
+                      weights + b->dw5.bias + c, w->op);
         m2n_depthwise(&seven, l->t->dw7 + at, l->t->dw5 + at, weights + b->dw7.weight + 49 * c,
-                      weights + b->dw7.bias + c);
+                      weights + b->dw7.bias + c, w->op);
     }
 }
 
@@ -223,15 +222,22 @@ mlp_channels(const M2nWorker *w, gsize begin, gsize end, gconstpointer data)
     const M2nBlockAt *b = &l->places.block[l->layer];
     const gsize d = 4 * l->config.hid_T;
 
-    (void)w;
     for (gsize c = begin * M2N_CHAIN; c < MIN(end * M2N_CHAIN, d); c += M2N_CHAIN) {
         const M2nDepthwise three = {MIN(M2N_CHAIN, d - c), l->height, l->width, 3, 1};
         float *hidden = row->hidden + c * l->hw;
 
         m2n_depthwise(&three, hidden, l->t->wide + (row->r * d + c) * l->hw,
-                      l->weights + b->dw3.weight + 9 * c, l->weights + b->dw3.bias + c);
+                      l->weights + b->dw3.weight + 9 * c, l->weights + b->dw3.bias + c, w->op);
         m2n_gelu(hidden, hidden, three.channels * l->hw);
     }
+}
+
+void
+m2n_learner_hidden(const M2nLearner *l, const M2nWorker *w, gsize r, float *hidden)
+{
+    const Row row = {l, r, hidden};
+
+    m2n_share(w, (4 * l->config.hid_T + M2N_CHAIN - 1) / M2N_CHAIN, mlp_channels, &row);
 }
 
 /* sum = 2 x + middle + scale_2 fc2(gelu(dw3(fc1(BatchNorm(middle))))), z = norm_2(sum) */
@@ -245,18 +251,17 @@ rows_mlp(gsize begin, gsize end, guint thread, gpointer data)
     const float *weights = l->weights;
     const gsize d = l->config.hid_T, hw = l->hw, n = d * hw;
     const M2nGroupNorm norm = {d, hw, 1};
-    float *y = w->row[0], *wide = w->wide[0];
+    float *y = w->row[0];
 
     for (gsize r = begin; r < end; r++) {
         const float *middle = t->middle + r * n, *x = l->x + r * n;
         const float keep = m2n_learner_keep(l, 1, r);
-        const Row row = {l, r, wide};
         float *sum = t->sum + r * n;
 
         m2n_batch_norm_apply(d, hw, y, middle, l->scale, l->shift);
         m2n_linear(w, t->wide + 4 * r * n, y, 4 * d, d, hw, l->packed.fc1, weights + b->fc1.bias);
-        m2n_share(w, (4 * d + M2N_CHAIN - 1) / M2N_CHAIN, mlp_channels, &row);
-        m2n_linear(w, y, wide, d, 4 * d, hw, l->packed.fc2, weights + b->fc2.bias);
+        m2n_learner_hidden(l, w, r, w->wide);
+        m2n_linear(w, y, w->wide, d, 4 * d, hw, l->packed.fc2, weights + b->fc2.bias);
         for (gsize c = 0; c < d; c++) {
             const gsize p = c * hw;
 

@@ -81,7 +81,8 @@ typedef struct M2nWorker {
     M2nPool *pool;                /* threads that wait to help with the row at work, or NULL */
     const struct M2nWorker *team; /* theirs, by number */
     float *row[5];                /* [D][P] */
-    float *wide[2];               /* [4D][P] */
+    float *wide;                  /* [4D][P] */
+    float *chain[2];              /* [M2N_CHAIN][P] */
     float *image[3];              /* [S][H][W] */
     float *plane[2];              /* [H][W] */
     float *conv[M2N_MAX_STAGES];                          /* [S][h_i][w_i] per stage, before its norm */
@@ -153,6 +154,8 @@ void m2n_learner_translate(M2nLearner *l, float *weights, const guint8 *keep, co
 void m2n_learner_block_input(M2nLearner *l, const float *latent);
 /* l->mixed and l->attention from the normed l->q, l->k, l->v */
 void m2n_learner_attend(M2nLearner *l);
+/* hidden = gelu(dw3(wide)) of row r */
+void m2n_learner_hidden(const M2nLearner *l, const M2nWorker *w, gsize r, float *hidden);
 /* sum = z + SiLU(norm(post)) of row r */
 void m2n_learner_post(const M2nLearner *l, gsize r, float *sum, const float *post, const float *z);
 /* Block l->layer from its input l->z, which becomes its output.  `again`: its trace has the batch statistics

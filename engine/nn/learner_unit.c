@@ -55,7 +55,7 @@ typedef struct {
     const M2nLearner *l;
     gsize at; /* of the row in [R][D][P] */
     float keep;
-    float *f3, *df;                /* MLP */
+    float *df;                     /* MLP */
     float *g, *product, *dout, *y; /* gate */
     float *dg, *dproduct, *spare;  /* its convolutions */
 } Row;
@@ -68,27 +68,7 @@ scale_channels(const M2nLearner *l, float *dm, const float *dt, gsize scale, flo
         m2n_scale_shift(dm + c * l->hw, dt + c * l->hw, l->hw, keep * l->weights[scale + c], 0.0f);
 }
 
-/* f3 = dw3(f1), df = gelu(f3) */
-static void
-mlp_hidden(const M2nWorker *w, gsize begin, gsize end, gconstpointer data)
-{
-    const Row *row = data;
-    const M2nLearner *l = row->l;
-    const M2nBlockAt *b = &l->places.block[l->layer];
-    const gsize d = 4 * l->config.hid_T, hw = l->hw;
-
-    (void)w;
-    for (gsize c = begin * M2N_CHAIN; c < MIN(end * M2N_CHAIN, d); c += M2N_CHAIN) {
-        const M2nDepthwise three = {MIN(M2N_CHAIN, d - c), l->height, l->width, 3, 1};
-
-        m2n_depthwise(&three, row->f3 + c * hw, l->t->wide + 4 * row->at + c * hw,
-                      l->weights + b->dw3.weight + 9 * c, l->weights + b->dw3.bias + c);
-        if (l->learn)
-            m2n_gelu(row->df + c * hw, row->f3 + c * hw, three.channels * hw);
-    }
-}
-
-/* df: gradient of gelu(f3) -> of f3; then f3 becomes that of f1 */
+/* df: gradient of gelu(dw3(f1)) -> of f1 */
 static void
 mlp_convolution(const M2nWorker *w, gsize begin, gsize end, gconstpointer data)
 {
@@ -96,19 +76,20 @@ mlp_convolution(const M2nWorker *w, gsize begin, gsize end, gconstpointer data)
     const M2nLearner *l = row->l;
     const M2nBlockAt *b = &l->places.block[l->layer];
     const gsize d = 4 * l->config.hid_T, hw = l->hw;
+    float *f3 = w->chain[0];
 
     for (gsize c = begin * M2N_CHAIN; c < MIN(end * M2N_CHAIN, d); c += M2N_CHAIN) {
         const M2nDepthwise three = {MIN(M2N_CHAIN, d - c), l->height, l->width, 3, 1};
-        const gsize n = three.channels * hw;
-        float *f3 = row->f3 + c * hw, *df = row->df + c * hw;
+        const float *f1 = l->t->wide + 4 * row->at + c * hw,
+                    *weight = l->weights + b->dw3.weight + 9 * c;
+        float *df = row->df + c * hw;
 
-        m2n_gelu_backward(df, df, f3, n);
+        m2n_depthwise(&three, f3, f1, weight, l->weights + b->dw3.bias + c, w->op);
+        m2n_gelu_backward(f3, df, f3, three.channels * hw);
         if (l->learn)
             m2n_depthwise_backward_weight(&three, gradient(l, w, b->dw3.weight + 9 * c),
-                                          gradient(l, w, b->dw3.bias + c), df,
-                                          l->t->wide + 4 * row->at + c * hw, w->op);
-        memset(f3, 0, n * sizeof *f3);
-        m2n_depthwise_backward_input(&three, f3, df, l->weights + b->dw3.weight + 9 * c, w->op);
+                                          gradient(l, w, b->dw3.bias + c), f3, f1, w->op);
+        m2n_depthwise_backward_input(&three, df, f3, weight, w->op);
     }
 }
 
@@ -120,24 +101,24 @@ mlp_row(M2nLearner *l, const M2nWorker *w, gsize r, float keep)
     const M2nBlockAt *b = &l->places.block[l->layer];
     const gsize d = l->config.hid_T, hw = l->hw, n = d * hw, at = r * n;
     const gsize chains = (4 * d + M2N_CHAIN - 1) / M2N_CHAIN;
-    const Row row = {.l = l, .at = at, .f3 = w->wide[0], .df = w->wide[1]};
+    const Row row = {.l = l, .at = at, .df = w->wide};
     float *dm = w->row[0], *y = w->row[1];
 
-    m2n_share(w, chains, mlp_hidden, &row);
     if (l->learn) {
+        m2n_learner_hidden(l, w, r, w->wide);
         m2n_scale_shift(dm, l->dt + at, n, keep, 0.0f);
-        m2n_linear_weight(w, gradient(l, w, b->fc2.weight), gradient(l, w, b->fc2.bias), dm, row.df,
-                          d, 4 * d, hw);
+        m2n_linear_weight(w, gradient(l, w, b->fc2.weight), gradient(l, w, b->fc2.bias), dm,
+                          w->wide, d, 4 * d, hw);
     }
     scale_channels(l, dm, l->dt + at, b->layer_scale[1], keep);
     m2n_linear_input(w, row.df, dm, d, 4 * d, hw, l->packed.fc2, FALSE);
     m2n_share(w, chains, mlp_convolution, &row);
     if (l->learn) {
         m2n_batch_norm_apply(d, hw, y, l->t->middle + at, l->scale, l->shift);
-        m2n_linear_weight(w, gradient(l, w, b->fc1.weight), gradient(l, w, b->fc1.bias), row.f3, y,
+        m2n_linear_weight(w, gradient(l, w, b->fc1.weight), gradient(l, w, b->fc1.bias), row.df, y,
                           4 * d, d, hw);
     }
-    m2n_linear_input(w, l->dy + at, row.f3, 4 * d, d, hw, l->packed.fc1, FALSE);
+    m2n_linear_input(w, l->dy + at, row.df, 4 * d, d, hw, l->packed.fc1, FALSE);
 }
 
 static void
@@ -219,17 +200,18 @@ gate_convolutions(const M2nWorker *w, gsize begin, gsize end, gconstpointer data
     const M2nLearner *l = row->l;
     const M2nBlockAt *b = &l->places.block[l->layer];
     const gsize d = l->config.hid_T, hw = l->hw;
+    float *d5 = w->chain[0], *through = w->chain[1];
 
     for (gsize c = begin * M2N_CHAIN; c < MIN(end * M2N_CHAIN, d); c += M2N_CHAIN) {
         const gsize some = MIN(M2N_CHAIN, d - c), p = c * hw, at = row->at + p;
         const M2nDepthwise five = {some, l->height, l->width, 5, 1},
                            seven = {some, l->height, l->width, 7, 3};
         const float *d7 = row->spare + p;
-        float *d5 = row->dproduct + p, *dg = row->dg + p; /* dproduct has served */
+        float *dg = row->dg + p;
 
-        memset(d5, 0, some * hw * sizeof *d5);
         m2n_depthwise_backward_input(&seven, d5, d7, l->weights + b->dw7.weight + 49 * c, w->op);
-        m2n_depthwise_backward_input(&five, dg, d5, l->weights + b->dw5.weight + 25 * c, w->op);
+        m2n_depthwise_backward_input(&five, through, d5, l->weights + b->dw5.weight + 25 * c,
+                                     w->op);
         if (l->learn) {
             m2n_depthwise_backward_weight(&seven, gradient(l, w, b->dw7.weight + 49 * c),
                                           gradient(l, w, b->dw7.bias + c), d7, l->t->dw5 + at,
@@ -237,6 +219,7 @@ gate_convolutions(const M2nWorker *w, gsize begin, gsize end, gconstpointer data
             m2n_depthwise_backward_weight(&five, gradient(l, w, b->dw5.weight + 25 * c),
                                           gradient(l, w, b->dw5.bias + c), d5, row->g + p, w->op);
         }
+        m2n_add_scaled(dg, dg, through, some * hw, 1.0f);
         m2n_gelu_backward(dg, dg, l->t->proj_1 + at, some * hw);
     }
 }

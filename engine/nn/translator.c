@@ -7,8 +7,7 @@
 #include "engine/ops/attention.h"
 #include "engine/ops/depthwise.h"
 
-#define RIM 9u          /* of the dilated 7x7 filter */
-#define RIM_COLUMNS 16u /* its columns, rounded up so that rows stay aligned */
+#define RIM_COLUMNS 16u /* the 9 of the dilated 7x7 filter, rounded up so that rows stay aligned */
 
 /* ---- buffers ----------------------------------------------------------------------------- */
 
@@ -29,7 +28,7 @@ m2n_translator_init(M2nTranslator *t, const M2nModel *model, guint batch)
     t->ts = (gsize)c->steps * c->hid_S;
     t->wide_channels = 4 * t->d + 2; /* see the header */
     t->pitch = (t->width + M2N_PANEL - 1) / M2N_PANEL * M2N_PANEL + 2 * RIM_COLUMNS;
-    t->plane_size = (t->height + 2 * RIM + M2N_DEPTHWISE_SLACK(3)) * t->pitch;
+    t->plane_size = t->height * t->pitch;
 }
 
 static void
@@ -40,7 +39,7 @@ lay_out_scratch(M2nTranslator *t, M2nArena *arena, M2nTranslatorScratch *s)
         s->plane[i] = m2n_arena_floats(arena, t->plane_size);
         if (s->plane[i] != NULL) { /* its rim stays zero for ever; passes write the inside */
             memset(s->plane[i], 0, t->plane_size * sizeof(float));
-            s->plane[i] += RIM * t->pitch + RIM_COLUMNS;
+            s->plane[i] += RIM_COLUMNS;
         }
     }
     m2n_product_lay_out(&s->product, arena, t->model->precision, MAX(4 * t->d, t->ts), s->panel[0]);

@@ -1,14 +1,16 @@
 /* Depthwise convolution of one image.
  *
- * Variants copy a tile of the image with a rim of zeros and keep R rows of outputs, as far apart as the
- * dilation, in registers: such rows share their inputs, so that each load feeds up to k products and the
- * multipliers, not the load ports, are the limit. */
+ * Variants copy a channel into a plane with zeros left and right and keep R rows of outputs, as far apart as
+ * the dilation, in registers: such rows share their inputs, so that each load feeds up to k products and the
+ * multipliers, not the load ports, are the limit.  Rows above and below the image are left out: a third of
+ * the dilated 7x7 filter where the image has 16 rows. */
 #include "engine/ops/depthwise.h"
 
 #include <string.h>
 
 #include "engine/ops/activation_simd.h"
 #include "engine/ops/dispatch.h"
+#include "engine/ops/lanes.h"
 
 /* ---- reference ----------------------------------------------------------------------- */
 
@@ -30,10 +32,12 @@ at_ref(const M2nDepthwise *s, const float *x, const float *w, gsize i, gsize j)
 }
 
 static void
-forward_ref(const M2nDepthwise *s, float *y, const float *x, const float *w, const float *bias)
+forward_ref(const M2nDepthwise *s, float *y, const float *x, const float *w, const float *bias,
+            float *scratch)
 {
     const gsize hw = s->height * s->width;
 
+    (void)scratch;
     for (gsize c = 0; c < s->channels; c++)
         for (gsize i = 0; i < s->height; i++)
             for (gsize j = 0; j < s->width; j++)
@@ -46,16 +50,16 @@ plane_ref(const M2nDepthwise *s, float *y, gsize y_pitch, const float *x, gsize 
           const float *w, float bias)
 {
     const gsize d = s->dilation, radius = s->k / 2 * d;
-    const float *corner = x - radius * x_pitch - radius;
 
     for (gsize i = 0; i < s->height; i++)
         for (gsize j = 0; j < s->width; j++) {
             double sum = (double)bias;
 
             for (gsize a = 0; a < s->k; a++)
-                for (gsize b = 0; b < s->k; b++)
-                    sum +=
-                        (double)w[a * s->k + b] * (double)corner[(i + a * d) * x_pitch + j + b * d];
+                if (i + a * d >= radius && i + a * d - radius < s->height)
+                    for (gsize b = 0; b < s->k; b++)
+                        sum += (double)w[a * s->k + b] *
+                               (double)(x + (i + a * d - radius) * x_pitch - radius)[j + b * d];
             y[i * y_pitch + j] = (float)sum;
         }
 }
@@ -64,33 +68,35 @@ plane_ref(const M2nDepthwise *s, float *y, gsize y_pitch, const float *x, gsize 
 /* ---- tiles --------------------------------------------------------------------------- */
 
 #define R 6            /* rows of outputs in registers */
-#define COLUMNS 32     /* of a tile */
+#define COLUMNS 32u    /* outputs of a row come in multiples of these */
 #define MAX_DILATION 3 /* of the variants; others take the reference */
-#define MAX_ROWS 24    /* of a tile: blocks of R rows for each residue of the dilation */
-#define PITCH 64       /* of the padded tile: COLUMNS + 2 * 9, rounded up */
-#define IN_ROWS (MAX_ROWS + 6 * MAX_DILATION)
+#define RIM 16u /* columns left of a plane's first: the largest radius, 9, in whole vectors */
 
 typedef float Vector8 __attribute__((vector_size(32), aligned(4), may_alias));
 typedef float Vector16 __attribute__((vector_size(64), aligned(4), may_alias));
 
-/* rows x columns outputs (columns a multiple of 32); in[0] is the upper left corner of the first filter.
- * K and the vector type are constants where this is inlined. */
+/* All rows of an image, columns a multiple of 32; in is left of its first row by the filter's radius.  Rows outside the
+ * image are not read.  K and the vector type are constants where this is inlined. */
 #define TILE_BODY(Vector, K)                                                                       \
     const gsize lanes = sizeof(Vector) / sizeof(float);                                            \
     for (gsize residue = 0; residue < dilation; residue++)                                         \
         for (gsize i0 = residue; i0 < rows; i0 += R * dilation)                                    \
             for (gsize j = 0; j < columns; j += lanes) {                                           \
+                const gsize above = i0 / dilation; /* rows of this residue above the first */      \
+                const gsize below = (rows - 1 - residue) / dilation - above;                       \
                 Vector acc[R];                                                                     \
                 _Pragma("GCC unroll 6") for (int t = 0; t < R; t++) acc[t] = (Vector){0} + bias;   \
                 for (gsize b = 0; b < K; b++) {                                                    \
                     const float *x = in + i0 * pitch + j + b * dilation;                           \
                     _Pragma("GCC unroll 12") for (int s = 0; s < R + K - 1; s++)                   \
                     {                                                                              \
-                        const Vector v = *(const Vector *)(gconstpointer)x;                        \
+                        const int down = s - K / 2; /* rows below the first output */              \
+                        if (down < 0 ? (gsize)-down > above : (gsize)down > below)                 \
+                            continue;                                                              \
+                        const Vector v = *(const Vector *)(gconstpointer)(x + down * step);        \
                         _Pragma("GCC unroll 7") for (int a = 0; a < K;                             \
                                                      a++) if (s >= a && s - a < R) acc[s - a] +=   \
                             v * w[(gsize)a * K + b];                                               \
-                        x += dilation * pitch;                                                     \
                     }                                                                              \
                 }                                                                                  \
                 _Pragma("GCC unroll 6") for (int t = 0; t < R;                                     \
@@ -102,65 +108,66 @@ typedef float Vector16 __attribute__((vector_size(64), aligned(4), may_alias));
 typedef void (*Tile)(const float *in, gsize pitch, const float *w, float bias, gsize dilation,
                      gsize rows, gsize columns, float *out, gsize out_pitch);
 
-/* Rows i0 .. and columns j0 .. of the image, moved so that the first filter's corner comes first. */
-static void
-fill_tile(const M2nDepthwise *s, const float *x, gsize i0, gsize j0, gsize rows, float *tile)
+static gsize
+round_width(const M2nDepthwise *s)
 {
-    const gsize radius = s->k / 2 * s->dilation;
-    const gsize in_rows = rows + 2 * radius, left = radius > j0 ? radius - j0 : 0;
-    const gsize from = j0 + left - radius, to = MIN(j0 + COLUMNS + radius, s->width);
+    return (s->width + COLUMNS - 1) / COLUMNS * COLUMNS;
+}
 
-    for (gsize i = 0; i < in_rows; i++) {
-        float *out = tile + i * PITCH;
+static gsize
+plane_pitch(const M2nDepthwise *s)
+{
+    return RIM + round_width(s) + RIM;
+}
 
-        memset(out, 0, PITCH * sizeof(float));
-        if (i0 + i >= radius && i0 + i - radius < s->height)
-            memcpy(out + left, x + (i0 + i - radius) * s->width + from,
-                   (to - from) * sizeof(float));
+M2N_BODY void
+copy_rows(float *to, gsize to_pitch, const float *from, gsize from_pitch, gsize rows, gsize columns)
+{
+    for (gsize i = 0; i < rows; i++, to += to_pitch, from += from_pitch) {
+        gsize j = 0;
+
+        for (; j + M2N_LANES <= columns; j += M2N_LANES)
+            M2N_STORE(to + j, M2N_LOAD(from + j));
+        for (; j < columns; j++)
+            to[j] = from[j];
     }
 }
 
-static void
-tiled(const M2nDepthwise *s, float *y, const float *x, const float *w, const float *bias, Tile tile)
+/* Channel after channel through one plane, whose rim stays zero. */
+M2N_BODY void
+planes(const M2nDepthwise *s, float *y, const float *x, const float *w, const float *bias,
+       float *scratch, const Tile *tiles)
 {
-    const gsize hw = s->height * s->width, step = s->dilation == 1 ? MAX_ROWS : R * s->dilation;
-    /* rows after the last needed one are read for outputs that are then dropped */
-    float in[(IN_ROWS + R * MAX_DILATION) * PITCH] __attribute__((aligned(64)));
-    float out[MAX_ROWS * COLUMNS] __attribute__((aligned(64)));
+    const gsize rounded = round_width(s), pitch = plane_pitch(s), hw = s->height * s->width;
+    const Tile tile = tiles[s->k / 2 - 1];
+    float *image = scratch + s->height * pitch;
 
-    memset(in, 0, sizeof in);
-    for (gsize c = 0; c < s->channels; c++)
-        for (gsize i0 = 0; i0 < s->height; i0 += step)
-            for (gsize j0 = 0; j0 < s->width; j0 += COLUMNS) {
-                const gsize rows = MIN(step, s->height - i0), columns = MIN(COLUMNS, s->width - j0);
+    memset(scratch, 0, s->height * pitch * sizeof *scratch);
+    for (gsize c = 0; c < s->channels; c++) {
+        const float *in = scratch + RIM - s->k / 2 * s->dilation, *filter = w + c * s->k * s->k;
 
-                fill_tile(s, x + c * hw, i0, j0, rows, in);
-                tile(in, PITCH, w + c * s->k * s->k, bias[c], s->dilation, rows, COLUMNS, out,
-                     COLUMNS);
-                for (gsize i = 0; i < rows; i++)
-                    memcpy(y + c * hw + (i0 + i) * s->width + j0, out + i * COLUMNS,
-                           columns * sizeof(float));
-            }
+        copy_rows(scratch + RIM, pitch, x + c * hw, s->width, s->height, s->width);
+        if (rounded == s->width) {
+            tile(in, pitch, filter, bias[c], s->dilation, s->height, rounded, y + c * hw, rounded);
+            continue;
+        }
+        tile(in, pitch, filter, bias[c], s->dilation, s->height, rounded, image, rounded);
+        copy_rows(y + c * hw, s->width, image, rounded, s->height, s->width);
+    }
 }
 
-static void
-choose(const M2nDepthwise *s, float *y, const float *x, const float *w, const float *bias,
-       const Tile *tile)
+static gboolean
+has_tile(const M2nDepthwise *s)
 {
-    if (s->k < 3 || s->dilation > MAX_DILATION)
-        forward_ref(s, y, x, w, bias);
-    else
-        tiled(s, y, x, w, bias, tile[s->k / 2 - 1]);
+    return s->k >= 3 && s->dilation <= MAX_DILATION;
 }
 
 static void
 plane(const M2nDepthwise *s, float *y, gsize y_pitch, const float *x, gsize x_pitch, const float *w,
       float bias, const Tile *tile)
 {
-    const gsize radius = s->k / 2 * s->dilation;
-
-    tile[s->k / 2 - 1](x - radius * x_pitch - radius, x_pitch, w, bias, s->dilation, s->height,
-                       (s->width + COLUMNS - 1) / COLUMNS * COLUMNS, y, y_pitch);
+    tile[s->k / 2 - 1](x - s->k / 2 * s->dilation, x_pitch, w, bias, s->dilation, s->height,
+                       round_width(s), y, y_pitch);
 }
 
 #define DEFINE_TILE(name, target, Vector, K)                                                       \
@@ -168,6 +175,7 @@ plane(const M2nDepthwise *s, float *y, gsize y_pitch, const float *x, gsize x_pi
                             gsize dilation, gsize rows, gsize columns, float *out,                 \
                             gsize out_pitch)                                                       \
     {                                                                                              \
+        const gssize step = (gssize)(dilation * pitch);                                            \
         TILE_BODY(Vector, K)                                                                       \
     }
 
@@ -179,10 +187,14 @@ DEFINE_TILE(tile7_avx2, M2N_AVX2, Vector8, 7)
 
 static const Tile tiles_avx2[] = {tile3_avx2, tile5_avx2, tile7_avx2};
 
-static void
-forward_avx2(const M2nDepthwise *s, float *y, const float *x, const float *w, const float *bias)
+M2N_AVX2 static void
+forward_avx2(const M2nDepthwise *s, float *y, const float *x, const float *w, const float *bias,
+             float *scratch)
 {
-    choose(s, y, x, w, bias, tiles_avx2);
+    if (has_tile(s))
+        planes(s, y, x, w, bias, scratch, tiles_avx2);
+    else
+        forward_ref(s, y, x, w, bias, NULL);
 }
 
 static void
@@ -200,10 +212,14 @@ DEFINE_TILE(tile7_avx512, M2N_AVX512, Vector16, 7)
 
 static const Tile tiles_avx512[] = {tile3_avx512, tile5_avx512, tile7_avx512};
 
-static void
-forward_avx512(const M2nDepthwise *s, float *y, const float *x, const float *w, const float *bias)
+M2N_AVX512 static void
+forward_avx512(const M2nDepthwise *s, float *y, const float *x, const float *w, const float *bias,
+               float *scratch)
 {
-    choose(s, y, x, w, bias, tiles_avx512);
+    if (has_tile(s))
+        planes(s, y, x, w, bias, scratch, tiles_avx512);
+    else
+        forward_ref(s, y, x, w, bias, NULL);
 }
 
 static void
@@ -269,6 +285,12 @@ rows3_gelu_avx512(float *x, gsize stride, gsize rows, const float *w, float bias
 
 /* ---- table and dispatch -------------------------------------------------------------- */
 
+gsize
+m2n_depthwise_scratch(const M2nDepthwise *s)
+{
+    return s->height * (plane_pitch(s) + round_width(s));
+}
+
 const M2nDepthwiseVariant m2n_depthwise_variants[M2N_N_ISA] = {
     {M2N_ISA_SCALAR, forward_ref, plane_ref, NULL},
 #if M2N_HAVE_X86
@@ -278,10 +300,11 @@ const M2nDepthwiseVariant m2n_depthwise_variants[M2N_N_ISA] = {
 };
 
 void
-m2n_depthwise(const M2nDepthwise *s, float *y, const float *x, const float *w, const float *bias)
+m2n_depthwise(const M2nDepthwise *s, float *y, const float *x, const float *w, const float *bias,
+              float *scratch)
 {
     g_assert(s->k % 2 == 1 && s->k <= 7 && s->dilation >= 1);
-    M2N_DISPATCH(m2n_depthwise_variants, forward)(s, y, x, w, bias);
+    M2N_DISPATCH(m2n_depthwise_variants, forward)(s, y, x, w, bias, scratch);
 }
 
 void

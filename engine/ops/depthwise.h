@@ -7,6 +7,7 @@
  *
  * x, y      [channels][height][width], not overlapping
  * w, bias   [channels][k][k], [channels]; k odd, <= 7; dilation d >= 1
+ * scratch   m2n_depthwise_scratch() floats, one per thread
  * numerics  the reference sums in double, variants in float32: 1e-6 k of the largest product */
 #pragma once
 #include "engine/base/cpu.h"
@@ -17,14 +18,13 @@ typedef struct {
     gsize channels, height, width, k, dilation;
 } M2nDepthwise;
 
+gsize m2n_depthwise_scratch(const M2nDepthwise *shape);
 void m2n_depthwise(const M2nDepthwise *shape, float *y, const float *x, const float *w,
-                   const float *bias);
+                   const float *bias, float *scratch);
 
-/* One channel whose zero rim is already there.  x is its first pixel; readable, and zero for pixels of the
- * rim, are rows -r .. height + r - 1 and columns -r .. width + r - 1 (r = dilation (k-1)/2), and readable the
- * M2N_DEPTHWISE_SLACK(dilation) rows below and the columns up to round32(width) + r.  y gets round32(width)
+/* One channel with zeros beside it: x is its first pixel, the r = dilation (k-1)/2 columns to the left and those up to
+ * round32(width) + r are readable, and zero where outputs within the width reach them.  y gets round32(width)
  * columns, those past width without meaning.  `channels` is not looked at; k is 3, 5 or 7. */
-#define M2N_DEPTHWISE_SLACK(dilation) (6 * (dilation))
 void m2n_depthwise_plane(const M2nDepthwise *shape, float *y, gsize y_pitch, const float *x,
                          gsize x_pitch, const float *w, float bias);
 
@@ -37,7 +37,7 @@ gboolean m2n_depthwise3_gelu(float *x, gsize stride, gsize rows, const float *w,
 typedef struct {
     M2nIsa isa;
     void (*forward)(const M2nDepthwise *shape, float *y, const float *x, const float *w,
-                    const float *bias);
+                    const float *bias, float *scratch);
     void (*plane)(const M2nDepthwise *shape, float *y, gsize y_pitch, const float *x, gsize x_pitch,
                   const float *w, float bias);
     void (*rows3_gelu)(float *x, gsize stride, gsize rows, const float *w,

@@ -1,6 +1,7 @@
 /* Gradients of the depthwise convolution. */
 #include "engine/ops/depthwise_backward.h"
 
+#include "engine/ops/activation_simd.h"
 #include "engine/ops/dispatch.h"
 #include "engine/ops/lanes.h"
 #include "engine/ops/norm_backward.h"
@@ -38,162 +39,197 @@ input_ref(const M2nDepthwise *s, float *dx, const float *dy, const float *w, flo
 {
     const gssize r = (gssize)(s->k / 2), d = (gssize)s->dilation;
     const gssize height = (gssize)s->height, width = (gssize)s->width;
+    const gsize hw = s->height * s->width;
 
     (void)scratch;
-    for (gssize i = 0; i < height; i++)
-        for (gssize j = 0; j < width; j++) {
-            double sum = 0.0;
+    for (gsize c = 0; c < s->channels; c++, dx += hw, dy += hw, w += s->k * s->k)
+        for (gssize i = 0; i < height; i++)
+            for (gssize j = 0; j < width; j++) {
+                double sum = 0.0;
 
-            for (gssize a = -r; a <= r; a++)
-                for (gssize b = -r; b <= r; b++) {
-                    const gssize row = i - d * a, column = j - d * b;
+                for (gssize a = -r; a <= r; a++)
+                    for (gssize b = -r; b <= r; b++) {
+                        const gssize row = i - d * a, column = j - d * b;
 
-                    if (row >= 0 && row < height && column >= 0 && column < width)
-                        sum += (double)w[(a + r) * (gssize)s->k + b + r] *
-                               (double)dy[row * width + column];
-                }
-            dx[i * width + j] += (float)sum;
-        }
+                        if (row >= 0 && row < height && column >= 0 && column < width)
+                            sum += (double)w[(a + r) * (gssize)s->k + b + r] *
+                                   (double)dy[row * width + column];
+                    }
+                dx[i * width + j] = (float)sum;
+            }
 }
 
 /* ---- planes with a rim of zeros ---------------------------------------------------------- */
 
-/* Columns of the padded plane: the rim on both sides and room for a whole vector at the end. */
 static gsize
-padded_width(const M2nDepthwise *s)
+round_width(const M2nDepthwise *s)
 {
-    const gsize rim = s->k / 2 * s->dilation;
-
-    return (s->width + M2N_LANES - 1) / M2N_LANES * M2N_LANES + 2 * rim;
+    return (s->width + M2N_LANES - 1) / M2N_LANES * M2N_LANES;
 }
 
 gsize
 m2n_depthwise_backward_scratch(const M2nDepthwise *s)
 {
     const gsize rim = s->k / 2 * s->dilation;
-    const gsize columns = (s->width + M2N_LANES - 1) / M2N_LANES * M2N_LANES;
 
-    return (s->height + 2 * rim) * padded_width(s) + s->height * columns;
+    return MAX(s->height * (2 * round_width(s) + 2 * rim),
+               s->channels * (s->k * s->k + 1) + m2n_depthwise_scratch(s));
 }
 
 #if M2N_HAVE_X86
-static void
+M2N_BODY void
 pad_plane(const M2nDepthwise *s, gsize rim, gsize columns, float *out, const float *in)
 {
-    memset(out, 0, (s->height + 2 * rim) * columns * sizeof *out);
-    for (gsize i = 0; i < s->height; i++)
-        memcpy(out + (i + rim) * columns + rim, in + i * s->width, s->width * sizeof *out);
-}
+    for (gsize i = 0; i < s->height; i++, out += columns, in += s->width) {
+        gsize j = 0;
 
-/* ---- bodies for vectors ---------------------------------------------------------------- */
-
-/* One row of dx, all taps for 16 columns at a time; `w` is flipped by reading it backwards. */
-M2N_BODY void
-input_row(const M2nDepthwise *s, gsize k, float *dx, const float *rows, gsize columns,
-          const float *w)
-{
-    for (gsize j = 0; j < s->width; j += M2N_LANES) {
-        M2nLanes acc[2] = {{0}, {0}}; /* two chains hide the latency of the adds */
-
-        for (gsize a = 0; a < k; a++)
-#pragma GCC unroll 7
-            for (gsize b = 0; b < k; b++)
-                acc[b & 1] += w[k * k - 1 - (a * k + b)] *
-                              M2N_LOAD(rows + a * s->dilation * columns + b * s->dilation + j);
-        acc[0] += acc[1];
-        if (j + M2N_LANES <= s->width)
-            M2N_STORE(dx + j, M2N_LOAD(dx + j) + acc[0]);
-        else
-            for (gsize l = 0; j + l < s->width; l++)
-                dx[j + l] += acc[0][l];
+        memset(out, 0, rim * sizeof *out);
+        for (; j + M2N_LANES <= s->width; j += M2N_LANES)
+            M2N_STORE(out + rim + j, M2N_LOAD(in + j));
+        memcpy(out + rim + j, in + j, (s->width - j) * sizeof *out);
+        memset(out + rim + s->width, 0, (columns - rim - s->width) * sizeof *out);
     }
 }
 
-M2N_BODY void
-input_body(const M2nDepthwise *s, gsize k, float *dx, const float *dy, const float *w,
-           float *scratch)
+/* The same convolution with filters turned around. */
+static void
+input(const M2nDepthwise *s, float *dx, const float *dy, const float *w, float *scratch, M2nIsa isa)
 {
-    const gsize columns = padded_width(s), rim = k / 2 * s->dilation;
+    const gsize taps = s->k * s->k, n = s->channels * taps;
+    float *turned = scratch, *bias = scratch + n;
 
-    pad_plane(s, rim, columns, scratch, dy);
-    for (gsize i = 0; i < s->height; i++)
-        input_row(s, k, dx + i * s->width, scratch + i * columns, columns, w);
+    for (gsize i = 0; i < n; i++)
+        turned[i / taps * taps + taps - 1 - i % taps] = w[i];
+    memset(bias, 0, s->channels * sizeof *bias);
+    m2n_depthwise_variants[isa].forward(s, dx, dy, turned, bias, bias + s->channels);
 }
 
-/* One row of taps: dy is read once for all k of them. */
-M2N_BODY void
-weight_taps(const M2nDepthwise *s, gsize k, float *dw, const float *dy, const float *rows,
-            gsize columns, gsize dy_columns)
-{
-    double sum[MAX_K] = {0};
+/* ---- weights ------------------------------------------------------------------------------ */
 
-    for (gsize i = 0; i < s->height;) {
-        const gsize end = MIN(s->height, i + 32);
-        M2nLanes acc[MAX_K] = {{0}};
+#define R 6         /* rows of dy in registers */
+#define MAX_SUM 60u /* rows whose products are added up in float32 */
 
-        for (; i < end; i++)
-            for (gsize j = 0; j < dy_columns; j += M2N_LANES) {
-                const M2nLanes g = M2N_LOAD(dy + i * dy_columns + j);
+typedef float Vector8 __attribute__((vector_size(32), aligned(4), may_alias));
+typedef float Vector16 __attribute__((vector_size(64), aligned(4), may_alias));
 
-#pragma GCC unroll 7
-                for (gsize b = 0; b < k; b++)
-                    acc[b] += g * M2N_LOAD(rows + i * columns + b * s->dilation + j);
-            }
-        for (gsize b = 0; b < k; b++)
-            sum[b] += m2n_lanes_sum(&acc[b]);
+/* dw[a][b] += sum dy x for rows of one residue of the dilation and one column b of taps: R rows of dy stay in
+ * registers while each row of x is read once for all the taps that meet it.  g: dy at the first row, x: the same of the
+ * padded plane at column b, `height` rows of this residue. */
+#define COLUMN_BODY(Vector, K, sum_of)                                                             \
+    for (gsize i = 0; i < height;) {                                                               \
+        const gsize end = MIN(height, i + MAX_SUM);                                                \
+        Vector acc[K];                                                                             \
+        _Pragma("GCC unroll 7") for (int a = 0; a < K; a++) acc[a] = (Vector){0};                  \
+        for (; i < end; i += R)                                                                    \
+            for (gsize j = 0; j < columns; j += sizeof(Vector) / sizeof(float)) {                  \
+                Vector g[R];                                                                       \
+                _Pragma("GCC unroll 6") for (int t = 0; t < R; t++) g[t] =                         \
+                    i + (gsize)t < height                                                          \
+                        ? *(const Vector *)(gconstpointer)(dy + (i + (gsize)t) * dy_step + j)      \
+                        : (Vector){0};                                                             \
+                _Pragma("GCC unroll 12") for (int s = 0; s < R + K - 1; s++)                       \
+                {                                                                                  \
+                    const gssize row = (gssize)i + s - K / 2;                                      \
+                    if (row < 0 || row >= (gssize)height)                                          \
+                        continue;                                                                  \
+                    const Vector v =                                                               \
+                        *(const Vector *)(gconstpointer)(x + (gsize)row * x_step + j);             \
+                    _Pragma("GCC unroll 7") for (int a = 0; a < K; a++) if (s >= a && s - a < R)   \
+                        acc[a] += v * g[s - a];                                                    \
+                }                                                                                  \
+            }                                                                                      \
+        _Pragma("GCC unroll 7") for (int a = 0; a < K; a++) dw[a * K] += (double)sum_of(acc[a]);   \
     }
-    for (gsize b = 0; b < k; b++)
-        dw[b] += (float)sum[b];
-}
+
+typedef void (*Column)(double *dw, const float *dy, gsize dy_step, const float *x, gsize x_step,
+                       gsize height, gsize columns);
+
+#define DEFINE_COLUMN(name, target, Vector, K, sum_of)                                             \
+    target static void name(double *dw, const float *dy, gsize dy_step, const float *x,            \
+                            gsize x_step, gsize height, gsize columns)                             \
+    {                                                                                              \
+        COLUMN_BODY(Vector, K, sum_of)                                                             \
+    }
 
 M2N_BODY void
-weight_body(const M2nDepthwise *s, gsize k, float *dw, const float *dy, const float *x,
-            float *scratch)
+weight_body(const M2nDepthwise *s, float *dw, const float *dy, const float *x, float *scratch,
+            const Column *column)
 {
-    const gsize columns = padded_width(s), rim = k / 2 * s->dilation;
-    const gsize dy_columns = columns - 2 * rim;
-    float *padded_dy = scratch + (s->height + 2 * rim) * columns;
+    const gsize rim = s->k / 2 * s->dilation, dy_columns = round_width(s);
+    const gsize columns = dy_columns + 2 * rim, d = s->dilation;
+    float *padded_dy = scratch + s->height * columns;
+    double sum[MAX_K * MAX_K] = {0};
 
     pad_plane(s, rim, columns, scratch, x);
-    pad_plane(s, 0, dy_columns, padded_dy, dy); /* lanes right of the image multiply zeros */
-    for (gsize a = 0; a < k; a++)
-        weight_taps(s, k, dw + a * k, padded_dy, scratch + a * s->dilation * columns, columns,
-                    dy_columns);
+    if (dy_columns > s->width) { /* lanes right of the image multiply zeros */
+        pad_plane(s, 0, dy_columns, padded_dy, dy);
+        dy = padded_dy;
+    }
+    for (gsize residue = 0; residue < MIN(d, s->height); residue++)
+        for (gsize b = 0; b < s->k; b++)
+            column[s->k / 2](sum + b, dy + residue * dy_columns, d * dy_columns,
+                             scratch + residue * columns + b * d, d * columns,
+                             (s->height - residue + d - 1) / d, dy_columns);
+    for (gsize i = 0; i < s->k * s->k; i++)
+        dw[i] += (float)sum[i];
 }
 
-/* A constant k lets the compiler keep the accumulators in registers. */
-#define FOR_CONSTANT_K(body, ...)                                                                  \
-    switch (s->k) {                                                                                \
-    case 3:                                                                                        \
-        body(s, 3, __VA_ARGS__);                                                                   \
-        break;                                                                                     \
-    case 5:                                                                                        \
-        body(s, 5, __VA_ARGS__);                                                                   \
-        break;                                                                                     \
-    case 7:                                                                                        \
-        body(s, 7, __VA_ARGS__);                                                                   \
-        break;                                                                                     \
-    default:                                                                                       \
-        body(s, 1, __VA_ARGS__);                                                                   \
-    }
+/* ---- AVX2 ---------------------------------------------------------------------------- */
 
-/* ---- AVX2 and AVX-512 ------------------------------------------------------------------ */
+M2N_AVX2 M2N_INLINE float
+sum8(__m256 v)
+{
+    const __m128 four = _mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));
+    const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+
+    return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
+}
+
+DEFINE_COLUMN(column1_avx2, M2N_AVX2, Vector8, 1, sum8)
+DEFINE_COLUMN(column3_avx2, M2N_AVX2, Vector8, 3, sum8)
+DEFINE_COLUMN(column5_avx2, M2N_AVX2, Vector8, 5, sum8)
+DEFINE_COLUMN(column7_avx2, M2N_AVX2, Vector8, 7, sum8)
+
+static const Column columns_avx2[] = {column1_avx2, column3_avx2, column5_avx2, column7_avx2};
+
+static void
+input_avx2(const M2nDepthwise *s, float *dx, const float *dy, const float *w, float *scratch)
+{
+    input(s, dx, dy, w, scratch, M2N_ISA_AVX2);
+}
 
 M2N_AVX2 static void
-input_avx2(const M2nDepthwise *s, float *dx, const float *dy, const float *w,
-           float *scratch){FOR_CONSTANT_K(input_body, dx, dy, w, scratch)}
-
-M2N_AVX2 static void weight_avx2(const M2nDepthwise *s, float *dw, const float *dy, const float *x,
-                                 float *scratch){FOR_CONSTANT_K(weight_body, dw, dy, x, scratch)}
-
-M2N_AVX512
-    static void input_avx512(const M2nDepthwise *s, float *dx, const float *dy, const float *w,
-                             float *scratch){FOR_CONSTANT_K(input_body, dx, dy, w, scratch)}
-
-M2N_AVX512 static void weight_avx512(const M2nDepthwise *s, float *dw, const float *dy,
-                                     const float *x, float *scratch)
+weight_avx2(const M2nDepthwise *s, float *dw, const float *dy, const float *x, float *scratch)
 {
-    FOR_CONSTANT_K(weight_body, dw, dy, x, scratch)
+    weight_body(s, dw, dy, x, scratch, columns_avx2);
+}
+
+/* ---- AVX-512 ------------------------------------------------------------------------- */
+
+M2N_AVX512 M2N_INLINE float
+sum16(__m512 v)
+{
+    return _mm512_reduce_add_ps(v);
+}
+
+DEFINE_COLUMN(column1_avx512, M2N_AVX512, Vector16, 1, sum16)
+DEFINE_COLUMN(column3_avx512, M2N_AVX512, Vector16, 3, sum16)
+DEFINE_COLUMN(column5_avx512, M2N_AVX512, Vector16, 5, sum16)
+DEFINE_COLUMN(column7_avx512, M2N_AVX512, Vector16, 7, sum16)
+
+static const Column columns_avx512[] = {column1_avx512, column3_avx512, column5_avx512,
+                                        column7_avx512};
+
+static void
+input_avx512(const M2nDepthwise *s, float *dx, const float *dy, const float *w, float *scratch)
+{
+    input(s, dx, dy, w, scratch, M2N_ISA_AVX512);
+}
+
+M2N_AVX512 static void
+weight_avx512(const M2nDepthwise *s, float *dw, const float *dy, const float *x, float *scratch)
+{
+    weight_body(s, dw, dy, x, scratch, columns_avx512);
 }
 #endif
 
@@ -211,12 +247,8 @@ void
 m2n_depthwise_backward_input(const M2nDepthwise *s, float *dx, const float *dy, const float *w,
                              float *scratch)
 {
-    const gsize hw = s->height * s->width;
-
     g_assert(s->k % 2 == 1 && s->k <= MAX_K);
-    for (gsize c = 0; c < s->channels; c++)
-        M2N_DISPATCH(m2n_depthwise_backward_variants, input)
-    (s, dx + c * hw, dy + c * hw, w + c * s->k * s->k, scratch);
+    M2N_DISPATCH(m2n_depthwise_backward_variants, input)(s, dx, dy, w, scratch);
 }
 
 void

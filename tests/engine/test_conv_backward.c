@@ -20,8 +20,9 @@ random_floats(gsize n)
 /* ---- depthwise ------------------------------------------------------------------------- */
 
 static const M2nDepthwise depthwise_shapes[] = {
-    {2, 4, 8, 5, 1},  {2, 4, 8, 7, 3},  {3, 4, 8, 3, 1},   {1, 1, 1, 3, 1},  {1, 5, 15, 7, 3},
-    {2, 6, 16, 5, 1}, {1, 3, 17, 3, 1}, {1, 40, 33, 7, 3}, {1, 2, 31, 5, 2}, {2, 3, 5, 1, 1},
+    {2, 4, 8, 5, 1},   {2, 4, 8, 7, 3},  {3, 4, 8, 3, 1},   {1, 1, 1, 3, 1},    {1, 5, 15, 7, 3},
+    {2, 6, 16, 5, 1},  {1, 3, 17, 3, 1}, {1, 16, 32, 7, 3}, {1, 130, 16, 3, 1}, {1, 32, 64, 5, 1},
+    {1, 40, 33, 7, 3}, {1, 2, 31, 5, 2}, {2, 3, 5, 1, 1},
 };
 
 static void
@@ -33,10 +34,11 @@ test_depthwise_variants(void)
         for (gsize i = 0; i < G_N_ELEMENTS(depthwise_shapes); i++) {
             const M2nDepthwiseBackwardVariant *v = &m2n_depthwise_backward_variants[isa];
             const M2nDepthwise *s = &depthwise_shapes[i];
-            const gsize n = s->height * s->width, k2 = s->k * s->k;
-            g_autofree float *x = random_floats(n), *dy = random_floats(n), *w = random_floats(k2);
+            const gsize n = s->channels * s->height * s->width, k2 = s->k * s->k;
+            g_autofree float *x = random_floats(n), *dy = random_floats(n);
+            g_autofree float *w = random_floats(s->channels * k2);
             g_autofree float *scratch = g_new(float, m2n_depthwise_backward_scratch(s));
-            g_autofree float *want = random_floats(n), *got = g_memdup2(want, n * sizeof *want);
+            g_autofree float *want = random_floats(n), *got = random_floats(n);
             g_autofree float *dw = random_floats(k2), *dw2 = g_memdup2(dw, k2 * sizeof *dw);
 
             if (v->input == NULL || !m2n_isa_runs(v->isa))
@@ -61,7 +63,7 @@ depthwise_loss(gpointer p)
 {
     Depthwise *d = p;
 
-    m2n_depthwise_variants[0].forward(d->shape, d->y, d->x, d->w, d->bias);
+    m2n_depthwise_variants[0].forward(d->shape, d->y, d->x, d->w, d->bias, NULL);
     return m2n_dot(d->y, d->g, d->n);
 }
 
@@ -83,11 +85,13 @@ test_depthwise_gradient(void)
         m2n_check_gradient(depthwise_loss, &d, x, dx, n, 1e-3, 1e-4);
         m2n_check_gradient(depthwise_loss, &d, w, dw, nw, 1e-3, 1e-4);
         m2n_check_gradient(depthwise_loss, &d, bias, dbias, s->channels, 1e-3, 1e-4);
-        /* once more: added, not written */
+        /* once more: weights' added, the input's written */
         m2n_depthwise_backward_input(s, dx, g, w, scratch);
-        for (gsize j = 0; j < n; j++)
-            dx[j] *= 0.5f;
         m2n_check_gradient(depthwise_loss, &d, x, dx, n, 1e-3, 1e-4);
+        m2n_depthwise_backward_weight(s, dw, dbias, g, x, scratch);
+        for (gsize j = 0; j < nw; j++)
+            dw[j] *= 0.5f;
+        m2n_check_gradient(depthwise_loss, &d, w, dw, nw, 1e-3, 1e-4);
     }
 }
 

@@ -25,12 +25,13 @@ test_variant_matches_reference(gconstpointer data)
         g_autofree float *x = g_new(float, n), *w = g_new(float, nw);
         g_autofree float *bias = g_new(float, shape->channels);
         g_autofree float *want = g_new(float, n), *got = g_new(float, n);
+        g_autofree float *scratch = g_new(float, m2n_depthwise_scratch(shape));
 
         m2n_fill_random(x, n);
         m2n_fill_random(w, nw);
         m2n_fill_random(bias, shape->channels);
-        m2n_depthwise_variants[0].forward(shape, want, x, w, bias);
-        v->forward(shape, got, x, w, bias);
+        m2n_depthwise_variants[0].forward(shape, want, x, w, bias, NULL);
+        v->forward(shape, got, x, w, bias, scratch);
         m2n_assert_close(got, want, n, 1e-6 * 9 * (double)shape->k, 1e-6);
     }
 }
@@ -45,7 +46,7 @@ test_reference_impulse(void)
     float x[N * N] = {0}, y[N * N];
 
     x[3 * N + 3] = 1;
-    m2n_depthwise_variants[0].forward(&shape, y, x, w, bias);
+    m2n_depthwise_variants[0].forward(&shape, y, x, w, bias, NULL);
     for (gsize i = 0; i < N; i++)
         for (gsize j = 0; j < N; j++) {
             const float tap = i % 3 == 0 && j % 3 == 0 ? w[8 - i / 3 * 3 - j / 3] : 0.0f;
@@ -60,12 +61,13 @@ test_nan_stays_near(gconstpointer data)
     const M2nDepthwiseVariant *v = data;
     const M2nDepthwise shape = {1, N, N, 7, 3};
     g_autofree float *x = g_new0(float, N *N), *y = g_new(float, N *N);
+    g_autofree float *scratch = g_new(float, m2n_depthwise_scratch(&shape));
     float w[49], bias[1] = {0};
 
     m2n_skip_unless_it_runs(v);
     m2n_fill_random(w, 49);
     x[20 * N + 1] = NAN;
-    v->forward(&shape, y, x, w, bias);
+    v->forward(&shape, y, x, w, bias, scratch);
     for (gsize i = 0; i < N; i++)
         for (gsize j = 0; j < N; j++) {
             const gsize di = i > 20 ? i - 20 : 20 - i, dj = j > 1 ? j - 1 : 1 - j;
@@ -92,7 +94,7 @@ test_rows3_gelu(gconstpointer data)
         m2n_fill_random(w, 9);
         for (gsize i = 0; i < rows; i++)
             memcpy(plain + i * 32, x + i * stride, 32 * sizeof(float));
-        m2n_depthwise_variants[0].forward(&shape, want, plain, w, &bias);
+        m2n_depthwise_variants[0].forward(&shape, want, plain, w, &bias, NULL);
         m2n_activation_variants[0].gelu(want, want, rows * 32);
         v->rows3_gelu(x, stride, rows, w, bias);
         for (gsize i = 0; i < rows; i++)
