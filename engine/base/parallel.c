@@ -6,10 +6,10 @@
 
 #include "engine/base/error.h"
 
-/* Looks at the job counter before going to sleep.  A forward pass is some hundred short jobs; a
- * sleeping worker costs about 50 us a job to wake, a spinning one less than 1 us.  About 20 us
- * here, so that a pool between two forecasts uses no CPU. */
-#define SPINS 2000u
+/* How long a thread looks at a counter before it goes to sleep, in us.  To wake it again takes 50 us, of a virtual machine
+ * some times that, and a step of training waits a thousand times, mostly for less than this; in a pool between two
+ * forecasts it is nothing.  A thread that others wait for comes first: hence the yield. */
+#define SPIN 1000
 
 typedef struct {
     M2nPool *pool;
@@ -44,6 +44,21 @@ relax(void)
 #endif
 }
 
+/* Waits for *at to be `value`, or, with `change`, something else; FALSE: SPIN was not long enough. */
+static gboolean
+spin(atomic_uint *at, guint value, gboolean change)
+{
+    const gint64 end = g_get_monotonic_time() + SPIN;
+
+    for (; g_get_monotonic_time() < end; g_thread_yield())
+        for (guint i = 0; i < 100; i++) {
+            if ((atomic_load(at) == value) != change)
+                return TRUE;
+            relax();
+        }
+    return FALSE;
+}
+
 static void
 work(M2nPool *p, guint index)
 {
@@ -67,9 +82,7 @@ worker_main(gpointer data)
     M2nPool *p = w->pool;
 
     for (guint seen = 0;; seen++) {
-        for (guint i = 0; i < SPINS && atomic_load(&p->job) == seen; i++)
-            relax();
-        if (atomic_load(&p->job) == seen) {
+        if (!spin(&p->job, seen, TRUE)) {
             g_mutex_lock(&p->mutex);
             while (atomic_load(&p->job) == seen)
                 g_cond_wait(&p->wake, &p->mutex);
@@ -106,9 +119,7 @@ run_job(M2nPool *p, gsize n, M2nTask task, gpointer data, gboolean dynamic)
     atomic_store(&p->next, 0);
     start_job(p);
     work(p, 0);
-    for (guint i = 0; i < SPINS && atomic_load(&p->running) > 0; i++)
-        relax();
-    if (atomic_load(&p->running) > 0) {
+    if (!spin(&p->running, 0, FALSE)) {
         g_mutex_lock(&p->mutex);
         while (atomic_load(&p->running) > 0)
             g_cond_wait(&p->done, &p->mutex);
