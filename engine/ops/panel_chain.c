@@ -38,9 +38,9 @@ chain_ref(gsize in, const M2nChain *c)
 }
 
 M2N_BODY void
-differences_body(gsize n, const float *panel0, const float *panel1, float *t)
+differences_body(gsize count, gsize n, const float *panel0, const float *panel1, float *t)
 {
-    for (gsize i = 0; i < n; i += M2N_LANES) {
+    for (gsize i = 0; i < count; i += M2N_LANES) {
         const M2nLanes x1 = M2N_LOAD(panel1 + i), y1 = M2N_LOAD(panel1 + n + i);
         const M2nLanes t1 = x1 - M2N_LOAD(panel0 + i), t2 = y1 - t1;
 
@@ -52,9 +52,9 @@ differences_body(gsize n, const float *panel0, const float *panel1, float *t)
 }
 
 static void
-differences_ref(gsize n, const float *panel0, const float *panel1, float *t)
+differences_ref(gsize count, gsize n, const float *panel0, const float *panel1, float *t)
 {
-    differences_body(n, panel0, panel1, t);
+    differences_body(count, n, panel0, panel1, t);
 }
 
 #if M2N_HAVE_X86
@@ -79,6 +79,8 @@ multiply_avx2(Tile256 a, Shape256 s, gsize in, const float *w, const float *x)
     for (gsize k = 0; k < in; k++, w += ROWS_AVX2, x += M2N_PANEL) {
         __m256 column[4];
 
+        if (k % 2 == 0)
+            __builtin_prefetch(w + ROWS_AVX2 * in, 0, 2); /* the next tile */
         UNROLL_VECTORS
         for (int h = 0; h < s.vectors; h++)
             column[h] = _mm256_loadu_ps(x + 8 * h);
@@ -184,6 +186,10 @@ multiply_avx512(Tile512 a, gsize in, const float *w, const float *x)
     for (gsize k = 0; k < in; k++, w += ROWS_AVX512, x += M2N_PANEL) {
         const __m512 x0 = _mm512_loadu_ps(x), x1 = _mm512_loadu_ps(x + 16);
 
+        /* the next tile: of 128 channels it is on another page, where the processor stops guessing */
+        if (k % 2 == 0)
+            __builtin_prefetch(w + ROWS_AVX512 * in, 0, 2);
+
 #pragma GCC unroll 8
         for (int i = 0; i < ROWS_AVX512; i++) {
             const __m512 weight = _mm512_set1_ps(w[i]);
@@ -255,15 +261,15 @@ chain_avx512(gsize in, const M2nChain *c)
 }
 
 M2N_AVX2 static void
-differences_avx2(gsize n, const float *panel0, const float *panel1, float *t)
+differences_avx2(gsize count, gsize n, const float *panel0, const float *panel1, float *t)
 {
-    differences_body(n, panel0, panel1, t);
+    differences_body(count, n, panel0, panel1, t);
 }
 
 M2N_AVX512 static void
-differences_avx512(gsize n, const float *panel0, const float *panel1, float *t)
+differences_avx512(gsize count, gsize n, const float *panel0, const float *panel1, float *t)
 {
-    differences_body(n, panel0, panel1, t);
+    differences_body(count, n, panel0, panel1, t);
 }
 
 #endif

@@ -11,7 +11,7 @@
  *             `pitch` floats apart, 0: 32
  *
  * differences: t = {x1 - x0, y1 - (x1 - x0), y1 - x1, y0 - (y1 - (x1 - x0))}, n floats each, of panels
- * {x0, y0} and {x1, y1} of 2n floats; n a multiple of 32
+ * {x0, y0} and {x1, y1} of 2n floats; the first `count` of all of them, a multiple of 32
  *
  * numerics    float32; the reference sums in double */
 #pragma once
@@ -46,7 +46,7 @@ typedef struct {
     void (*chain)(gsize in, const M2nChain *c);
     /* The first two rows of a tile alone: its weights still lie [in][rows].  NULL: not worth its code */
     void (*two)(gsize in, const M2nChain *c);
-    void (*differences)(gsize n, const float *panel0, const float *panel1, float *t);
+    void (*differences)(gsize count, gsize n, const float *panel0, const float *panel1, float *t);
 } M2nChainVariant;
 
 /* All variants, reference first. */

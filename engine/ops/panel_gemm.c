@@ -143,8 +143,25 @@ last_tile(const M2nChainVariant *v, gsize count, gsize in, const M2nChain *c)
     keep_edge(&end, count, &c->end);
 }
 
+/* The differences of two panels that a run makes along its way, a few after each tile: they wait for L2 while
+ * the multipliers are busy. */
+typedef struct {
+    gsize n;
+    const float *panel[2];
+    float *t;
+} Aside;
+
 static void
-run(const M2nChainVariant *v, gsize out, gsize in, M2nChain c)
+next_differences(const M2nChainVariant *v, gsize tiles, gsize tile, const Aside *a)
+{
+    const gsize share = (a->n / M2N_PANEL + tiles - 1) / tiles * M2N_PANEL, at = tile * share;
+
+    if (at < a->n)
+        v->differences(MIN(share, a->n - at), a->n, a->panel[0] + at, a->panel[1] + at, a->t + at);
+}
+
+static void
+run(const M2nChainVariant *v, gsize out, gsize in, M2nChain c, const Aside *aside)
 {
     for (gsize o = 0; o < out; o += v->rows) {
         if (out - o >= v->rows)
@@ -153,6 +170,8 @@ run(const M2nChainVariant *v, gsize out, gsize in, M2nChain c)
             v->two(in, &c);
         else
             last_tile(v, out - o, in, &c);
+        if (aside != NULL)
+            next_differences(v, (out + v->rows - 1) / v->rows, o / v->rows, aside);
         c.start = c.start != NULL ? c.start + v->rows * M2N_PANEL : NULL;
         c.w[0] += v->rows * in;
         c.w[1] = c.w[1] != NULL ? c.w[1] + v->rows * in : NULL;
@@ -196,11 +215,13 @@ single(const M2nChainVariant *v, gsize out, gsize in, const float *w, const floa
         run(v, m, k,
             (M2nChain){.w = {w + A11 * block, w + A12 * block},
                        .x = {b1, b2},
-                       .end = quarter(r, 0, 0, first)});
+                       .end = quarter(r, 0, 0, first)},
+            NULL);
         run(v, m, k,
             (M2nChain){.w = {w + S1 * block, w + A22 * block},
                        .x = {b1, difference},
-                       .end = quarter(r, 0, m, first)});
+                       .end = quarter(r, 0, m, first)},
+            NULL);
         w += N_BLOCKS * block;
     }
 }
@@ -220,28 +241,31 @@ pair(const M2nChainVariant *v, gsize out, gsize in, const float *w, const float 
 
         c22_v.plus = p;
         c12_u.plus = u;
-        v->differences(n, b11, b12, t);
         run(v, m, k,
             (M2nChain){.w = {w + A11 * block, w + A12 * block},
                        .x = {b11, b11 + n},
                        .middle = {.to = u},
-                       .end = quarter(r, 0, 0, first)});
+                       .end = quarter(r, 0, 0, first)},
+            &(Aside){n, {b11, b12}, t});
         run(v, m, k,
             (M2nChain){.start = u,
                        .w = {w + S2 * block, w + S3 * block},
                        .x = {t2, t3},
                        .middle = {.to = u},
-                       .end = {.to = p}});
+                       .end = {.to = p}},
+            NULL);
         run(v, m, k,
             (M2nChain){.w = {w + S1 * block, w + S4 * block},
                        .x = {t1, b12 + n},
                        .middle = c22_v,
-                       .end = c12_u});
+                       .end = c12_u},
+            NULL);
         run(v, m, k,
             (M2nChain){.start = p,
                        .w = {w + A22 * block, NULL},
                        .x = {t4, NULL},
-                       .end = quarter(r, 0, m, first)});
+                       .end = quarter(r, 0, m, first)},
+            NULL);
         w += N_BLOCKS * block;
     }
 }
