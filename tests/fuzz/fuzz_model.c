@@ -1,5 +1,5 @@
 /* A model file or a prepared dataset: configuration, variables, grid, and where it goes that far the
- * weights and one forecast from them, in the precision that the file's size tells. */
+ * weights and one forecast from them, in the precision and read by the threads that the file's size tells. */
 #include "engine/nn/session.h"
 #include "grib/domain.h"
 #include "tests/fuzz/fuzz.h"
@@ -44,7 +44,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     const gboolean ok = m2n_config_read(st, &config, &error);
     fuzz_check(ok, &error);
-    g_autoptr(M2nModel) m = m2n_model_load(st, (M2nPrecision)(size % M2N_N_PRECISIONS), 1, &error);
+    const guint threads = 1 + size / M2N_N_PRECISIONS % 2 * 2;
+    g_autoptr(M2nModel) m = m2n_model_load(st, (M2nPrecision)(size % M2N_N_PRECISIONS), threads, &error);
     fuzz_check(m != NULL, &error);
     if (m != NULL)
         run(m);
