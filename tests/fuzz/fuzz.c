@@ -125,6 +125,8 @@ fuzz_write(const char *name, const uint8_t *data, size_t size)
     g_autoptr(GError) error = NULL;
     char *path = g_build_filename(fuzz_folder(), name, NULL);
 
+    /* not over the old file, whose tail would stay: GLib does not cut it */
+    g_remove(path);
     if (!g_file_set_contents_full(path, (const char *)data, (gssize)size, G_FILE_SET_CONTENTS_NONE,
                                   0600, &error))
         g_error("%s", error->message);

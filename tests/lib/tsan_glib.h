@@ -1,4 +1,4 @@
-/* GLib's locks, told to ThreadSanitizer.  They are futexes inside a library that is not instrumented, so that
+/* GLib's locks and queues of tasks, told to ThreadSanitizer.  They are futexes inside a library that is not instrumented, so that
  * TSan sees neither who holds one nor what it orders; here each call of our code is told beside it.
  * sanitize.sh has this file included before every source (with -D_GNU_SOURCE=, for it comes first). */
 #pragma once
@@ -128,6 +128,51 @@ m2n_told_once_leave(volatile void *location, gsize result)
     (g_once_init_leave)(location, result);
 }
 
+/* What is pushed into a pool is the thread's that takes it out, and what that did is done once the pool is freed. */
+typedef struct {
+    GFunc func;
+    gpointer user_data;
+} M2nToldTask;
+
+TOLD void
+m2n_told_task(gpointer data, gpointer user_data)
+{
+    const M2nToldTask *t = user_data;
+
+    __tsan_acquire(data);
+    t->func(data, t->user_data);
+    __tsan_release(user_data);
+}
+
+TOLD GThreadPool *
+m2n_told_thread_pool_new(GFunc func, gpointer user_data, gint threads, gboolean exclusive, GError **error)
+{
+    M2nToldTask *t = g_new(M2nToldTask, 1);
+
+    *t = (M2nToldTask){func, user_data};
+    return (g_thread_pool_new)(m2n_told_task, t, threads, exclusive, error);
+}
+
+TOLD gboolean
+m2n_told_thread_pool_push(GThreadPool *pool, gpointer data, GError **error)
+{
+    __tsan_release(data);
+    return (g_thread_pool_push)(pool, data, error);
+}
+
+TOLD void
+m2n_told_thread_pool_free(GThreadPool *pool, gboolean immediate, gboolean wait)
+{
+    gpointer task = pool->user_data;
+
+    (g_thread_pool_free)(pool, immediate, wait);
+    __tsan_acquire(task);
+    g_free(task);
+}
+
+#define g_thread_pool_new(f, u, n, x, e) m2n_told_thread_pool_new(f, u, n, x, e)
+#define g_thread_pool_push(p, d, e) m2n_told_thread_pool_push(p, d, e)
+#define g_thread_pool_free(p, i, w) m2n_told_thread_pool_free(p, i, w)
 #define g_mutex_init(m) m2n_told_mutex_init(m)
 #define g_mutex_clear(m) m2n_told_mutex_clear(m)
 #define g_mutex_lock(m) m2n_told_mutex_lock(m)

@@ -3,6 +3,7 @@
 #include <glib/gstdio.h>
 #include <hdf5.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/base/error.h"
 #include "plugin/gridded_index.h"
@@ -112,12 +113,17 @@ test_damage(void)
         write_file((form & 1) != 0, (form & 2) != 0, 12, TRUE, EXTERNAL_LINK);
         g_assert_true(g_file_get_contents(path, &data, &n, NULL));
         for (gsize i = 0; i < 2 * n; i++) {
+            const gsize kept = i < n ? n : 2 * n - 1 - i;
             g_autoptr(GError) error = NULL;
-            if (i < n)
+            if (i < n) {
                 data[i] ^= 0x55;
-            g_assert_true(g_file_set_contents_full(path, data, (gssize)(i < n ? n : i - n), G_FILE_SET_CONTENTS_NONE, 0600, NULL));
+                g_assert_true(g_file_set_contents_full(path, data, (gssize)n, G_FILE_SET_CONTENTS_NONE, 0600, NULL));
+            } else {
+                g_assert_cmpint(truncate(path, (off_t)kept), ==, 0);
+            }
             g_autoptr(M2nSource) source = m2n_source_open_file(path, &error);
             g_assert_no_error(error);
+            g_assert_cmpuint(m2n_source_size(source), ==, kept);
             const gboolean ok = m2n_hdf5_alone(source, &error);
             g_assert_true(ok == (error == NULL));
             if (i < n)
