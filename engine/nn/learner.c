@@ -42,6 +42,7 @@ lay_out_trace(const M2nLearner *l, M2nArena *a, M2nTrace *t, const M2nTrace *sha
         t->wide = m2n_arena_floats(a, 4 * n);
     }
     t->sum = m2n_arena_floats(a, n);
+    t->attention = m2n_arena_floats(a, l->rows * M2N_HEADS * l->config.variables);
     M2nRowNorm *norms[] = {&t->norm_q,    &t->norm_k, &t->norm_v,
                            &t->norm_post, &t->norm_1, &t->norm_2};
     for (gsize i = 0; i < G_N_ELEMENTS(norms); i++)
@@ -71,7 +72,10 @@ op_scratch(const M2nLearner *l)
     const M2nDepthwise depthwise[] = {{M2N_CHAIN, l->height, l->width, 7, 3},
                                       {M2N_CHAIN, l->height, l->width, 5, 1}};
 
-    return MAX(m2n_learner_coder_scratch(l), MAX(m2n_depthwise_backward_scratch(&depthwise[0]),
+    const M2nAttention attention = {l->config.variables, l->config.hid_T, l->hw};
+    const gsize n = MAX(m2n_learner_coder_scratch(l), m2n_attention_scratch(&attention));
+
+    return MAX(n, MAX(m2n_depthwise_backward_scratch(&depthwise[0]),
                                                  m2n_depthwise_backward_scratch(&depthwise[1])));
 }
 
@@ -98,7 +102,7 @@ lay_out(M2nLearner *l, M2nArena *a)
     const M2nConfig *c = &l->config;
     const gsize d = c->hid_T, n = l->rows * d * l->hw;
     const gsize latents = l->rows * c->steps * c->hid_S * l->hw;
-    float **fields[] = {&l->z, &l->x, &l->dz, &l->dt, &l->dy, &l->q, &l->k, &l->v, &l->mixed};
+    float **fields[] = {&l->z, &l->x, &l->dz, &l->dt, &l->dy, &l->mixed};
     float **vectors[] = {&l->scale, &l->shift, &l->coefficient[0], &l->coefficient[1],
                          &l->coefficient[2]};
 
@@ -106,7 +110,10 @@ lay_out(M2nLearner *l, M2nArena *a)
         *fields[i] = m2n_arena_floats(a, n);
     for (gsize i = 0; i < G_N_ELEMENTS(vectors); i++)
         *vectors[i] = m2n_arena_floats(a, d);
-    l->attention = m2n_arena_floats(a, (gsize)l->batch * M2N_HEADS * c->variables * c->variables);
+    for (guint i = 0; i < 3; i++) {
+        l->projection_scale[i] = m2n_arena_floats(a, l->rows * d);
+        l->projection_shift[i] = m2n_arena_floats(a, l->rows * d);
+    }
     l->row_sum = doubles(a, l->rows * d);
     l->row_product = doubles(a, l->rows * d);
     l->channel_sum = doubles(a, 2 * d);

@@ -24,22 +24,6 @@ apply(const M2nLearner *l, float *y, const float *conv, gsize gamma, gsize beta,
 
 /* ---- what the forward pass had and no trace kept ---------------------------------------------- */
 
-static void
-rows_normed(gsize begin, gsize end, guint thread, gpointer data)
-{
-    const M2nLearner *l = data;
-    const M2nBlockAt *b = &l->places.block[l->layer];
-    const M2nTrace *t = l->t;
-    const gsize n = l->config.hid_T * l->hw;
-
-    (void)thread;
-    for (gsize r = begin; r < end; r++) {
-        apply(l, l->q + r * n, t->q + r * n, b->q.gamma, b->q.beta, &t->norm_q, r);
-        apply(l, l->k + r * n, t->k + r * n, b->k.gamma, b->k.beta, &t->norm_k, r);
-        apply(l, l->v + r * n, t->v + r * n, b->v.gamma, b->v.beta, &t->norm_v, r);
-    }
-}
-
 /* x = norm_1(z + SiLU(norm(post))) again, as the gradients of the temporal unit need it */
 static void
 rows_x(gsize begin, gsize end, guint thread, gpointer data)
@@ -112,13 +96,15 @@ heads_backward(gsize begin, gsize end, guint thread, gpointer data)
     const gsize v = l->config.variables, item = v * l->config.hid_T * l->hw;
     const M2nAttention shape = {v, l->config.hid_T, l->hw};
 
-    (void)thread;
     for (gsize i = begin; i < end; i++) {
         const gsize b = i / M2N_HEADS, at = b * item;
+        const M2nAttentionInput q = m2n_learner_projection(l, 0, b),
+                                k = m2n_learner_projection(l, 1, b),
+                                value = m2n_learner_projection(l, 2, b);
 
         m2n_attention_backward(&shape, i % M2N_HEADS, l->x + at, l->dt + at, l->mixed + at,
-                               l->dy + at, l->attention + b * M2N_HEADS * v * v, l->q + at,
-                               l->k + at, l->v + at);
+                               l->dy + at, l->t->attention + b * M2N_HEADS * v * v, &q, &k, &value,
+                               l->worker[thread].op);
     }
 }
 
@@ -158,14 +144,10 @@ rows_project(gsize begin, gsize end, guint thread, gpointer data)
 void
 m2n_learner_attention_backward(M2nLearner *l)
 {
-    const gsize all = l->rows * l->config.hid_T * l->hw * sizeof(float);
-
-    m2n_learner_rows(l, rows_normed);
-    m2n_learner_attend(l);
+    m2n_learner_fold_projections(l);
+    if (l->learn)
+        m2n_learner_mix(l);
     m2n_learner_rows(l, rows_post);
-    memset(l->x, 0, all);
-    memset(l->dt, 0, all);
-    memset(l->mixed, 0, all);
     m2n_parallel_for(l->pool, (gsize)l->batch * M2N_HEADS, heads_backward, l);
     m2n_learner_rows(l, rows_project);
 }

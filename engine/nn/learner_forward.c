@@ -3,7 +3,6 @@
 
 #include "engine/nn/learner_private.h"
 #include "engine/ops/activation.h"
-#include "engine/ops/attention.h"
 #include "engine/ops/batch_norm.h"
 #include "engine/ops/depthwise.h"
 #include "engine/ops/group_norm.h"
@@ -18,39 +17,57 @@ channels(const M2nLearner *l)
 
 /* ---- attention half ------------------------------------------------------------------------- */
 
-/* conv = weight z (kept), normed = norm(conv) */
-static void
-project(const M2nLearner *l, const M2nWorker *w, const M2nProjectionAt *at, const float *packed,
-        const float *z, float *conv, float *normed, const M2nRowNorm *norm, gsize row)
-{
-    const gsize d = l->config.hid_T;
-    const M2nGroupNorm shape = {d, l->hw, 1};
-
-    m2n_linear(w, conv, z, d, d, l->hw, packed, NULL);
-    m2n_group_norm(&shape, normed, conv, l->weights + at->gamma, l->weights + at->beta,
-                   norm->mean + row, norm->rstd + row);
-}
-
 static void
 rows_project(gsize begin, gsize end, guint thread, gpointer data)
 {
     const M2nLearner *l = data;
     const M2nWorker *w = &l->worker[thread];
-    const M2nBlockAt *b = &l->places.block[l->layer];
     const M2nTrace *t = l->t;
-    const gsize n = l->config.hid_T * l->hw;
+    const gsize d = l->config.hid_T, n = d * l->hw;
+    const M2nGroupNorm shape = {d, l->hw, 1};
+    const float *packed[] = {l->packed.q, l->packed.k, l->packed.v};
+    float *conv[] = {t->q, t->k, t->v};
+    const M2nRowNorm *norm[] = {&t->norm_q, &t->norm_k, &t->norm_v};
 
-    for (gsize r = begin; r < end; r++) {
-        const float *z = l->z + r * n;
+    for (gsize r = begin; r < end; r++)
+        for (guint i = 0; i < 3; i++) {
+            m2n_linear(w, conv[i] + r * n, l->z + r * n, d, d, l->hw, packed[i], NULL);
+            m2n_group_norm_statistics(&shape, conv[i] + r * n, norm[i]->mean + r, norm[i]->rstd + r);
+        }
+}
 
-        project(l, w, &b->q, l->packed.q, z, t->q + r * n, l->q + r * n, &t->norm_q, r);
-        project(l, w, &b->k, l->packed.k, z, t->k + r * n, l->k + r * n, &t->norm_k, r);
-        project(l, w, &b->v, l->packed.v, z, t->v + r * n, l->v + r * n, &t->norm_v, r);
-    }
+void
+m2n_learner_fold_projections(M2nLearner *l)
+{
+    const M2nBlockAt *b = &l->places.block[l->layer];
+    const M2nProjectionAt *at[] = {&b->q, &b->k, &b->v};
+    const M2nRowNorm *norm[] = {&l->t->norm_q, &l->t->norm_k, &l->t->norm_v};
+    const gsize d = l->config.hid_T;
+
+    for (guint i = 0; i < 3; i++)
+        for (gsize r = 0; r < l->rows; r++)
+            for (gsize c = 0; c < d; c++) {
+                const double s =
+                    (double)l->weights[at[i]->gamma + c] * (double)norm[i]->rstd[r];
+
+                l->projection_scale[i][r * d + c] = (float)s;
+                l->projection_shift[i][r * d + c] =
+                    (float)((double)l->weights[at[i]->beta + c] - (double)norm[i]->mean[r] * s);
+            }
+}
+
+M2nAttentionInput
+m2n_learner_projection(const M2nLearner *l, guint which, gsize b)
+{
+    const float *conv[] = {l->t->q, l->t->k, l->t->v};
+    const gsize vector = b * l->config.variables * l->config.hid_T;
+
+    return (M2nAttentionInput){conv[which] + vector * l->hw, l->projection_scale[which] + vector,
+                               l->projection_shift[which] + vector};
 }
 
 static void
-heads_attend(gsize begin, gsize end, guint thread, gpointer data)
+heads_mix(gsize begin, gsize end, guint thread, gpointer data)
 {
     const M2nLearner *l = data;
     const gsize v = l->config.variables, item = v * l->config.hid_T * l->hw;
@@ -58,17 +75,36 @@ heads_attend(gsize begin, gsize end, guint thread, gpointer data)
 
     (void)thread;
     for (gsize i = begin; i < end; i++) {
-        const gsize b = i / M2N_HEADS, at = b * item;
+        const gsize b = i / M2N_HEADS;
+        const M2nAttentionInput value = m2n_learner_projection(l, 2, b);
 
-        m2n_attention(&shape, i % M2N_HEADS, l->mixed + at, l->attention + b * M2N_HEADS * v * v,
-                      l->q + at, l->k + at, l->v + at);
+        m2n_attention_mix(&shape, i % M2N_HEADS, l->mixed + b * item,
+                          l->t->attention + b * M2N_HEADS * v * v, &value);
     }
 }
 
-void
-m2n_learner_attend(M2nLearner *l)
+static void
+heads_attend(gsize begin, gsize end, guint thread, gpointer data)
 {
-    m2n_parallel_for(l->pool, (gsize)l->batch * M2N_HEADS, heads_attend, l);
+    const M2nLearner *l = data;
+    const gsize v = l->config.variables;
+    const M2nAttention shape = {v, l->config.hid_T, l->hw};
+
+    for (gsize i = begin; i < end; i++) {
+        const gsize b = i / M2N_HEADS;
+        const M2nAttentionInput q = m2n_learner_projection(l, 0, b),
+                                k = m2n_learner_projection(l, 1, b);
+
+        m2n_attention_weights(&shape, i % M2N_HEADS, l->t->attention + b * M2N_HEADS * v * v, &q, &k,
+                              l->worker[thread].op);
+    }
+    heads_mix(begin, end, thread, data);
+}
+
+void
+m2n_learner_mix(M2nLearner *l)
+{
+    m2n_parallel_for(l->pool, (gsize)l->batch * M2N_HEADS, heads_mix, l);
 }
 
 /* Sums of channel c of one row, for the batch norm that follows. */
@@ -279,7 +315,8 @@ m2n_learner_block(M2nLearner *l, gboolean again)
     l->t = &l->trace[l->layer];
     m2n_learner_pack_block(l, FALSE);
     m2n_learner_rows(l, rows_project);
-    m2n_learner_attend(l);
+    m2n_learner_fold_projections(l);
+    m2n_parallel_for(l->pool, (gsize)l->batch * M2N_HEADS, heads_attend, l);
     m2n_learner_rows(l, rows_post);
     finish_statistics(l, 0, again);
     m2n_learner_rows(l, rows_gate);

@@ -2,6 +2,7 @@
 #pragma once
 #include "engine/base/arena.h"
 #include "engine/nn/learner.h"
+#include "engine/ops/attention.h"
 #include "engine/ops/panel.h"
 
 G_BEGIN_DECLS
@@ -64,6 +65,7 @@ typedef struct {
     float *sum;                        /* 2x + x2, before the last norm */
     M2nRowNorm norm_q, norm_k, norm_v, norm_post, norm_1, norm_2;
     float *mean[2], *variance[2]; /* [D] of the two batch norms */
+    float *attention;             /* [B][heads][V][V] */
 } M2nTrace;
 
 /* A stage's 3x3 convolution, packed for fused_conv.h and fused_conv_backward.h. */
@@ -109,8 +111,8 @@ struct M2nLearner {
     gboolean back;                                   /* packed for the way back */
     M2nTrace *trace;                                 /* [N_T] */
     M2nWorker *worker;                               /* [threads] */
-    float *z, *x, *dz, *dt, *dy, *q, *k, *v, *mixed; /* [R][D][P], shared by all blocks */
-    float *attention;                                /* [B][heads][V][V] */
+    float *z, *x, *dz, *dt, *dy, *mixed;             /* [R][D][P], shared by all blocks */
+    float *projection_scale[3], *projection_shift[3]; /* [R][D], norms of q, k, v of the block at work */
     double *row_sum, *row_product;                   /* [R][D] */
     double *channel_sum, *channel_product;           /* [D], the second right behind the first */
     float *scale, *shift;                            /* [D] of the batch norm at work */
@@ -152,8 +154,12 @@ void m2n_learner_translate(M2nLearner *l, float *weights, const guint8 *keep, co
                            float *out);
 /* l->z becomes the input of block l->layer. */
 void m2n_learner_block_input(M2nLearner *l, const float *latent);
-/* l->mixed and l->attention from the normed l->q, l->k, l->v */
-void m2n_learner_attend(M2nLearner *l);
+/* l->projection_scale and _shift from the trace */
+void m2n_learner_fold_projections(M2nLearner *l);
+/* q, k or v (0, 1, 2) of batch item b, normed */
+M2nAttentionInput m2n_learner_projection(const M2nLearner *l, guint which, gsize b);
+/* l->mixed from them and the attention of the trace */
+void m2n_learner_mix(M2nLearner *l);
 /* hidden = gelu(dw3(wide)) of row r */
 void m2n_learner_hidden(const M2nLearner *l, const M2nWorker *w, gsize r, float *hidden);
 /* sum = z + SiLU(norm(post)) of row r */

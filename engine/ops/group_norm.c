@@ -58,26 +58,32 @@ forward_ref(const M2nGroupNorm *s, float *y, const float *x, const float *gamma,
 #if M2N_HAVE_X86
 /* ---- vectors ------------------------------------------------------------------------- */
 
-/* Sums of one lane before they move into a double. */
-#define BLOCK 2048u
+#define BLOCK 2048u /* values: 128 a lane before their sum moves into a double, 8 KiB */
 
-/* sum of (x - mean)^power; the mean is a float close to the true one, which only makes the sums small */
+M2N_BODY void
+add_deviation(M2nLanes *sum, const float *x, float mean, gboolean square)
+{
+    const M2nLanes d = M2N_LOAD(x) - mean;
+
+    *sum += square ? d * d : d;
+}
+
+/* sum of (x - mean)^power of at most BLOCK values; the mean is a float close to the true one, which only makes the sums
+ * small.  Four sums, for one would wait for every addition. */
 M2N_BODY double
 deviation_body(const float *x, gsize n, float mean, gboolean square)
 {
-    double sum = 0.0;
+    M2nLanes lanes[4] = {{0}, {0}, {0}, {0}};
+    double sum;
     gsize i = 0;
 
-    while (n - i >= M2N_LANES) {
-        const gsize end = i + MIN(BLOCK, (n - i) / M2N_LANES * M2N_LANES);
-        M2nLanes lanes = {0};
-
-        for (; i < end; i += M2N_LANES) {
-            const M2nLanes d = M2N_LOAD(x + i) - mean;
-            lanes += square ? d * d : d;
-        }
-        sum += m2n_lanes_sum(&lanes);
-    }
+    for (; n - i >= 4 * M2N_LANES; i += 4 * M2N_LANES)
+        for (gsize k = 0; k < 4; k++)
+            add_deviation(&lanes[k], x + i + k * M2N_LANES, mean, square);
+    for (; n - i >= M2N_LANES; i += M2N_LANES)
+        add_deviation(&lanes[0], x + i, mean, square);
+    lanes[0] = (lanes[0] + lanes[1]) + (lanes[2] + lanes[3]);
+    sum = m2n_lanes_sum(&lanes[0]);
     for (; i < n; i++) {
         const float d = x[i] - mean;
         sum += (double)(square ? d * d : d);
@@ -96,17 +102,25 @@ scale_body(float *y, const float *x, gsize n, float mean, float scale, float bet
         y[i] = (x[i] - mean) * scale + beta;
 }
 
-/* Mean and 1 / standard deviation of n values. */
+/* Mean and 1 / standard deviation of n values, read from memory once: both sums of a block while it is in L1, blocks put
+ * together as Chan, Golub and LeVeque 1979 do. */
 M2N_BODY void
 moments_body(const float *x, gsize n, double *mean, double *rstd)
 {
-    const float pivot = x[0];
-    const double m = (double)pivot + deviation_body(x, n, pivot, FALSE) / (double)n;
-    const double miss = m - (double)(float)m;
-    const double variance = deviation_body(x, n, (float)m, TRUE) / (double)n - miss * miss;
+    double m = 0.0, square = 0.0;
 
+    for (gsize i = 0; i < n; i += BLOCK) {
+        const gsize count = MIN(BLOCK, n - i);
+        const double some = (double)count, share = some / (double)(i + count);
+        const double own = (double)x[i] + deviation_body(x + i, count, x[i], FALSE) / some;
+        const double miss = own - (double)(float)own, apart = own - m;
+
+        square += deviation_body(x + i, count, (float)own, TRUE) - some * miss * miss;
+        square += apart * apart * share * (double)i;
+        m += apart * share;
+    }
     *mean = m;
-    *rstd = 1.0 / sqrt(variance + M2N_NORM_EPSILON);
+    *rstd = 1.0 / sqrt(square / (double)n + M2N_NORM_EPSILON);
 }
 
 M2N_BODY void

@@ -33,7 +33,7 @@ combine_ref(float *dx, const float *dy, const float *x, gsize n, float a, float 
 #if M2N_HAVE_X86
 /* ---- bodies for vectors ---------------------------------------------------------------- */
 
-#define BLOCK 1024u /* values between two emptyings of the lanes: 64 terms a lane */
+#define BLOCK 4096u /* values between two emptyings of the lanes: 64 terms in each of the four */
 
 M2N_BODY void
 sums_body(const float *dy, const float *x, gsize n, float shift, double *sum_dy, double *sum_dyx)
@@ -43,16 +43,25 @@ sums_body(const float *dy, const float *x, gsize n, float shift, double *sum_dy,
 
     while (n - i >= M2N_LANES) {
         const gsize end = i + MIN(BLOCK, (n - i) / M2N_LANES * M2N_LANES);
-        M2nLanes lane = {0}, lane_x = {0};
+        M2nLanes lane[4] = {{0}, {0}, {0}, {0}}, lane_x[4] = {{0}, {0}, {0}, {0}};
 
+        for (; end - i >= 4 * M2N_LANES; i += 4 * M2N_LANES) /* one sum would wait for every addition */
+            for (gsize k = 0; k < 4; k++) {
+                const M2nLanes g = M2N_LOAD(dy + i + k * M2N_LANES);
+
+                lane[k] += g;
+                lane_x[k] += g * (M2N_LOAD(x + i + k * M2N_LANES) - shift);
+            }
         for (; i < end; i += M2N_LANES) {
             const M2nLanes g = M2N_LOAD(dy + i);
 
-            lane += g;
-            lane_x += g * (M2N_LOAD(x + i) - shift);
+            lane[0] += g;
+            lane_x[0] += g * (M2N_LOAD(x + i) - shift);
         }
-        s += m2n_lanes_sum(&lane);
-        sx += m2n_lanes_sum(&lane_x);
+        lane[0] = (lane[0] + lane[1]) + (lane[2] + lane[3]);
+        lane_x[0] = (lane_x[0] + lane_x[1]) + (lane_x[2] + lane_x[3]);
+        s += m2n_lanes_sum(&lane[0]);
+        sx += m2n_lanes_sum(&lane_x[0]);
     }
     for (; i < n; i++) {
         s += (double)dy[i];

@@ -14,7 +14,7 @@
  * m2n_norm_combine             dx += a dy + b x + d, one image
  *
  * x, dy, dx  [channels][hw]; dx may be dy in group norm, else overlaps neither
- * numerics   sums leave float32 lanes for double every 1024 values; 2e-6 of the largest term
+ * numerics   sums leave float32 lanes for double every 4096 values; 2e-6 of the largest term
  * source     Ioffe and Szegedy 2015, arXiv:1502.03167; Wu and He 2018, arXiv:1803.08494 */
 #pragma once
 #include "engine/ops/group_norm.h"

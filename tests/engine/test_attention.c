@@ -30,6 +30,14 @@ plain_attention(const M2nAttention *s, double *y, const float *q, const float *k
 }
 
 static void
+run_head(const M2nAttention *s, gsize head, float *y, float *weight, const M2nAttentionInput *q,
+         const M2nAttentionInput *k, const M2nAttentionInput *v, float *scratch)
+{
+    m2n_attention_weights(s, head, weight, q, k, scratch);
+    m2n_attention_mix(s, head, y, weight, v);
+}
+
+static void
 test_formula(void)
 {
     static const M2nAttention shapes[] = {
@@ -41,13 +49,27 @@ test_formula(void)
         g_autofree float *q = g_new(float, n), *k = g_new(float, n), *v = g_new(float, n);
         g_autofree float *y = g_new(float, n), *want = g_new(float, n);
         g_autofree double *exact = g_new(double, n);
+        g_autofree float *scratch = g_new(float, m2n_attention_scratch(shape));
+        const gsize vectors = shape->variables * shape->channels;
+        g_autofree float *scale = g_new(float, 3 * vectors), *shift = g_new(float, 3 * vectors);
+        const M2nAttentionInput in[3] = {{q, scale, shift},
+                                         {k, scale + vectors, shift + vectors},
+                                         {v, scale + 2 * vectors, shift + 2 * vectors}};
         float weight[8 * 7 * 7];
 
+        m2n_fill_random(scale, 3 * vectors);
+        m2n_fill_random(shift, 3 * vectors);
         m2n_fill_random(q, n);
         m2n_fill_random(k, n);
         m2n_fill_random(v, n);
         for (gsize h = 0; h < M2N_ATTENTION_HEADS; h++)
-            m2n_attention(shape, h, y, weight, q, k, v);
+            run_head(shape, h, y, weight, &in[0], &in[1], &in[2], scratch);
+        for (gsize r = 0; r < vectors; r++)
+            for (gsize p = r * shape->hw; p < (r + 1) * shape->hw; p++) {
+                q[p] = q[p] * scale[r] + shift[r];
+                k[p] = k[p] * scale[vectors + r] + shift[vectors + r];
+                v[p] = v[p] * scale[2 * vectors + r] + shift[2 * vectors + r];
+            }
         plain_attention(shape, exact, q, k, v);
         for (gsize i = 0; i < n; i++)
             want[i] = (float)exact[i];
@@ -113,6 +135,29 @@ test_dot_matches_reference(gconstpointer data)
     }
 }
 
+/* Around four vectors; rows further apart than they are long. */
+static void
+test_mix_matches_reference(gconstpointer data)
+{
+    enum { VARIABLES = 5, STRIDE = 300 };
+    static const gsize lengths[] = {1, 63, 64, 65, 130, 256};
+    const M2nAttentionVariant *v = data;
+
+    m2n_skip_unless_it_runs(v);
+    for (gsize i = 0; i < G_N_ELEMENTS(lengths); i++) {
+        const gsize n = (VARIABLES - 1) * STRIDE + lengths[i];
+        g_autofree float *x = g_new(float, n), *want = g_new0(float, n), *got = g_new0(float, n);
+        float weight[VARIABLES * VARIABLES], shift[VARIABLES];
+
+        m2n_fill_random(x, n);
+        m2n_fill_random(weight, VARIABLES * VARIABLES);
+        m2n_fill_random(shift, VARIABLES);
+        m2n_attention_variants[0].mix(VARIABLES, lengths[i], STRIDE, want, weight, shift, x);
+        v->mix(VARIABLES, lengths[i], STRIDE, got, weight, shift, x);
+        m2n_assert_close(got, want, n, 1e-5, 1e-6);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -121,6 +166,8 @@ main(int argc, char **argv)
     g_test_add_func("/engine/attention/softmax", test_softmax);
     m2n_test_add_variants("attention", "dot-matches-reference", m2n_attention_variants, dot,
                           test_dot_matches_reference);
+    m2n_test_add_variants("attention", "mix-matches-reference", m2n_attention_variants, mix,
+                          test_mix_matches_reference);
     g_test_add_func("/engine/pixel_shuffle/definition", test_pixel_shuffle);
     return g_test_run();
 }

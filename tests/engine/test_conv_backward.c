@@ -237,6 +237,7 @@ enum { V = 3, D = 16, HW = 3, ROW = D * HW, N = V * ROW };
 
 typedef struct {
     float q[N], k[N], v[N], y[N], g[N], weight[M2N_ATTENTION_HEADS * V * V];
+    float scale[V * D], shift[V * D], scratch[2 * V * HW];
 } Attention;
 
 static const M2nAttention attention_shape = {V, D, HW};
@@ -245,9 +246,13 @@ static double
 attention_loss(gpointer p)
 {
     Attention *d = p;
+    const M2nAttentionInput q = {d->q, d->scale, d->shift}, k = {d->k, d->scale, d->shift},
+                            v = {d->v, d->scale, d->shift};
 
-    for (gsize h = 0; h < M2N_ATTENTION_HEADS; h++)
-        m2n_attention(&attention_shape, h, d->y, d->weight, d->q, d->k, d->v);
+    for (gsize h = 0; h < M2N_ATTENTION_HEADS; h++) {
+        m2n_attention_weights(&attention_shape, h, d->weight, &q, &k, d->scratch);
+        m2n_attention_mix(&attention_shape, h, d->y, d->weight, &v);
+    }
     return m2n_dot(d->y, d->g, N);
 }
 
@@ -255,15 +260,27 @@ static void
 test_attention_gradient(void)
 {
     Attention d;
-    float dq[N] = {0}, dk[N] = {0}, dv[N] = {0};
+    const M2nAttentionInput q = {d.q, d.scale, d.shift}, k = {d.k, d.scale, d.shift},
+                            v = {d.v, d.scale, d.shift};
+    float dq[N], dk[N], dv[N];
 
+    for (gsize i = 0; i < V * D; i++) { /* small, for the softmax bends */
+        d.scale[i] = (float)g_test_rand_double_range(0.2, 0.5) * (i % 2 ? 1.0f : -1.0f);
+        d.shift[i] = (float)g_test_rand_double_range(-0.5, 0.5);
+    }
     m2n_fill_random(d.q, N);
     m2n_fill_random(d.k, N);
     m2n_fill_random(d.v, N);
     m2n_fill_random(d.g, N);
     attention_loss(&d);
     for (gsize h = 0; h < M2N_ATTENTION_HEADS; h++)
-        m2n_attention_backward(&attention_shape, h, dq, dk, dv, d.g, d.weight, d.q, d.k, d.v);
+        m2n_attention_backward(&attention_shape, h, dq, dk, dv, d.g, d.weight, &q, &k, &v,
+                               d.scratch);
+    for (gsize i = 0; i < N; i++) { /* theirs are of what the norms give */
+        dq[i] *= d.scale[i / HW];
+        dk[i] *= d.scale[i / HW];
+        dv[i] *= d.scale[i / HW];
+    }
     m2n_check_gradient(attention_loss, &d, d.q, dq, N, 2e-3, 2e-3);
     m2n_check_gradient(attention_loss, &d, d.k, dk, N, 2e-3, 2e-3);
     m2n_check_gradient(attention_loss, &d, d.v, dv, N, 1e-3, 1e-3);
