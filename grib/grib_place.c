@@ -227,6 +227,10 @@ place_lonlat(const M2nGridSpec *s, GError **error)
     if (y == NULL)
         return NULL;
     g->height = s->nj;
+    if (s->row_points != NULL && s->j_consecutive) {
+        fail("columns one after the other in rows of unequal length, scanning mode", 0x20, error);
+        return NULL;
+    }
     if (s->row_points != NULL) {
         M2nGridSpec north_up = *s;
         north_up.row_points = g_memdup2(s->row_points, s->nj * sizeof *s->row_points);

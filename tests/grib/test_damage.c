@@ -176,6 +176,33 @@ test_damaged_among_good(void)
     g_assert_nonnull(strstr(m2n_archive_problem(a, 0), "message 2"));
 }
 
+/* A scanning mode that a reduced grid cannot have: the rows have columns of their own. */
+static void
+test_columns_of_reduced_grid(void)
+{
+    static const char *const names[] = {"reduced_gg_pl_32_grib1", "reduced_gg_pl_32_grib2"};
+
+    for (guint i = 0; i < 2; i++) {
+        codes_handle *h = codes_grib_handle_new_from_samples(NULL, names[i]);
+        const void *bytes;
+        gsize n;
+        g_autoptr(GError) error = NULL;
+        g_auto(M2nGribHeader) header = {0};
+
+        g_assert_nonnull(h);
+        g_assert_cmpint(codes_set_long(h, "jPointsAreConsecutive", 1), ==, 0);
+        g_assert_cmpint(codes_get_message(h, &bytes, &n), ==, 0);
+        g_autoptr(M2nSource) s = source_of(bytes, n);
+        codes_handle_delete(h);
+        g_assert_cmpuint(read_all(s), <=, 1);
+        g_autoptr(M2nGribReader) r = m2n_grib_reader_open(s, &error);
+        g_assert_no_error(error);
+        g_assert_true(m2n_grib_reader_header(r, 0, &header, &error));
+        g_assert_false(m2n_grid_has_place(header.grid));
+        g_assert_nonnull(strstr(header.grid->no_place, "columns one after the other"));
+    }
+}
+
 static void
 test_broken_folder(void)
 {
@@ -217,6 +244,7 @@ main(int argc, char **argv)
         g_test_add_data_func(b, &kinds[i], test_flipped);
     }
     g_test_add_func("/grib/damage/among-good-ones", test_damaged_among_good);
+    g_test_add_func("/grib/damage/columns-of-a-reduced-grid", test_columns_of_reduced_grid);
     g_test_add_func("/grib/damage/broken-files", test_broken_folder);
     return g_test_run();
 }
