@@ -22,8 +22,11 @@
 #include <string.h>
 
 #include "engine/ops/panel_chain.h"
+#include "engine/ops/transpose.h"
 
 #define SLICE 256u
+#define COLUMNS 16u /* of weights that are packed together */
+#define PIECE (COLUMNS * M2N_CHAIN_MAX_ROWS)
 
 /* The blocks of a slice in the order of their use. */
 enum { A11, A12, S2, S3, S1, S4, A22, N_BLOCKS };
@@ -51,29 +54,53 @@ typedef struct {
     gsize row, column; /* distance of neighbours */
 } Weights;
 
+/* out[columns][rows] of `count` rows, zero below them. */
+static void
+turn(gsize rows, gsize count, gsize columns, Weights w, float *out)
+{
+#if M2N_HAVE_X86
+    if (w.column == 1 && count == rows && rows >= 4 && columns % 4 == 0) {
+        for (gsize r = 0; r < rows; r += 4) { /* the last four may overlap those before */
+            const gsize first = MIN(r, rows - 4);
+
+            m2n_transpose_4(w.at + first * w.row, w.row, columns, 4, out + first, rows);
+        }
+        return;
+    }
+#endif
+    for (gsize i = 0; i < columns; i++)
+        for (gsize r = 0; r < rows; r++)
+            out[i * rows + r] = r < count ? w.at[r * w.row + i * w.column] : 0.0f;
+}
+
 /* The seven blocks from rows 0 .. and half ..: one tile of each, `stride` floats apart. */
 static void
 pack_tile(gsize rows, gsize count, gsize k, Weights w, gsize half, float *packed, gsize stride)
 {
-    for (gsize b = 0; count < rows && b < N_BLOCKS; b++)
-        memset(packed + b * stride, 0, k * rows * sizeof(float));
-    for (gsize i = 0; i < k; i++)
-        for (gsize r = 0; r < count; r++) {
-            const float *upper = w.at + r * w.row + i * w.column, *lower = upper + half * w.row;
-            const gsize right = k * w.column;
-            const double a11 = (double)upper[0], a12 = (double)upper[right];
-            const double a21 = (double)lower[0], a22 = (double)lower[right];
-            const double s1 = a21 + a22, s2 = s1 - a11;
-            float *at = packed + i * rows + r;
+    float a11[PIECE], a12[PIECE], a21[PIECE], a22[PIECE];
 
-            at[A11 * stride] = upper[0];
-            at[A12 * stride] = upper[right];
-            at[S2 * stride] = (float)s2;
-            at[S3 * stride] = (float)(a11 - a21);
-            at[S1 * stride] = (float)s1;
-            at[S4 * stride] = (float)(a12 - s2);
-            at[A22 * stride] = lower[right];
+    for (gsize i = 0; i < k; i += COLUMNS) {
+        const gsize columns = MIN(COLUMNS, k - i);
+        const float *upper = w.at + i * w.column, *lower = upper + half * w.row;
+        float *to = packed + i * rows;
+
+        turn(rows, count, columns, (Weights){upper, w.row, w.column}, a11);
+        turn(rows, count, columns, (Weights){upper + k * w.column, w.row, w.column}, a12);
+        turn(rows, count, columns, (Weights){lower, w.row, w.column}, a21);
+        turn(rows, count, columns, (Weights){lower + k * w.column, w.row, w.column}, a22);
+#pragma omp simd
+        for (gsize n = 0; n < columns * rows; n++) {
+            const double s1 = (double)a21[n] + (double)a22[n], s2 = s1 - (double)a11[n];
+
+            to[A11 * stride + n] = a11[n];
+            to[A12 * stride + n] = a12[n];
+            to[S2 * stride + n] = (float)s2;
+            to[S3 * stride + n] = (float)((double)a11[n] - (double)a21[n]);
+            to[S1 * stride + n] = (float)s1;
+            to[S4 * stride + n] = (float)((double)a12[n] - s2);
+            to[A22 * stride + n] = a22[n];
         }
+    }
 }
 
 static void

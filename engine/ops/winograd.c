@@ -6,8 +6,11 @@
 
 /* ---- weights --------------------------------------------------------------------------- */
 
+#define MAX_ROWS M2N_CHAIN_MAX_ROWS
+
+/* u = G4 w G2^T of up to MAX_ROWS filters side by side, w[9][MAX_ROWS]; the 24 of u lie `pitch` floats apart. */
 static void
-transform_weights(const float *w, double u[M2N_WINOGRAD])
+transform_weights(gsize rows, double w[9][MAX_ROWS], float *u, gsize pitch)
 {
     static const double G2[4][3] = {{1, 0, 0}, {0.5, 0.5, 0.5}, {0.5, -0.5, 0.5}, {0, 0, 1}};
     static const double G4[6][3] = {{1 / 4.0, 0, 0},
@@ -17,10 +20,16 @@ transform_weights(const float *w, double u[M2N_WINOGRAD])
                                     {1 / 24.0, -1 / 12.0, 1 / 6.0},
                                     {0, 0, 1}};
 
-    for (gsize i = 0; i < M2N_WINOGRAD; i++) {
-        u[i] = 0.0;
-        for (gsize k = 0; k < 9; k++)
-            u[i] += G4[i / 4][k / 3] * G2[i % 4][k % 3] * (double)w[k];
+    for (gsize b = 0; b < 4; b++) {
+        double line[3][MAX_ROWS];
+
+        for (gsize a = 0; a < 3; a++)
+            for (gsize r = 0; r < MAX_ROWS; r++)
+                line[a][r] = G2[b][0] * w[3 * a][r] + G2[b][1] * w[3 * a + 1][r] + G2[b][2] * w[3 * a + 2][r];
+        for (gsize a = 0; a < 6; a++)
+            for (gsize r = 0; r < rows; r++)
+                u[(4 * a + b) * pitch + r] =
+                    (float)(G4[a][0] * line[0][r] + G4[a][1] * line[1][r] + G4[a][2] * line[2][r]);
     }
 }
 
@@ -28,15 +37,14 @@ void
 m2n_winograd_pack(gsize rows, gsize out, gsize in, const float *w, float *packed)
 {
     for (gsize o = 0; o < out; o += rows, packed += M2N_WINOGRAD * in * rows)
-        for (gsize i = 0; i < in; i++)
-            for (gsize r = 0; r < rows; r++) {
-                double u[M2N_WINOGRAD] = {0};
+        for (gsize i = 0; i < in; i++) {
+            double filters[9][MAX_ROWS] = {{0}};
 
-                if (o + r < out)
-                    transform_weights(w + ((o + r) * in + i) * 9, u);
-                for (gsize p = 0; p < M2N_WINOGRAD; p++)
-                    packed[(p * in + i) * rows + r] = (float)u[p];
-            }
+            for (gsize r = 0; r < MIN(rows, out - o); r++)
+                for (gsize k = 0; k < 9; k++)
+                    filters[k][r] = (double)w[((o + r) * in + i) * 9 + k];
+            transform_weights(rows, filters, packed + i * rows, in * rows);
+        }
 }
 
 /* ---- bodies ---------------------------------------------------------------------------- */
