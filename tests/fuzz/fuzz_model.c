@@ -44,7 +44,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     const gboolean ok = m2n_config_read(st, &config, &error);
     fuzz_check(ok, &error);
-    const guint threads = 1 + size / M2N_N_PRECISIONS % 2 * 2;
+    const guint threads = 1 + (guint)(size / M2N_N_PRECISIONS % 2 * 2);
     g_autoptr(M2nModel) m = m2n_model_load(st, (M2nPrecision)(size % M2N_N_PRECISIONS), threads, &error);
     fuzz_check(m != NULL, &error);
     if (m != NULL)
