@@ -54,9 +54,9 @@ m2n_translator_lay_out(M2nTranslator *t, M2nArena *arena, guint threads)
     const gsize v = t->model->config.variables, panels = t->rows * t->panels;
     const gsize vector = t->rows * t->d;
 
-    t->latent = m2n_arena_floats(arena, panels * t->ts * M2N_PANEL);
     t->deep = m2n_arena_floats(arena, panels * 2 * t->d * M2N_PANEL);
-    t->wide = m2n_arena_floats(arena, panels * t->wide_channels * M2N_PANEL);
+    t->wide = m2n_arena_floats(arena, panels * MAX(t->wide_channels, t->ts) * M2N_PANEL);
+    t->latent = t->wide;
     for (guint i = 0; i < M2N_N_NORMS; i++) {
         t->scale[i] = m2n_arena_floats(arena, vector);
         t->shift[i] = m2n_arena_floats(arena, vector);

@@ -37,7 +37,7 @@ typedef struct {
     gsize wide_channels;
     gsize pitch, plane_size; /* of a padded plane */
 
-    float *latent; /* [rows][panels][T*S][32]: input and output */
+    float *latent; /* [rows][panels][T*S][32]: input and output, in the memory of `wide`: no block runs meanwhile */
     /* [rows][panels][2][D][32]: z, before norm_2 (see scale[M2N_NORM_Z]), and x, before norm_1 */
     float *deep;
     float *wide; /* [rows][panels][4D + 2][32]: q k v - , then - - gate a, then the hidden layer */
