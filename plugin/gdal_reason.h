@@ -1,4 +1,5 @@
-/* Why GDAL failed, for a message of ours.  Before the call CPLErrorReset() and errno = 0, or it may be an older reason. */
+/* Why GDAL failed, for a message of ours, and whether it did: before the call CPLErrorReset() and errno = 0, or it may be an
+ * older reason. */
 #pragma once
 #include <cpl_error.h>
 #include <errno.h>
@@ -8,11 +9,19 @@
 #define M2N_GDAL_READ_SILENT "damaged, or too little memory; GDAL does not tell"
 #define M2N_GDAL_WRITE_SILENT "too little memory perhaps; GDAL does not tell"
 
+/* A file that may be there could not be opened.  To GDAL a chunk of a Zarr array that is not there is fill values, and one that
+ * it cannot open is not there; what describes an array likewise.  A later file that is really not there may hide it. */
+static inline gboolean
+m2n_gdal_file_missed(void)
+{
+    return errno == EMFILE || errno == ENFILE || errno == EACCES || errno == ELOOP || errno == EIO;
+}
+
 /* What GDAL said last, good until the thread's next GDAL error; else the likely cause. */
 static inline const char *
 m2n_gdal_reason(const char *when_silent)
 {
     const char *said = CPLGetLastErrorMsg();
 
-    return *said != '\0' ? said : errno == ENOMEM ? g_strerror(ENOMEM) : when_silent;
+    return *said != '\0' ? said : errno == ENOMEM || m2n_gdal_file_missed() ? g_strerror(errno) : when_silent;
 }

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "engine/base/error.h"
+#include "plugin/gdal_reason.h"
 
 #define MAX_AXIS 10000000 /* entries; beyond it a corrupt header, not a calendar */
 #define MAX_LEVELS 10000
@@ -85,7 +86,7 @@ read_values(GDALMDArrayH array, gsize *n)
     GDALExtendedDataTypeH type = GDALExtendedDataTypeCreate(GDT_Float64);
     const int ok = GDALMDArrayRead(array, &start, &counts, NULL, NULL, type, values, NULL, 0);
     GDALExtendedDataTypeRelease(type);
-    if (!ok)
+    if (!ok || m2n_gdal_file_missed())
         return NULL;
     *n = (gsize)count;
     return g_steal_pointer(&values);
@@ -111,7 +112,10 @@ coordinates_of(GDALGroupH group, GDALDimensionH dim)
 static gboolean
 fail(GError **error, const char *axis, const char *what)
 {
-    g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT, "axis %s: %s", axis, what);
+    const gboolean missed = m2n_gdal_file_missed(); /* which is why */
+
+    g_set_error(error, M2N_ERROR, missed ? M2N_ERROR_IO : M2N_ERROR_FORMAT, "axis %s: %s", axis,
+                missed ? g_strerror(errno) : what);
     return FALSE;
 }
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "engine/base/error.h"
+#include "plugin/gdal_reason.h"
 #include "plugin/gridded_names.h"
 
 #define OPEN_FILES 16 /* WeatherBench has a file per variable and year: hundreds */
@@ -215,22 +216,33 @@ add_levels(M2nGridded *a, guint file, GDALMDArrayH array, const char *name, cons
     return TRUE;
 }
 
+/* FALSE: what errno says of a part of it. */
+static gboolean
+missed(const char *file, const char *part, GError **error)
+{
+    g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s: %s", file, part, g_strerror(errno));
+    return FALSE;
+}
+
 static gboolean
 index_array(M2nGridded *a, guint file, GDALGroupH group, const char *name, GError **error)
 {
     const M2nGriddedFile *f = g_ptr_array_index(a->files, file);
-    GDALMDArrayH array = GDALGroupOpenMDArray(group, name, NULL);
     M2nAxes axes;
     gboolean ok = TRUE;
 
+    errno = 0;
+    GDALMDArrayH array = GDALGroupOpenMDArray(group, name, NULL);
     if (array == NULL)
-        return TRUE;
+        return !m2n_gdal_file_missed() || missed(f->name, name, error);
     if (!m2n_axes_read(&axes, group, array, error)) {
         g_prefix_error(error, "%s: %s: ", f->name, name);
         ok = FALSE;
     } else if (axes.grid != NULL) {
         ok = add_levels(a, file, array, name, keep_axes(a, &axes), error);
     }
+    if (ok && m2n_gdal_file_missed()) /* its attributes, say */
+        ok = missed(f->name, name, error);
     m2n_axes_clear(&axes);
     GDALMDArrayRelease(array);
     return ok;
@@ -250,8 +262,12 @@ index_file(M2nGridded *a, const char *name, GError **error)
     GDALDatasetH dataset = m2n_gridded_dataset(a, a->files->len - 1, error);
     if (dataset == NULL)
         return FALSE;
+    CPLPushErrorHandler(CPLQuietErrorHandler);
+    errno = 0;
     GDALGroupH group = GDALDatasetGetRootGroup(dataset);
     char **names = group != NULL ? GDALGroupGetMDArrayNames(group, NULL) : NULL;
+    if (m2n_gdal_file_missed())
+        missed(name, "its arrays", &first);
     if (group != NULL && !a->has_reference)
         a->has_reference =
             m2n_axes_scalar_time(group, "forecast_reference_time", &a->reference_time);
@@ -263,6 +279,7 @@ index_file(M2nGridded *a, const char *name, GError **error)
     CSLDestroy(names);
     if (group != NULL)
         GDALGroupRelease(group);
+    CPLPopErrorHandler();
     if (first != NULL &&
         (a->n_pieces == before || !g_error_matches(first, M2N_ERROR, M2N_ERROR_FORMAT))) {
         g_propagate_error(error, g_steal_pointer(&first));
@@ -306,16 +323,22 @@ by_text(gconstpointer a, gconstpointer b)
 static gboolean
 index_folder(M2nGridded *a, const char *folder, guint depth, GError **error)
 {
+    errno = 0;
     char **entries = VSIReadDir(folder);
-    gboolean ok = TRUE;
+    gboolean ok = entries != NULL || !m2n_gdal_file_missed() || missed(folder, "its files", error);
 
     if (entries != NULL)
         qsort(entries, g_strv_length(entries), sizeof *entries, by_text);
     for (guint i = 0; ok && entries != NULL && entries[i] != NULL; i++) {
         g_autofree char *path = g_build_filename(folder, entries[i], NULL);
         VSIStatBufL st;
-        if (entries[i][0] == '.' || VSIStatL(path, &st) != 0)
+        if (entries[i][0] == '.')
             continue;
+        errno = 0;
+        if (VSIStatL(path, &st) != 0) {
+            ok = !m2n_gdal_file_missed() || missed(folder, entries[i], error);
+            continue;
+        }
         if (a->files->len >= MAX_FILES) {
             g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT, "%s: more than %u files", folder,
                         MAX_FILES);

@@ -102,6 +102,8 @@ m2n_gridded_open_file(const char *name, GError **error)
     GDALDatasetH dataset =
         GDALOpenEx(name, GDAL_OF_MULTIDIM_RASTER, drivers[kind], kind == FOLDER && !m2n_is_network(name) ? options : NULL, NULL);
     CPLPopErrorHandler();
+    if (dataset != NULL && kind == FOLDER && m2n_gdal_file_missed())
+        g_clear_pointer(&dataset, GDALClose);
     if (dataset == NULL)
         g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: cannot be opened: %s", name, m2n_gdal_reason(M2N_GDAL_READ_SILENT));
     return dataset;

@@ -88,9 +88,9 @@ read_raw(GDALMDArrayH array, const Piece *p, gsize version, gsize first, gsize n
     step[x->x] = x->flip_x ? -1 : 1;
     start[x->x] = x->flip_x ? w - 1 : 0;
     GDALExtendedDataTypeH type = GDALExtendedDataTypeCreate(GDT_Float64);
-    const int ok = GDALMDArrayRead(array, start, count, step, stride, type, out, NULL, 0);
+    const gboolean ok = GDALMDArrayRead(array, start, count, step, stride, type, out, NULL, 0) && !m2n_gdal_file_missed();
     GDALExtendedDataTypeRelease(type);
-    return ok != 0;
+    return ok;
 }
 
 /* CDS delivers final (1) and early (5) ERA5 side by side, each missing where the other is. */

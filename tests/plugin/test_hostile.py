@@ -65,6 +65,23 @@ class Hostile(fixture.Case):
         self.write_forecast(input="a.nc")
         self.refused("a.nc: cannot be opened: damaged, or too little memory")
 
+    def test_parts_of_zarr_that_cannot_be_opened_are_not_fill_values(self):
+        """GDAL takes what it cannot open for a chunk that was never written: zeros."""
+        self.arrays()
+        gdal.MultiDimTranslate(str(self.folder / "a.zarr"), str(self.folder / "analysis.nc"), format="Zarr")
+        options = [f"MODEL={self.folder}/model.safetensors", "CACHE=NO"]
+        self.assertTrue(gdal.OpenEx(f"MET2NET:{self.folder}/a.zarr", open_options=options).ReadRaster())
+        for part, told in (("u10/0.0.0", "u10: cannot be read: Too many levels of symbolic links"),
+                           ("longitude/0", "axis longitude: cannot be read")):
+            path = self.folder / "a.zarr" / part
+            whole = path.read_bytes()
+            path.unlink()
+            path.symlink_to(path.name)  # to itself
+            with self.assertRaisesRegex(RuntimeError, told):
+                gdal.OpenEx(f"MET2NET:{self.folder}/a.zarr", open_options=options).ReadRaster()
+            path.unlink()
+            path.write_bytes(whole)
+
     def test_indexes_beside_a_grib_file_are_not_read(self):
         """wgrib2's, cfgrib's, GRIB-Java's and GDAL's: whoever opens one of these pipes waits for ever"""
         for tail in (".idx", ".inv", ".5b7b6.idx", ".gbx9", ".ncx4", ".aux.xml", ".msk", ".ovr"):
