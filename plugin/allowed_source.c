@@ -95,7 +95,9 @@ links_allowed(const char *name, const char *folder, guint *budget)
     g_autoptr(GDir) dir = g_dir_open(name, 0, NULL);
     const char *entry;
 
-    while (dir != NULL && (entry = g_dir_read_name(dir)) != NULL) {
+    if (dir == NULL) /* a file; a folder that nobody can look into now may show its links later */
+        return !g_file_test(name, G_FILE_TEST_IS_DIR);
+    while ((entry = g_dir_read_name(dir)) != NULL) {
         g_autofree char *path = g_build_filename(name, entry, NULL);
         if (*budget == 0)
             return FALSE;
