@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "engine/base/durable.h"
 #include "engine/base/error.h"
 #include "grib/grib_writer.h"
 #include "grib/variable.h"
@@ -150,10 +151,11 @@ save(const Options *o, const char *path, GError **error)
     gboolean ok = integrate(o, file, error);
     if (!ok)
         g_prefix_error(error, "%s: ", path);
-    if ((fclose(file) != 0 || (ok && g_rename(part, path) != 0)) && ok) {
+    if (fclose(file) != 0 && ok) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s", path, g_strerror(errno));
         ok = FALSE;
     }
+    ok = ok && m2n_durable_sync(part, error) && m2n_durable_rename(part, path, error);
     if (!ok)
         g_unlink(part);
     return ok;

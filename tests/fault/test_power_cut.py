@@ -9,12 +9,17 @@ import unittest
 
 import judge
 import tap
-from scenarios import scenarios
+from scenarios import BUILD, Scenario, scenarios
 
 # what each has to have written in that way, besides its outputs
 MORE = {"driver": [".safetensors"], "train": ["new.checkpoint.safetensors", "new.log.jsonl", "new.svg"],
-        "average": ["new.checkpoint.safetensors", "new.log.jsonl", "new.svg"]}
-PROGRAMS = ["driver", "forecast", "GTiff", "COG", "netCDF", "Zarr", "prepare", "verify", "convert", "set", "train", "average"]
+        "average": ["new.checkpoint.safetensors", "new.log.jsonl", "new.svg"], "train-grib": ["new.data.safetensors"],
+        "forecast": ["out.grib2.json"], "verify": ["out-rmse.svg", "out-bias.svg"]}
+WITH = {"forecast": ["--sidecar"], "verify": ["--maps", "out"]}
+PROGRAMS = ["driver", "forecast", "GTiff", "COG", "netCDF", "Zarr", "prepare", "verify", "convert", "set", "train", "average",
+            "train-grib", "weather"]
+WEATHER = Scenario("weather", {}, [BUILD / "samples/weather/weather", "-q", "--hours", "2", "--grid", "16x8",
+                                   "--spin-up", "1", "-o", "weather.grib2"], ["weather.grib2"])
 
 
 def inside(path, folder):
@@ -62,9 +67,9 @@ def order_of(name):
     def test(self):
         with tempfile.TemporaryDirectory() as top:
             top = pathlib.Path(top)
-            scenario, = scenarios(top, name)
+            scenario = WEATHER if name == "weather" else scenarios(top, name)[0]
             folder = judge.make_folder(top, scenario)
-            done = judge.run(scenario.command, folder, scenario, M2N_FAULT_TRACE=str(folder / "trace"))
+            done = judge.run([*scenario.command, *WITH.get(name, [])], folder, scenario, M2N_FAULT_TRACE=str(folder / "trace"))
             self.assertEqual(done.returncode, 0, done.stderr)
             lines = (folder / "trace").read_text().replace(f"{folder}/", "").splitlines()
         complaints, renamed = violations(lines)
