@@ -8,6 +8,8 @@ from qgis.PyQt.QtCore import pyqtSignal
 from qgis.PyQt.QtWidgets import (QCheckBox, QDialog, QDialogButtonBox, QFormLayout, QLabel, QLineEdit, QTabWidget,
                                  QVBoxLayout, QWidget)
 
+from .forecast import write_whole
+
 WIND = "met2net/wind"
 GRIB_FILTER = "GRIB (*.grib *.grib2 *.grb *.grb2 *.grib1);;All files (*)"
 MODEL_FILTER = "Models (*.safetensors);;All files (*)"
@@ -136,8 +138,7 @@ class AddForecastDialog(QDialog):
             text = forecast_text(path, self.model.filePath(), self.inputs(), self.init_time.text().strip(),
                                  self.lead_time.text().strip(), crs.authid() or crs.toWkt() if crs.isValid() else "")
             try:
-                with open(path, "w", encoding="utf-8") as file:
-                    file.write(text)
+                write_whole(path, text)
             except OSError as error:
                 self.note.setText(f"{path}: {error.strerror}")
                 self.note.setVisible(True)

@@ -3,6 +3,7 @@
 Opening costs no model time; compute() does, once per process and forecast.
 """
 import datetime
+import os
 import re
 from dataclasses import dataclass
 
@@ -57,6 +58,20 @@ def is_forecast_file(path):
             return re.match(rb'\s*\{\s*"met2net"', file.read(256)) is not None
     except OSError:
         return False
+
+
+def write_whole(path, text):
+    """A small file that appears complete or stays as it was; OSError."""
+    part = f"{path}.part"
+    try:
+        with open(part, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    finally:
+        if os.path.exists(part):
+            os.remove(part)
 
 
 def level_text(short_name):

@@ -1,20 +1,37 @@
 """What the user sees when something goes wrong: the driver's own words in the message bar, and a window that lives."""
 import bridge
+import contextlib
 import json
 import os
 import pathlib
+import resource
+import signal
 import subprocess
 import sys
 import time
 import unittest
 
 from osgeo import gdal
-from qgis.core import Qgis
+from qgis.core import Qgis, QgsProcessingFeedback
 from qgis.PyQt.QtCore import QTimer
 from qgis.PyQt.QtWidgets import QProgressBar, QPushButton
 
 bridge.start_qgis()
 from met2net import dialog, driver, forecast  # noqa: E402
+from met2net.processing.forecasting import ForecastToRaster  # noqa: E402
+
+
+@contextlib.contextmanager
+def small_files(size):
+    """No file of this process grows beyond that: writing fails, as on a full disk."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, before)
 
 
 def words_of_the_driver(path):
@@ -69,6 +86,24 @@ class Failures(unittest.TestCase):
         self.assertEqual(level, Qgis.Warning)
         self.assertEqual(len(self.desk.layers()), 5)
         self.assertEqual([p.name for p in path.parent.glob("*.part*")], [])
+
+    def test_a_full_disk_leaves_the_forecast_file_as_it_was(self):
+        path = bridge.HOME / "kept.json"
+        forecast.write_whole(str(path), "before")
+        self.addCleanup(path.unlink)
+        with small_files(100), self.assertRaises(OSError):
+            forecast.write_whole(str(path), "x" * 101)
+        self.assertEqual(path.read_text(), "before")
+        self.assertEqual(list(path.parent.glob("kept.json?*")), [])
+
+    def test_a_full_disk_is_no_raster(self):
+        output = str(bridge.HOME / "full.tif")
+        dataset = gdal.Open(bridge.sample(lead_time="2h"))
+        with small_files(4096), self.assertRaises(driver.DriverError):
+            ForecastToRaster.write(dataset, output, QgsProcessingFeedback())
+        self.assertFalse(os.path.exists(output))
+        ForecastToRaster.write(dataset, output, QgsProcessingFeedback())
+        self.assertEqual(gdal.Open(output).RasterCount, dataset.RasterCount)
 
     def test_a_projection_that_grib_does_not_know(self):
         self.assertIsNotNone(self.desk.open(bridge.sample(output={"crs": "ESRI:54030"})))

@@ -1,4 +1,5 @@
 """Algorithms that make forecasts."""
+import contextlib
 import glob
 import os
 import re
@@ -75,10 +76,29 @@ When loaded, every variable becomes a styled layer that follows the temporal con
             return reached
 
         driver.call(dataset.GetRasterBand(1).ReadRaster, buf_xsize=1, buf_ysize=1, callback=share(0, 0.9))
-        written = driver.call(gdal.Translate, output, dataset,
-                              options=gdal.TranslateOptions(callback=share(0.9, 1),
-                                                            format=output_format(output)))
-        written.FlushCache()
+        before = stamp(output)
+        try:
+            written = driver.call(gdal.Translate, output, dataset,
+                                  options=gdal.TranslateOptions(callback=share(0.9, 1),
+                                                                format=output_format(output)))
+            with driver.listening() as said, contextlib.suppress(RuntimeError):
+                written.FlushCache()
+                del written  # a full disk may show as late as here
+            if said:
+                raise driver.DriverError(f"{output}: {said[-1]}")
+        except driver.DriverError:
+            if os.path.isfile(output) and stamp(output) != before:  # half a file; what was there is gone
+                os.remove(output)
+            raise
+
+
+def stamp(path):
+    """Tells a file from what is written over it; nothing where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def output_format(path):

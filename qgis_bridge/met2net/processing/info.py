@@ -1,6 +1,7 @@
 """The algorithm that tells what is in a file."""
 from qgis.core import QgsProcessingException, QgsProcessingOutputString, QgsProcessingParameterFileDestination
 
+from ..forecast import write_whole
 from . import tools
 from .algorithm import Met2NetAlgorithm
 
@@ -32,8 +33,7 @@ Takes a prepared data set, a forecast file or GRIB as well. The log shows it for
             if described is None:
                 return {}
             try:
-                with open(output, "w", encoding="utf-8") as file:
-                    file.write(described.output)
+                write_whole(output, described.output)
             except OSError as error:
                 raise QgsProcessingException(f"{output}: {error.strerror}") from error
         return {"OUTPUT": output, "TEXT": told.output}
