@@ -135,7 +135,8 @@ CAUSES = {"alloc": ["memory"], "big": ["memory", "allocate", "cannot be written"
 
 
 def names_the_cause(message, kind, scenario):
-    names = {pathlib.Path(n).name for n in [*scenario.files, *scenario.outputs, *scenario.beside, "cache"]}
+    files = [*scenario.files, *scenario.outputs, *scenario.beside, "cache"]
+    names = {part for n in files for part in (pathlib.Path(n).name, pathlib.Path(n).parts[0])}  # folders, too
     return any(word in message for word in CAUSES.get(kind, names))
 
 

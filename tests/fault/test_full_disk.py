@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Each program on a disk that is really full, at once or after a few pages: a small file system in memory, mounted where nobody else
-sees it.  An error that names the file and the cause, exit status 1, no half file; with room again the same result.
+"""Each program on a disk that is really full, at once or after a few pages: a small file system in memory, mounted where
+nobody else sees it.  An error that names the file and the cause, exit status 1, no half file; with room again the same result.
 
     test_full_disk.py [TestFullDisk.test_NAME]        (M2N_BUILD names the build folder)"""
 import os
@@ -50,7 +50,8 @@ class TestFullDisk(unittest.TestCase):
         cls.addClassCleanup(shutil.rmtree, cls.top)
         (cls.top / "made").mkdir()
         (cls.top / "small").mkdir()
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", cls.top / "small"], capture_output=True, text=True)
+        mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "none", cls.top / "small"]
+        done = subprocess.run(mount, capture_output=True, text=True)
         if done.returncode != 0:
             raise unittest.SkipTest(done.stderr.strip())
         cls.addClassCleanup(subprocess.run, ["umount", cls.top / "small"], check=True)
