@@ -144,7 +144,7 @@ mpi_serve(M2nGroup *g, M2nGroupAnswer answer, gpointer user_data)
     m->answer = answer;
     m->answer_data = user_data;
     if (g->rank == 0)
-        m->server = g_thread_new("met2net-serve", serve, m);
+        m->server = g_thread_try_new("met2net-serve", serve, m, NULL);
 }
 
 static char *
@@ -165,8 +165,10 @@ mpi_serve_end(M2nGroup *g)
 {
     MpiGroup *m = (MpiGroup *)g;
 
-    if (g->rank == 0)
+    if (g->rank == 0 && m->server != NULL)
         g_thread_join(g_steal_pointer(&m->server));
+    else if (g->rank == 0) /* no thread was to be had: they have waited while this process did the work */
+        serve(m);
     else
         send_text(m, 0, TAG_ASK, "");
     mpi_wait(g);
