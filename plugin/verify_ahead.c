@@ -38,16 +38,23 @@ compute(gpointer data, gpointer user_data)
     g_mutex_unlock(&a->lock);
 }
 
-static void
-push_next(M2nAhead *a)
+/* FALSE: there is no thread that would compute it. */
+static gboolean
+push_next(M2nAhead *a, GError **error)
 {
+    g_autoptr(GError) why = NULL;
+
     if (a->pushed == a->n_starts)
-        return;
+        return TRUE;
     Slot *slot = &a->slots[a->pushed % a->n_slots];
     g_clear_error(&slot->error);
     slot->init_time = a->starts[a->pushed++];
     slot->busy = TRUE;
-    g_thread_pool_push(a->pool, slot, NULL);
+    /* what was pushed without a thread is for those there are */
+    if (g_thread_pool_push(a->pool, slot, &why) || g_thread_pool_get_num_threads(a->pool) > 0)
+        return TRUE;
+    g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "no thread for the forecasts: %s", why->message);
+    return FALSE;
 }
 
 M2nAhead *
@@ -78,7 +85,10 @@ m2n_ahead_new(const M2nForecastSource *source, const gint64 *starts, guint n_sta
         }
     }
     for (guint i = 0; i < jobs; i++)
-        push_next(a);
+        if (!push_next(a, error)) {
+            m2n_ahead_free(a);
+            return NULL;
+        }
     return a;
 }
 
@@ -110,6 +120,6 @@ m2n_ahead_next(M2nAhead *a, GError **error)
         g_propagate_error(error, g_steal_pointer(&slot->error));
         return NULL;
     }
-    push_next(a); /* into the slot that was scored before this one */
-    return slot->values;
+    /* into the slot that was scored before this one */
+    return push_next(a, error) ? slot->values : NULL;
 }
