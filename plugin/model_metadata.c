@@ -98,9 +98,7 @@ m2n_model_metadata_set(const char *path, const char *const *settings, GError **e
         if (!take_setting(metadata, *s, error))
             return FALSE;
     g_autofree char *trial = g_strdup_printf("%s.new", path);
-    if (!write_copy(st, metadata, trial, error))
-        return FALSE;
-    if (!check(trial, metadata, error)) {
+    if (!write_copy(st, metadata, trial, error) || !check(trial, metadata, error)) {
         g_unlink(trial);
         return FALSE;
     }
