@@ -140,6 +140,11 @@ def names_the_cause(message, kind, scenario):
     return any(word in message for word in CAUSES.get(kind, names))
 
 
+def did_not_start(scenario, done):
+    """MPI itself gave up, in its own words, before the tool began."""
+    return scenario.launcher and "MPI_Init" in done.stderr
+
+
 def message_of(done):
     """What the user is told: the tool's own lines, or the host's last."""
     lines = [line for line in done.stderr.splitlines() if line.strip()]
@@ -157,7 +162,7 @@ def complaints_about(done, kind, scenario, folder, good, still_open):
         yield f"not repaired: {done.stderr[-300:]}"
     elif done.returncode == 1 and not message:
         yield "an error without a message"
-    elif done.returncode == 1 and not names_the_cause(message, kind, scenario):
+    elif done.returncode == 1 and not names_the_cause(message, kind, scenario) and not did_not_start(scenario, done):
         yield f"a message that says nothing of the cause: {message}"
     elif done.returncode == 1 and scenario.command[0] == HOST and not done.stdout.endswith(good):
         yield "another result the second time in the same process"
