@@ -152,7 +152,7 @@ m2n_train_log_draw(const char *path, const GArray *records, GError **error)
     if (!g_file_set_contents_full(path, out->str, (gssize)out->len,
                                   G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE,
                                   0666, &why)) {
-        g_set_error_literal(error, M2N_ERROR, M2N_ERROR_IO, why->message);
+        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s", path, why->message);
         return FALSE;
     }
     return TRUE;

@@ -91,7 +91,7 @@ m2n_train_log_read(const char *path, GError **error)
     if (!g_file_get_contents(path, &text, NULL, &why)) {
         if (g_error_matches(why, G_FILE_ERROR, G_FILE_ERROR_NOENT))
             return g_steal_pointer(&records);
-        g_set_error_literal(error, M2N_ERROR, M2N_ERROR_IO, why->message);
+        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s", path, why->message);
         return NULL;
     }
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
@@ -119,7 +119,7 @@ m2n_train_log_write(const char *path, const GArray *records, GError **error)
     if (!g_file_set_contents_full(path, out->str, (gssize)out->len,
                                   G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE,
                                   0666, &why)) {
-        g_set_error_literal(error, M2N_ERROR, M2N_ERROR_IO, why->message);
+        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s", path, why->message);
         return FALSE;
     }
     return TRUE;
