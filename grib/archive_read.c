@@ -41,6 +41,35 @@ about(const Message *m, GError **error)
     return FALSE;
 }
 
+/* What the weights made so far hold. */
+static guint64
+held(const M2nArchive *a)
+{
+    guint64 bytes = 0;
+
+    for (guint i = 0; i < a->weights->len; i++) {
+        const Weights *w = &g_array_index(a->weights, Weights, i);
+        bytes += m2n_regrid_memory(w->regrid);
+        bytes += w->wind != NULL ? m2n_wind_memory(w->from) : 0;
+    }
+    return bytes;
+}
+
+/* Whether `need` bytes fit beside the weights.  FALSE: M2N_ERROR_MEMORY. */
+static gboolean
+allow(const M2nArchive *a, const Message *m, guint64 need, GError **error)
+{
+    const guint64 all = held(a) + need;
+
+    if (a->max_memory == 0 || all <= a->max_memory)
+        return TRUE;
+    g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                "%" G_GSIZE_FORMAT " points take %" G_GUINT64_FORMAT " MiB, %" G_GUINT64_FORMAT
+                " MiB are allowed",
+                m->header.grid->n_points, (all >> 20) + 1, a->max_memory >> 20);
+    return about(m, error);
+}
+
 /* Weights from the grid of `m` to the domain's, made once; with what its winds need. */
 static gboolean
 prepare_weights(M2nArchive *a, const M2nDomain *d, M2nRegridMethod method, const M2nRecipe *recipe,
@@ -56,7 +85,8 @@ prepare_weights(M2nArchive *a, const M2nDomain *d, M2nRegridMethod method, const
             break;
     }
     if (i == a->weights->len) {
-        M2nRegrid *r = m2n_regrid_new(h->grid, d->grid, method, error);
+        const guint64 left = a->max_memory > 0 ? a->max_memory - MIN(held(a), a->max_memory - 1) : 0;
+        M2nRegrid *r = m2n_regrid_new(h->grid, d->grid, method, left, error);
         if (r == NULL)
             return about(recipe->message[0], error);
         const Weights w = {m2n_grid_ref(h->grid), m2n_grid_ref(d->grid), method, r, NULL};
@@ -66,8 +96,11 @@ prepare_weights(M2nArchive *a, const M2nDomain *d, M2nRegridMethod method, const
     *index = i;
     if (recipe->kind != M2N_RECIPE_TURNED)
         return TRUE;
-    if (h->uv_relative && w->wind == NULL)
+    if (h->uv_relative && w->wind == NULL) {
+        if (!allow(a, recipe->message[0], m2n_wind_memory(h->grid), error))
+            return FALSE;
         w->wind = m2n_wind_new(h->grid, error);
+    }
     if ((h->uv_relative && w->wind == NULL) || !m2n_regrid_prepare_wind(w->regrid, error))
         return about(recipe->message[0], error);
     return TRUE;
@@ -279,23 +312,32 @@ m2n_archive_set_memory(M2nArchive *a, guint64 bytes)
     a->max_memory = bytes;
 }
 
-/* Whether a message fits; makes *threads as few as fit together. */
-static gboolean
-fits(const M2nArchive *a, const Message *m, guint *threads, GError **error)
+/* Bytes of a message while it is unpacked. */
+static guint64
+message_bytes(const Message *m)
 {
-    const guint64 need = (guint64)m->header.grid->n_points * BYTES_PER_POINT;
+    const M2nGribEntry *e = m2n_grib_reader_entry(m->reader, m->index);
+    guint64 sections = 0;
 
-    if (a->max_memory == 0)
-        return TRUE;
-    if (need <= a->max_memory) {
-        *threads = (guint)MIN(*threads, a->max_memory / MAX(need, 1));
-        return TRUE;
-    }
-    g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
-                "%" G_GSIZE_FORMAT " points take %" G_GUINT64_FORMAT " MiB, %" G_GUINT64_FORMAT
-                " MiB are allowed",
-                m->header.grid->n_points, (need >> 20) + 1, a->max_memory >> 20);
-    return about(m, error);
+    for (int id = 1; id <= 7; id++)
+        sections += e->size[id];
+    return e->shared ? sections : e->length;
+}
+
+/* Whether the messages of a recipe fit beside the weights; makes *threads as few as fit together. */
+static gboolean
+fits(const M2nArchive *a, const M2nRecipe *r, guint *threads, GError **error)
+{
+    const Message *m = r->message[0];
+    const guint64 packed =
+        MAX(message_bytes(m), r->message[1] != NULL ? message_bytes(r->message[1]) : 0);
+    const guint64 need = (guint64)m->header.grid->n_points * BYTES_PER_POINT + packed;
+
+    if (!allow(a, m, need, error))
+        return FALSE;
+    if (a->max_memory > 0)
+        *threads = (guint)MIN(*threads, (a->max_memory - held(a)) / MAX(need, 1));
+    return TRUE;
 }
 
 /* All jobs of a window, weights made, nothing decoded.  Sets *n, and *threads to how many may decode. */
@@ -308,12 +350,15 @@ plan(M2nArchive *a, const M2nDomain *d, guint steps, gint64 init_time, M2nRegrid
     g_autofree guint *weights = g_new0(guint, fields);
 
     *n = 0;
+    for (guint i = a->weights->len; i-- > 0;) /* another model's: they would count against this one's bound */
+        if (!m2n_grid_equal(g_array_index(a->weights, Weights, i).to, d->grid))
+            g_array_remove_index_fast(a->weights, i);
     for (guint k = 0; k < fields; k++) {
         Job job = {.variable = &d->variables[k % d->n_variables],
                    .out = out + k * d->grid->n_points};
 
         if (!recipe_in_window(a, d, steps, init_time, k, &job.recipe, error) ||
-            !fits(a, job.recipe.message[0], threads, error))
+            !fits(a, &job.recipe, threads, error)) /* before weights are made for it */
             return NULL;
         Job *first = pair_of(jobs, *n, &job.recipe);
         if (!prepare(a, d, method, &job, &weights[*n], error))
@@ -325,8 +370,11 @@ plan(M2nArchive *a, const M2nDomain *d, guint steps, gint64 init_time, M2nRegrid
         }
         jobs[(*n)++] = job;
     }
-    for (guint k = 0; k < *n; k++) /* now that the array no longer moves */
+    for (guint k = 0; k < *n; k++) { /* now that the array no longer moves, and all weights are held */
         jobs[k].weights = &g_array_index(a->weights, Weights, weights[k]);
+        if (!fits(a, &jobs[k].recipe, threads, error))
+            return NULL;
+    }
     return g_steal_pointer(&jobs);
 }
 

@@ -33,9 +33,22 @@ find_partner(const M2nDomain *d, guint i, gboolean *is_u)
     return NONE;
 }
 
+/* Beside the regridding weights: the other component of a wind, and the axes it is turned onto. */
+static guint64
+beside_weights(const M2nOutput *o)
+{
+    return o->to->n_points * sizeof(float) + (o->turn ? m2n_wind_memory(o->to) : 0);
+}
+
+guint64
+m2n_output_memory(const M2nOutput *o)
+{
+    return m2n_regrid_memory(o->regrid) + beside_weights(o);
+}
+
 M2nOutput *
 m2n_output_new(const M2nDomain *d, const M2nGrid *to, M2nRegridMethod method, gboolean turn,
-               GError **error)
+               guint64 max_memory, GError **error)
 {
     g_autoptr(M2nOutput) o = g_new0(M2nOutput, 1);
     gboolean winds = FALSE;
@@ -49,7 +62,16 @@ m2n_output_new(const M2nDomain *d, const M2nGrid *to, M2nRegridMethod method, gb
         o->partner[i] = find_partner(d, i, &o->is_u[i]);
         winds |= o->partner[i] != NONE;
     }
-    o->regrid = m2n_regrid_new(d->grid, to, method, error);
+    const guint64 beside = beside_weights(o);
+    if (max_memory > 0 && max_memory <= beside) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                    "%" G_GSIZE_FORMAT " points take %" G_GUINT64_FORMAT
+                    " MiB and more, %" G_GUINT64_FORMAT " MiB are allowed",
+                    to->n_points, beside >> 20, max_memory >> 20);
+        return NULL;
+    }
+    o->regrid =
+        m2n_regrid_new(d->grid, to, method, max_memory > 0 ? max_memory - beside : 0, error);
     if (o->regrid == NULL)
         return NULL;
     if (winds && !m2n_regrid_prepare_wind(o->regrid, error))

@@ -9,9 +9,11 @@ G_BEGIN_DECLS
 typedef struct M2nOutput M2nOutput;
 
 /* (transfer full) `d` must outlive it.  turn FALSE: winds stay relative to east and north, as GRIB2 files of ours
- * say they are.  NULL: what m2n_regrid_new() and m2n_wind_new() say. */
+ * say they are.  max_memory: bytes for it and for placing a field, the field itself not counted; 0: no bound.  NULL:
+ * what m2n_regrid_new() and m2n_wind_new() say. */
 M2nOutput *m2n_output_new(const M2nDomain *d, const M2nGrid *to, M2nRegridMethod method,
-                          gboolean turn, GError **error);
+                          gboolean turn, guint64 max_memory, GError **error);
+guint64 m2n_output_memory(const M2nOutput *o); /* bytes held, and needed to place a field */
 void m2n_output_free(M2nOutput *o);
 
 /* fields [V][H][W] of one time, earth-relative -> out [to->n_points] of one variable.  Thread-safe.  FALSE:

@@ -17,21 +17,70 @@ struct M2nRegrid {
     float *turns; /* of winds, [w.used][2]; NULL until asked for */
 };
 
+guint64
+m2n_weights_memory(const M2nWeights *w)
+{
+    return (w->n_to + 1) * sizeof *w->start + w->used * (sizeof *w->index + sizeof *w->weight);
+}
+
+gboolean
+m2n_weights_allow(const M2nWeights *w, guint64 more, GError **error)
+{
+    const guint64 need = m2n_weights_memory(w) + more;
+
+    if (w->max_memory == 0 || need <= w->max_memory)
+        return TRUE;
+    g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                "regridding to %" G_GSIZE_FORMAT " points takes %" G_GUINT64_FORMAT
+                " MiB and more, %" G_GUINT64_FORMAT " MiB are allowed",
+                w->n_to, need >> 20, w->max_memory >> 20);
+    return FALSE;
+}
+
+gboolean
+m2n_weights_fail(const M2nWeights *w, GError **error)
+{
+    if (m2n_weights_allow(w, (w->room + 1) * sizeof *w->index, error)) /* as in most_entries() */
+        g_set_error_literal(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                            "regridding weights do not fit in memory");
+    return FALSE;
+}
+
+/* Entries that may be had; while there are some already both old and new ones are there. */
+static gsize
+most_entries(const M2nWeights *w)
+{
+    const guint64 taken = (w->n_to + 1) * sizeof *w->start + w->room * sizeof *w->index;
+
+    if (w->max_memory == 0)
+        return G_MAXSIZE / 8;
+    return w->max_memory > taken ? (w->max_memory - taken) / (sizeof *w->index + sizeof *w->weight)
+                                 : 0;
+}
+
+gboolean
+m2n_weights_reserve(M2nWeights *w, gsize room)
+{
+    room = MIN(room, most_entries(w));
+    if (room <= w->room)
+        return FALSE;
+    guint32 *index = g_try_renew(guint32, w->index, room);
+    if (index == NULL)
+        return FALSE;
+    w->index = index;
+    float *weight = g_try_renew(float, w->weight, room);
+    if (weight == NULL)
+        return FALSE;
+    w->weight = weight;
+    w->room = room;
+    return TRUE;
+}
+
 gboolean
 m2n_weights_add(M2nWeights *w, gsize index, double weight)
 {
-    if (w->used == w->room) {
-        const gsize room = MAX(1024, w->room + w->room / 2);
-        guint32 *index_new = g_try_renew(guint32, w->index, room);
-        if (index_new == NULL)
-            return FALSE;
-        w->index = index_new;
-        float *weight_new = g_try_renew(float, w->weight, room);
-        if (weight_new == NULL)
-            return FALSE;
-        w->weight = weight_new;
-        w->room = room;
-    }
+    if (w->used == w->room && !m2n_weights_reserve(w, MAX(1024, w->room + w->room / 2)))
+        return FALSE;
     w->index[w->used] = (guint32)index;
     w->weight[w->used++] = (float)weight;
     return TRUE;
@@ -50,7 +99,8 @@ check_places(const M2nGrid *from, const M2nGrid *to, GError **error)
 }
 
 M2nRegrid *
-m2n_regrid_new(const M2nGrid *from, const M2nGrid *to, M2nRegridMethod method, GError **error)
+m2n_regrid_new(const M2nGrid *from, const M2nGrid *to, M2nRegridMethod method, guint64 max_memory,
+               GError **error)
 {
     if (!check_places(from, to, error))
         return NULL;
@@ -61,6 +111,9 @@ m2n_regrid_new(const M2nGrid *from, const M2nGrid *to, M2nRegridMethod method, G
     r->same = m2n_grid_equal(from, to);
     if (r->same)
         return g_steal_pointer(&r);
+    r->w.max_memory = max_memory;
+    if (!m2n_weights_allow(&r->w, 0, error))
+        return NULL;
     r->w.start = g_try_new(gsize, to->n_points + 1);
     if (r->w.start == NULL) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
@@ -79,6 +132,14 @@ m2n_regrid_new(const M2nGrid *from, const M2nGrid *to, M2nRegridMethod method, G
         return NULL;
     }
     return g_steal_pointer(&r);
+}
+
+guint64
+m2n_regrid_memory(const M2nRegrid *r)
+{
+    const guint64 turns = r->turns != NULL ? 2 * r->w.used * sizeof *r->turns : 0;
+
+    return r->same ? 0 : m2n_weights_memory(&r->w) + turns;
 }
 
 void

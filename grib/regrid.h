@@ -9,10 +9,12 @@ typedef enum { M2N_REGRID_BILINEAR, M2N_REGRID_NEAREST, M2N_REGRID_CONSERVATIVE 
 
 typedef struct M2nRegrid M2nRegrid;
 
-/* (transfer full) NULL: M2N_ERROR_FORMAT (a CRS PROJ does not know), M2N_ERROR_SHAPE (no overlap: both
+/* (transfer full) `max_memory`: bytes that the weights, those of winds and what making them takes may be
+ * together; 0: no bound.  NULL: M2N_ERROR_FORMAT (a CRS PROJ does not know), M2N_ERROR_SHAPE (no overlap: both
  * extents), M2N_ERROR_MEMORY. */
 M2nRegrid *m2n_regrid_new(const M2nGrid *from, const M2nGrid *to, M2nRegridMethod method,
-                          GError **error);
+                          guint64 max_memory, GError **error);
+guint64 m2n_regrid_memory(const M2nRegrid *r); /* bytes held */
 void m2n_regrid_free(M2nRegrid *r);
 
 /* in [from->n_points] -> out [to->n_points].  Missing values never bleed: they take no part in the mean, and

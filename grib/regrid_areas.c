@@ -276,7 +276,8 @@ m2n_weights_areas(M2nWeights *w, const M2nGrid *from, const M2nGrid *to, GError 
 {
     g_autoptr(M2nProjection) source = m2n_projection_new(from->crs, error);
     g_autoptr(M2nProjection) target = source != NULL ? m2n_projection_new(to->crs, error) : NULL;
-    gboolean memory = TRUE;
+    /* rows and columns of both: (a + b)^2 <= 2 (a^2 + b^2); what is not written takes no memory */
+    gboolean memory = m2n_weights_reserve(w, 2 * (from->n_points + to->n_points));
     gsize k = 0;
 
     if (target == NULL)
@@ -297,8 +298,5 @@ m2n_weights_areas(M2nWeights *w, const M2nGrid *from, const M2nGrid *to, GError 
             memory = add_cell(&cells, &p, w);
         }
     w->start[k] = w->used;
-    if (!memory)
-        g_set_error_literal(error, M2N_ERROR, M2N_ERROR_MEMORY,
-                            "regridding weights do not fit in memory");
-    return memory;
+    return memory || m2n_weights_fail(w, error);
 }

@@ -173,7 +173,8 @@ m2n_weights_points(M2nWeights *w, const M2nGrid *from, const M2nGrid *to, gboole
 {
     g_autoptr(M2nProjection) source = m2n_projection_new(from->crs, error);
     g_autoptr(M2nProjection) target = source != NULL ? m2n_projection_new(to->crs, error) : NULL;
-    gboolean memory = TRUE;
+    /* all at once: what is not written takes no memory */
+    gboolean memory = m2n_weights_reserve(w, (nearest ? 1u : 4u) * to->n_points);
     gsize k = 0;
     guint longest = 1;
 
@@ -207,8 +208,5 @@ m2n_weights_points(M2nWeights *w, const M2nGrid *from, const M2nGrid *to, gboole
         }
     }
     w->start[k] = w->used;
-    if (!memory)
-        g_set_error_literal(error, M2N_ERROR, M2N_ERROR_MEMORY,
-                            "regridding weights do not fit in memory");
-    return memory;
+    return memory || m2n_weights_fail(w, error);
 }

@@ -11,9 +11,17 @@ typedef struct {
     guint32 *index;
     float *weight;
     gsize used, room;
+    guint64 max_memory; /* of all of these, and of what is needed for a while; 0: no bound */
 } M2nWeights;
 
-gboolean m2n_weights_add(M2nWeights *w, gsize index, double weight); /* FALSE: out of memory */
+/* Room for so many entries, or for as many as are allowed.  FALSE: no more than before. */
+gboolean m2n_weights_reserve(M2nWeights *w, gsize room);
+/* FALSE: out of memory, or more than is allowed; m2n_weights_fail() says which. */
+gboolean m2n_weights_add(M2nWeights *w, gsize index, double weight);
+gboolean m2n_weights_fail(const M2nWeights *w, GError **error); /* FALSE */
+guint64 m2n_weights_memory(const M2nWeights *w);
+/* Whether `more` bytes may be had beside the weights.  FALSE: M2N_ERROR_MEMORY. */
+gboolean m2n_weights_allow(const M2nWeights *w, guint64 more, GError **error);
 
 /* Index of the first point of each row, [height + 1] (transfer full). */
 gsize *m2n_grid_row_starts(const M2nGrid *g);

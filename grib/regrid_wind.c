@@ -45,6 +45,10 @@ turn(double lon_a, double lat_a, double lon_b, double lat_b)
 float *
 m2n_weights_turns(const M2nWeights *w, const M2nGrid *from, const M2nGrid *to, GError **error)
 {
+    const guint64 places = 2 * (from->n_points + to->n_points) * sizeof(double);
+
+    if (!m2n_weights_allow(w, places + 2 * w->used * sizeof(float), error))
+        return NULL;
     g_autofree double *a = positions(from, error);
     g_autofree double *b = a != NULL ? positions(to, error) : NULL;
 

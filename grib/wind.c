@@ -67,6 +67,12 @@ row_axes(const M2nGrid *g, M2nProjection *p, double e2, guint row, double *room,
     }
 }
 
+guint64
+m2n_wind_memory(const M2nGrid *g)
+{
+    return 4 * (guint64)g->n_points * sizeof(float);
+}
+
 M2nWind *
 m2n_wind_new(const M2nGrid *g, GError **error)
 {

@@ -12,6 +12,7 @@ typedef struct M2nWind M2nWind;
 
 /* (transfer full) NULL: M2N_ERROR_FORMAT (a grid without a place, a CRS PROJ does not know), _MEMORY. */
 M2nWind *m2n_wind_new(const M2nGrid *grid, GError **error);
+guint64 m2n_wind_memory(const M2nGrid *grid); /* bytes it holds, at most */
 void m2n_wind_free(M2nWind *w);
 
 /* In place, u and v [grid->n_points], earth-relative to grid-relative and back.  NaN where either is, and

@@ -342,30 +342,40 @@ m2n_job_compute(const M2nOpenJob *job, M2nProgressFunc progress, gpointer user_d
     const M2nDomain *d = m2n_forecast_domain(job->forecast);
     const gsize own = d->grid->n_points, points = job->grid->n_points;
     const gsize n = (gsize)job->n_steps * job->n_variables * points;
-    g_autofree float *all = g_try_new(float, m2n_forecast_n_values(job->forecast));
-    g_autofree float *out = g_try_new(float, n);
+    const guint64 most = job->spec->max_memory, fields = n * sizeof(float);
+    const gboolean allowed = fields < most;
+    g_autofree float *all =
+        allowed ? g_try_new(float, m2n_forecast_n_values(job->forecast)) : NULL;
+    g_autofree float *out = allowed ? g_try_new(float, n) : NULL;
     g_autoptr(M2nOutput) output = NULL;
 
     if (all == NULL || out == NULL) {
+        g_autofree char *needed = m2n_size_format(fields), *bound = m2n_size_format(most);
         g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
-                    "%s: %" G_GSIZE_FORMAT " values do not fit in memory", job->spec->inputs[0], n);
+                    "%s: fields of %ux%u for %u times take %s%s%s", job->spec->inputs[0],
+                    job->grid->width, job->grid->height, job->n_steps, needed,
+                    allowed ? ", which are not there" : ", allowed are ", allowed ? "" : bound);
         return NULL;
     }
     if (!m2n_grid_equal(d->grid, job->grid)) {
-        output = m2n_output_new(d, job->grid, job->spec->resampling, job->turn_winds, error);
-        if (output == NULL)
+        output = m2n_output_new(d, job->grid, job->spec->resampling, job->turn_winds, most - fields,
+                                error);
+        if (output == NULL) {
+            g_prefix_error(error, "%s: ", job->spec->inputs[0]);
             return NULL;
+        }
     }
-    if (!m2n_forecast_compute(job->forecast, all, progress, user_data, error))
+    const guint64 beside = fields + (output != NULL ? m2n_output_memory(output) : 0);
+    if (!m2n_forecast_compute(job->forecast, beside, all, progress, user_data, error))
         return NULL;
     for (guint s = 0; s < job->n_steps; s++)
         for (guint i = 0; i < job->n_variables; i++) {
             const gsize step = (gsize)(job->leads[s] / d->time_step);
-            const float *fields = all + step * d->n_variables * own;
+            const float *from = all + step * d->n_variables * own;
             float *to = out + ((gsize)s * job->n_variables + i) * points;
             if (output == NULL)
-                memcpy(to, fields + job->variables[i] * own, points * sizeof *to);
-            else if (!m2n_output_place(output, fields, job->variables[i], to, error))
+                memcpy(to, from + job->variables[i] * own, points * sizeof *to);
+            else if (!m2n_output_place(output, from, job->variables[i], to, error))
                 return NULL;
         }
     return g_steal_pointer(&out);

@@ -200,7 +200,7 @@ produce(const M2nForecast *f, gboolean disk, Reporter *reporter, GError **error)
     }
     warn_once(m2n_forecast_warning(f));
     CPLDebug("MET2NET", "computing %s with %s", key, m2n_forecast_model(f));
-    if (!m2n_forecast_compute(f, r->values, report, reporter, error)) {
+    if (!m2n_forecast_compute(f, 0, r->values, report, reporter, error)) {
         m2n_result_unref(r);
         return NULL;
     }

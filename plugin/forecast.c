@@ -335,13 +335,13 @@ run_windows(const M2nForecast *f, M2nSession *session, float *x, float *y, float
 }
 
 gboolean
-m2n_forecast_compute(const M2nForecast *f, float *out, M2nProgressFunc progress, gpointer user_data,
-                     GError **error)
+m2n_forecast_compute(const M2nForecast *f, guint64 beside, float *out, M2nProgressFunc progress,
+                     gpointer user_data, GError **error)
 {
     const gsize window =
         (gsize)f->config.steps * f->domain->n_variables * f->domain->grid->n_points;
     const guint64 own = (m2n_forecast_n_values(f) + 2 * (guint64)window) * sizeof(float) +
-                        m2n_model_memory(&f->config, f->precision);
+                        m2n_model_memory(&f->config, f->precision) + beside;
     const gboolean allowed = own < f->max_memory;
     g_autofree float *x = allowed ? g_try_new(float, window) : NULL;
     g_autofree float *y = allowed ? g_try_new(float, window) : NULL;

@@ -276,7 +276,8 @@ m2n_gridded_latest(M2nGridded *a, const M2nDomain *d, guint steps, gint64 *init_
 
 /* Weights are made once for a pair of grids. */
 static gboolean
-set_regrid(M2nGridded *a, M2nGrid *from, M2nGrid *to, M2nRegridMethod method, GError **error)
+set_regrid(M2nGridded *a, M2nGrid *from, M2nGrid *to, M2nRegridMethod method, const char *name,
+           GError **error)
 {
     if (a->regrid != NULL && a->method == method && m2n_grid_equal(a->from, from) &&
         m2n_grid_equal(a->to, to))
@@ -284,9 +285,12 @@ set_regrid(M2nGridded *a, M2nGrid *from, M2nGrid *to, M2nRegridMethod method, GE
     g_clear_pointer(&a->regrid, m2n_regrid_free);
     g_clear_pointer(&a->from, m2n_grid_unref);
     g_clear_pointer(&a->to, m2n_grid_unref);
-    a->regrid = m2n_regrid_new(from, to, method, error);
-    if (a->regrid == NULL)
+    m2n_gridded_forget_slabs(a);
+    a->regrid = m2n_regrid_new(from, to, method, a->max_memory, error);
+    if (a->regrid == NULL) {
+        g_prefix_error(error, "%s: ", name);
         return FALSE;
+    }
     a->from = m2n_grid_ref(from);
     a->to = m2n_grid_ref(to);
     a->method = method;
@@ -333,6 +337,8 @@ read_field(M2nGridded *a, const M2nDomain *d, Variable *v, const M2nVariable *wa
 
     if (m == NULL)
         return fail_time(a, want, time, M2N_ERROR_MISSING, "not there", error);
+    if (!same && !set_regrid(a, v->grid, d->grid, method, v->id.name, error))
+        return FALSE;
     g_autofree float *own = same ? NULL : g_try_new(float, v->grid->n_points);
     if (!same && own == NULL) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
@@ -341,13 +347,8 @@ read_field(M2nGridded *a, const M2nDomain *d, Variable *v, const M2nVariable *wa
     }
     if (!m2n_gridded_field(a, v, m, want->units, same ? out : own, error))
         return FALSE;
-    if (!same) {
-        if (!set_regrid(a, v->grid, d->grid, method, error)) {
-            g_prefix_error(error, "%s: ", v->id.name);
-            return FALSE;
-        }
+    if (!same)
         m2n_regrid_apply(a->regrid, own, out);
-    }
     for (gsize i = 0; i < d->grid->n_points; i++)
         if (!isfinite(out[i]))
             return fail_time(a, want, time, M2N_ERROR_SHAPE,

@@ -70,6 +70,21 @@ m2n_time_units_parse(const char *units, double *unit, gint64 *epoch)
     return FALSE;
 }
 
+guint64
+m2n_array_chunk(GDALMDArrayH array)
+{
+    GDALExtendedDataTypeH type = GDALMDArrayGetDataType(array);
+    double bytes = (double)GDALExtendedDataTypeGetSize(type);
+    size_t n = 0;
+    GUInt64 *block = GDALMDArrayGetBlockSize(array, &n);
+
+    for (size_t i = 0; i < n; i++) /* 0: stored in one piece, which is not read whole */
+        bytes *= (double)block[i];
+    CPLFree(block);
+    GDALExtendedDataTypeRelease(type);
+    return (guint64)fmin(bytes, 1e15);
+}
+
 /* (transfer full) all values of an array of at most one dimension */
 static double *
 read_values(GDALMDArrayH array, gsize *n)
@@ -78,7 +93,8 @@ read_values(GDALMDArrayH array, gsize *n)
     const GUInt64 start = 0;
     const size_t counts = (size_t)count;
 
-    if (GDALMDArrayGetDimensionCount(array) > 1 || count == 0 || count > MAX_AXIS)
+    if (GDALMDArrayGetDimensionCount(array) > 1 || count == 0 || count > MAX_AXIS ||
+        m2n_array_chunk(array) > MAX_AXIS * sizeof(double))
         return NULL;
     g_autofree double *values = g_try_new(double, count);
     if (values == NULL)

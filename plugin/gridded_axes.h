@@ -30,6 +30,9 @@ gboolean m2n_axes_scalar_time(GDALGroupH group, const char *name, gint64 *time);
  * form. */
 gboolean m2n_time_units_parse(const char *units, double *unit, gint64 *epoch);
 
+/* Bytes that are unpacked together when any of them is read; 0: none are. */
+guint64 m2n_array_chunk(GDALMDArrayH array);
+
 /* (transfer full) or NULL */
 char *m2n_array_attribute(GDALMDArrayH array, const char *name);
 

@@ -83,6 +83,7 @@ m2n_gridded_dataset(M2nGridded *a, guint index, GError **error)
     }
     if (n_open >= OPEN_FILES)
         g_clear_pointer(&oldest->dataset, GDALClose);
+    f->kept = 0;
     f->dataset = m2n_gridded_open_file(f->name, error);
     return f->dataset;
 }
@@ -207,7 +208,8 @@ add_levels(M2nGridded *a, guint file, GDALMDArrayH array, const char *name, cons
         if (axes->levels != NULL && axes->pressure)
             labels.pressure = axes->levels[i];
         m2n_array_identify(&labels, &id);
-        const M2nGriddedPiece piece = {file, (char *)name, axes, axes->level >= 0 ? i : 0};
+        const M2nGriddedPiece piece = {file, (char *)name, axes, axes->level >= 0 ? i : 0,
+                                       m2n_array_chunk(array)};
         if (!add_piece(variable_for(a, &id, kind), &piece, units != NULL ? units : "", f->name,
                        error))
             return FALSE;

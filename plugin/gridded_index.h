@@ -11,6 +11,7 @@ typedef struct {
     char *name;
     GDALDatasetH dataset; /* NULL: closed */
     guint64 used;         /* clock of the last use */
+    guint64 kept;         /* bytes of chunks that the library keeps while it is open, at most */
 } M2nGriddedFile;
 
 typedef struct { /* one array of one file at one level */
@@ -18,6 +19,7 @@ typedef struct { /* one array of one file at one level */
     char *array;
     const M2nAxes *axes; /* shared by the array's levels */
     gsize level;
+    guint64 chunk; /* m2n_array_chunk() */
 } M2nGriddedPiece;
 
 typedef struct {
@@ -69,6 +71,9 @@ GDALDatasetH m2n_gridded_open_file(const char *name, GError **error);
  * _MEMORY. */
 gboolean m2n_gridded_field(M2nGridded *a, M2nGriddedVariable *v, const M2nGriddedMoment *m,
                            const char *units, float *out, GError **error);
+
+/* What was read ahead goes. */
+void m2n_gridded_forget_slabs(M2nGridded *a);
 
 void m2n_gridded_file_free(gpointer file);
 void m2n_gridded_axes_free(gpointer axes);

@@ -9,6 +9,9 @@
 
 #define SLAB_VALUES (1u << 23) /* read ahead: 64 MiB of double for each variable in use */
 #define BYTES_PER_VALUE 24u /* of a slab being read: two versions of double, the field as float */
+#define CHUNKS 2u           /* as it is stored and as it is unpacked */
+#define KEPT_LEAST ((guint64)16 << 20) /* of unpacked chunks, by netCDF 4.9 for each array until the file is closed */
+#define KEPT_MOST ((guint64)64 << 20)
 #define MAX_DIMS 8
 
 typedef M2nGriddedVariable Variable;
@@ -115,49 +118,87 @@ read_versions(GDALMDArrayH array, const Piece *p, gsize first, gsize n, double *
     return TRUE;
 }
 
+/* What stays between two fields: what was read ahead, regridding weights, the library's chunks. */
+static guint64
+held(const M2nGridded *a)
+{
+    guint64 bytes = a->regrid != NULL ? m2n_regrid_memory(a->regrid) : 0;
+
+    for (guint i = 0; i < a->variables->len; i++) {
+        const Variable *v = g_ptr_array_index(a->variables, i);
+        bytes += v->slab_n * v->grid->n_points * sizeof *v->slab;
+    }
+    for (guint i = 0; i < a->files->len; i++) {
+        const M2nGriddedFile *f = g_ptr_array_index(a->files, i);
+        bytes += f->dataset != NULL ? f->kept : 0;
+    }
+    return bytes;
+}
+
+static guint64
+kept_of(guint64 chunk)
+{
+    return chunk == 0 ? 0 : CLAMP(2 * chunk, KEPT_LEAST, KEPT_MOST);
+}
+
+void
+m2n_gridded_forget_slabs(M2nGridded *a)
+{
+    for (guint i = 0; i < a->variables->len; i++) {
+        Variable *v = g_ptr_array_index(a->variables, i);
+        g_clear_pointer(&v->slab, g_free);
+        v->slab_n = 0;
+    }
+}
+
+static void
+close_files(M2nGridded *a)
+{
+    for (guint i = 0; i < a->files->len; i++) {
+        M2nGriddedFile *f = g_ptr_array_index(a->files, i);
+        g_clear_pointer(&f->dataset, GDALClose);
+    }
+}
+
 /* How many values to read ahead; 0: one field alone is more than is allowed: M2N_ERROR_MEMORY. */
 static gsize
-slab_values(const M2nGridded *a, const Piece *p, GError **error)
+slab_values(M2nGridded *a, const Piece *p, GError **error)
 {
     const gsize points = p->axes->grid->n_points;
-    const guint64 allowed = a->max_memory / BYTES_PER_VALUE;
+    const guint64 beside = CHUNKS * p->chunk + kept_of(p->chunk),
+                  one = (guint64)points * BYTES_PER_VALUE + beside;
 
     if (a->max_memory == 0)
         return MAX(SLAB_VALUES, points);
-    if (points <= allowed) /* each variable keeps a slab of its own */
-        return (gsize)MAX(MIN(SLAB_VALUES, allowed / a->variables->len), points);
+    /* each variable has a share to keep; where the shares are too small each field is read when it is wanted */
+    const guint64 share = a->max_memory / a->variables->len / BYTES_PER_VALUE;
+    const gsize values = (gsize)MAX(MIN(SLAB_VALUES, share), points) / points * points;
+    if (held(a) + (guint64)values * BYTES_PER_VALUE + beside <= a->max_memory)
+        return values;
+    close_files(a);
+    if (held(a) + (guint64)values * BYTES_PER_VALUE + beside <= a->max_memory)
+        return values;
+    m2n_gridded_forget_slabs(a);
+    if (held(a) + one <= a->max_memory)
+        return points;
     const M2nGriddedFile *file = g_ptr_array_index(a->files, p->file);
     g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
-                "%s: %s: %" G_GSIZE_FORMAT " points take %" G_GUINT64_FORMAT
+                "%s: %s: %" G_GSIZE_FORMAT " points%s take %" G_GUINT64_FORMAT
                 " MiB, %" G_GUINT64_FORMAT " MiB are allowed",
-                file->name, p->array, points, ((guint64)points * BYTES_PER_VALUE >> 20) + 1,
-                a->max_memory >> 20);
+                file->name, p->array, points, p->chunk > points * sizeof(double) ? ", in chunks," : "",
+                ((held(a) + one) >> 20) + 1, a->max_memory >> 20);
     return 0;
 }
 
+/* The times from `first` on into slab[n][points]. */
 static gboolean
-load_slab(M2nGridded *a, Variable *v, const Moment *m, GError **error)
+read_slab(M2nGridded *a, const Piece *p, gsize first, gsize n, double *slab, GError **error)
 {
-    const Piece *p = g_ptr_array_index(v->pieces, m->piece);
-    const M2nGriddedFile *file = g_ptr_array_index(a->files, p->file);
-    const gsize points = p->axes->grid->n_points, values = slab_values(a, p, error);
-    if (values == 0)
-        return FALSE;
-    const gsize room = values / points;
-    const gsize first = m->at - m->at % room, n = MIN(room, p->axes->n_times - first);
+    M2nGriddedFile *file = g_ptr_array_index(a->files, p->file);
     GDALDatasetH dataset = m2n_gridded_dataset(a, p->file, error);
 
-    g_clear_pointer(&v->slab, g_free);
-    v->slab_n = 0;
     if (dataset == NULL)
         return FALSE;
-    g_autofree double *slab = g_try_new(double, n *points);
-    if (slab == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
-                    "%s: %s: no memory for %" G_GSIZE_FORMAT " values", file->name, p->array,
-                    n * points);
-        return FALSE;
-    }
     CPLErrorReset();
     errno = 0;
     CPLPushErrorHandler(CPLQuietErrorHandler);
@@ -166,15 +207,40 @@ load_slab(M2nGridded *a, Variable *v, const Moment *m, GError **error)
     const gboolean ok =
         array != NULL && p->axes->n_dims <= MAX_DIMS && read_versions(array, p, first, n, slab);
     CPLPopErrorHandler();
+    file->kept += kept_of(p->chunk);
     if (array != NULL)
         GDALMDArrayRelease(array);
     if (group != NULL)
         GDALGroupRelease(group);
-    if (!ok) {
+    if (!ok)
         g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s: cannot be read: %s", file->name,
                     p->array, m2n_gdal_reason(M2N_GDAL_READ_SILENT));
+    return ok;
+}
+
+static gboolean
+load_slab(M2nGridded *a, Variable *v, const Moment *m, GError **error)
+{
+    const Piece *p = g_ptr_array_index(v->pieces, m->piece);
+    const M2nGriddedFile *file = g_ptr_array_index(a->files, p->file);
+    const gsize points = p->axes->grid->n_points;
+
+    g_clear_pointer(&v->slab, g_free);
+    v->slab_n = 0;
+    const gsize values = slab_values(a, p, error);
+    if (values == 0)
+        return FALSE;
+    const gsize room = values / points;
+    const gsize first = m->at - m->at % room, n = MIN(room, p->axes->n_times - first);
+    g_autofree double *slab = g_try_new(double, n *points);
+    if (slab == NULL) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                    "%s: %s: no memory for %" G_GSIZE_FORMAT " values", file->name, p->array,
+                    n * points);
         return FALSE;
     }
+    if (!read_slab(a, p, first, n, slab, error))
+        return FALSE;
     v->slab = g_steal_pointer(&slab);
     v->slab_piece = m->piece;
     v->slab_first = first;

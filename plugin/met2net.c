@@ -157,6 +157,13 @@ set_grid(met2net *f, GError **error)
         g_prefix_error(error, "%s: ", f->spec->file != NULL ? f->spec->file : f->spec->model);
         return FALSE;
     }
+    if (f->grid->n_points * sizeof(float) > f->spec->max_memory) {
+        g_autofree char *bound = m2n_size_format(f->spec->max_memory);
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                    "%s: a field of %ux%u is more than MAX_MEMORY allows, %s", f->spec->model,
+                    f->grid->width, f->grid->height, bound);
+        return FALSE;
+    }
     f->crs_wkt = m2n_crs_to_wkt(f->grid->crs, error);
     if (f->crs_wkt == NULL)
         g_prefix_error(error, "%s: ", f->spec->model);
@@ -384,6 +391,27 @@ met2net_compute(met2net *f, met2net_progress progress, void *user_data, met2net_
     return r != NULL || hand_over(inner, error);
 }
 
+/* Beside the result and the field that is handed out. */
+static gboolean
+make_output(met2net *f, GError **error)
+{
+    const guint64 most = f->spec->max_memory,
+                  taken = (m2n_forecast_n_values(f->forecast) + f->grid->n_points) * sizeof(float);
+
+    if (taken >= most) {
+        g_autofree char *needed = m2n_size_format(taken), *bound = m2n_size_format(most);
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                    "%s: a forecast and a field of %ux%u take %s, MAX_MEMORY allows %s",
+                    m2n_forecast_model(f->forecast), f->grid->width, f->grid->height, needed, bound);
+        return FALSE;
+    }
+    f->output = m2n_output_new(m2n_forecast_domain(f->forecast), f->grid, f->spec->resampling, TRUE,
+                               most - taken, error);
+    if (f->output == NULL)
+        g_prefix_error(error, "%s: ", m2n_forecast_model(f->forecast));
+    return f->output != NULL;
+}
+
 /* A variable of the model's fields [V][H][W] onto the grid of the handle. */
 static gboolean
 place_field(met2net *f, const float *fields, guint variable, float *out, GError **error)
@@ -395,9 +423,9 @@ place_field(met2net *f, const float *fields, guint variable, float *out, GError 
         memcpy(out, fields + variable * n, n * sizeof *out);
         return TRUE;
     }
-    if (f->output == NULL)
-        f->output = m2n_output_new(d, f->grid, f->spec->resampling, TRUE, error);
-    return f->output != NULL && m2n_output_place(f->output, fields, variable, out, error);
+    if (f->output == NULL && !make_output(f, error))
+        return FALSE;
+    return m2n_output_place(f->output, fields, variable, out, error);
 }
 
 int

@@ -133,7 +133,7 @@ run_model(const M2nForecastSource *s, gint64 init_time, float *out, GError **err
                     s->name);
         return FALSE;
     }
-    if (!m2n_forecast_compute(f, all, NULL, NULL, error))
+    if (!m2n_forecast_compute(f, 0, all, NULL, NULL, error))
         return FALSE;
     for (guint lead = 0; lead < s->n_leads; lead++)
         for (guint i = 0; i < s->domain.n_variables; i++)

@@ -95,7 +95,7 @@ bench_regrid(M2nGribReader *r, const M2nGribHeader *h)
     for (int method = 0; method < 3; method++) {
         gint64 start = g_get_monotonic_time();
         g_autoptr(GError) error = NULL;
-        g_autoptr(M2nRegrid) g = m2n_regrid_new(h->grid, to, (M2nRegridMethod)method, &error);
+        g_autoptr(M2nRegrid) g = m2n_regrid_new(h->grid, to, (M2nRegridMethod)method, 0, &error);
         const double weights = milliseconds(start);
         if (g == NULL) {
             fprintf(stderr, "%s\n", error->message);

@@ -42,7 +42,7 @@ check_regrid(const M2nGrid *from, const float *values)
 
         if (methods[i] == M2N_REGRID_CONSERVATIVE && from->n_points > MOST_AREAS)
             continue;
-        g_autoptr(M2nRegrid) r = m2n_regrid_new(from, to, methods[i], &error);
+        g_autoptr(M2nRegrid) r = m2n_regrid_new(from, to, methods[i], 0, &error);
         fuzz_check(r != NULL, &error);
         if (r != NULL) {
             m2n_regrid_apply(r, values, out);

@@ -48,7 +48,7 @@ main(int argc, char **argv)
                            g_ascii_strtod(argv[10], NULL)};
     g_autoptr(M2nGrid) to =
         m2n_grid_new_affine(argv[4], (guint)atoi(argv[5]), (guint)atoi(argv[6]), geo);
-    g_autoptr(M2nRegrid) g = m2n_regrid_new(f->grid, to, method, &error);
+    g_autoptr(M2nRegrid) g = m2n_regrid_new(f->grid, to, method, 0, &error);
     if (g == NULL)
         return die(error->message);
     g_autofree float *out = g_new(float, to->n_points);

@@ -40,7 +40,7 @@ test_turned(void)
         fields[i] = 280;
         fields[2 * 1800 + i] = 10;
     }
-    g_autoptr(M2nOutput) o = m2n_output_new(d, to, M2N_REGRID_BILINEAR, TRUE, &error);
+    g_autoptr(M2nOutput) o = m2n_output_new(d, to, M2N_REGRID_BILINEAR, TRUE, 0, &error);
     g_assert_no_error(error);
     g_assert_true(m2n_output_place(o, fields, 0, t, &error));
     g_assert_true(m2n_output_place(o, fields, 1, v, &error));
@@ -56,7 +56,7 @@ test_turned(void)
     }
     g_assert_false(isnan(t[210]));
 
-    g_autoptr(M2nOutput) as_is = m2n_output_new(d, to, M2N_REGRID_BILINEAR, FALSE, &error);
+    g_autoptr(M2nOutput) as_is = m2n_output_new(d, to, M2N_REGRID_BILINEAR, FALSE, 0, &error);
     g_assert_true(m2n_output_place(as_is, fields, 2, u, &error));
     g_assert_cmpfloat_with_epsilon(u[210], 10, 5e-3f); /* east still */
 }
@@ -72,14 +72,14 @@ test_one_component(void)
     g_autofree float *fields = g_new0(float, 2 * 1800);
     float x[400];
 
-    g_autoptr(M2nOutput) o = m2n_output_new(d, polar, M2N_REGRID_BILINEAR, TRUE, &error);
+    g_autoptr(M2nOutput) o = m2n_output_new(d, polar, M2N_REGRID_BILINEAR, TRUE, 0, &error);
     g_assert_no_error(error);
     g_assert_true(m2n_output_place(o, fields, 0, x, &error)); /* temperature needs nobody */
     g_assert_false(m2n_output_place(o, fields, 1, x, &error));
     g_assert_error(error, M2N_ERROR, M2N_ERROR_MISSING);
     g_assert_nonnull(strstr(error->message, "without v10"));
     g_clear_error(&error);
-    g_autoptr(M2nOutput) m = m2n_output_new(d, mercator, M2N_REGRID_BILINEAR, TRUE, &error);
+    g_autoptr(M2nOutput) m = m2n_output_new(d, mercator, M2N_REGRID_BILINEAR, TRUE, 0, &error);
     g_assert_true(m2n_output_place(m, fields, 1, x, &error)); /* whose axes are east and north */
     g_assert_no_error(error);
 }

@@ -188,7 +188,7 @@ test_linear(gconstpointer data)
     for (gsize m = 0; m < G_N_ELEMENTS(methods); m++) {
         g_autoptr(GError) error = NULL;
         gsize lacking;
-        g_autoptr(M2nRegrid) r = m2n_regrid_new(from, to, methods[m].method, &error);
+        g_autoptr(M2nRegrid) r = m2n_regrid_new(from, to, methods[m].method, 0, &error);
         g_assert_no_error(error);
         m2n_regrid_apply(r, in, out);
         const double far = worst(out, want, to->n_points, &lacking);
@@ -209,7 +209,7 @@ test_identity(void)
     g_autoptr(M2nGrid) a = m2n_grid_new_affine("EPSG:4326", 64, 32, geo);
     g_autoptr(M2nGrid) b = m2n_grid_new_affine("EPSG:4326", 64, 32, shifted);
     g_autofree float *in = sample(a), *out = g_new(float, a->n_points);
-    g_autoptr(M2nRegrid) r = m2n_regrid_new(a, b, M2N_REGRID_BILINEAR, NULL);
+    g_autoptr(M2nRegrid) r = m2n_regrid_new(a, b, M2N_REGRID_BILINEAR, 0, NULL);
 
     in[5] = NAN;
     m2n_regrid_apply(r, in, out);
@@ -224,7 +224,7 @@ test_window_of_points(void)
     g_autoptr(M2nGrid) a = m2n_grid_new_affine("EPSG:4326", 360, 181, geo);
     g_autoptr(M2nGrid) b = m2n_grid_new_affine("EPSG:4326", 40, 10, part);
     g_autofree float *in = sample(a), *out = g_new(float, b->n_points);
-    g_autoptr(M2nRegrid) r = m2n_regrid_new(a, b, M2N_REGRID_BILINEAR, NULL);
+    g_autoptr(M2nRegrid) r = m2n_regrid_new(a, b, M2N_REGRID_BILINEAR, 0, NULL);
 
     m2n_regrid_apply(r, in, out);
     for (guint row = 0; row < 10; row++)
@@ -242,7 +242,7 @@ test_missing_never_bleeds(void)
     float in[100], out[576];
 
     for (int method = 0; method < 3; method++) {
-        g_autoptr(M2nRegrid) r = m2n_regrid_new(a, b, (M2nRegridMethod)method, NULL);
+        g_autoptr(M2nRegrid) r = m2n_regrid_new(a, b, (M2nRegridMethod)method, 0, NULL);
         guint holes = 0;
 
         for (guint i = 0; i < 100; i++)
@@ -270,7 +270,7 @@ test_conservation(void)
     g_autoptr(M2nGrid) a = gaussian(24, TRUE);
     const double geo[6] = {-180, 10, 0, 90, 0, -10};
     g_autoptr(M2nGrid) b = m2n_grid_new_affine("EPSG:4326", 36, 18, geo);
-    g_autoptr(M2nRegrid) there = m2n_regrid_new(a, b, M2N_REGRID_CONSERVATIVE, NULL);
+    g_autoptr(M2nRegrid) there = m2n_regrid_new(a, b, M2N_REGRID_CONSERVATIVE, 0, NULL);
     g_autofree float *in = g_new0(float, a->n_points), *out = g_new(float, b->n_points);
     gsize start = 0;
     double before = 0, after = 0;
@@ -305,15 +305,15 @@ test_refusals(void)
     g_autoptr(GError) error = NULL;
 
     for (int method = 0; method < 3; method++) {
-        g_assert_null(m2n_regrid_new(a, b, (M2nRegridMethod)method, &error));
+        g_assert_null(m2n_regrid_new(a, b, (M2nRegridMethod)method, 0, &error));
         g_assert_error(error, M2N_ERROR, M2N_ERROR_SHAPE);
         g_clear_error(&error);
-        g_assert_null(m2n_regrid_new(a, bad, (M2nRegridMethod)method, &error));
+        g_assert_null(m2n_regrid_new(a, bad, (M2nRegridMethod)method, 0, &error));
         g_assert_error(error, M2N_ERROR, M2N_ERROR_FORMAT);
         g_assert_nonnull(strstr(error->message, "EPSG:99999999"));
         g_clear_error(&error);
     }
-    g_assert_null(m2n_regrid_new(spectral, a, M2N_REGRID_BILINEAR, &error));
+    g_assert_null(m2n_regrid_new(spectral, a, M2N_REGRID_BILINEAR, 0, &error));
     g_assert_error(error, M2N_ERROR, M2N_ERROR_FORMAT);
     g_assert_nonnull(strstr(error->message, "sh"));
 }
@@ -334,7 +334,7 @@ test_refused_by_name(void)
         g_autoptr(GError) error = NULL;
         g_strlcpy(s.type, refused[i].type, sizeof s.type);
         g_autoptr(M2nGrid) from = m2n_grid_spec_place(&s);
-        g_assert_null(m2n_regrid_new(from, to, M2N_REGRID_BILINEAR, &error));
+        g_assert_null(m2n_regrid_new(from, to, M2N_REGRID_BILINEAR, 0, &error));
         g_assert_error(error, M2N_ERROR, M2N_ERROR_FORMAT);
         g_assert_nonnull(strstr(error->message, refused[i].told));
     }

@@ -183,7 +183,7 @@ test_across_the_pole(void)
     fill(from, no_angle, u, v, spare, spare2);
     fill(to, no_angle, want_u, want_v, x, y);
     for (int method = 0; method < 3; method += 2) {
-        g_autoptr(M2nRegrid) r = m2n_regrid_new(from, to, (M2nRegridMethod)method, &error);
+        g_autoptr(M2nRegrid) r = m2n_regrid_new(from, to, (M2nRegridMethod)method, 0, &error);
         g_assert_true(m2n_regrid_prepare_wind(r, &error));
         m2n_regrid_apply_wind(r, u, v, got_u, got_v);
         m2n_assert_close(got_u, want_u, 400, method == 0 ? 0.05 : 0.6, 0);

@@ -1,0 +1,113 @@
+"""MAX_MEMORY beside what the process holds at most: inputs as arrays, other grids, files of the tools."""
+import json
+import shutil
+
+import netCDF4
+import numpy as np
+import tap
+from osgeo import gdal
+
+import fixture
+
+gdal.UseExceptions()
+
+BESIDE = 24  # MiB: libraries loaded at the first file, PROJ's database
+
+READ = """
+import sys
+
+def peak():
+    return int(open("/proc/self/status").read().split("VmHWM:")[1].split()[0]) / 1024
+
+limit, name, *options = sys.argv[1:]
+warm = gdal.Open("sub/warm.json")
+warm.GetRasterBand(1).ReadRaster(0, 0, 1, 1)
+open("/proc/self/clear_refs", "w").write("5")
+before = peak()
+try:
+    ds = gdal.OpenEx(name, open_options=["CACHE=NO", "THREADS=1", "MAX_MEMORY=" + limit + "MB", *options])
+    ds.GetRasterBand(1).ReadRaster(0, 0, 1, 1)
+    print("done", peak() - before)
+except RuntimeError as e:
+    print("error", peak() - before, e)
+"""
+
+
+class Memory(fixture.Case):
+    def setUp(self):
+        super().setUp()
+        (self.folder / "sub").mkdir()
+        for name in ("model.safetensors", "analysis.grib2"):
+            shutil.copy(self.folder / name, self.folder / "sub")
+        self.write_forecast("sub/warm.json")
+
+    def measure(self, limit, *options):
+        out = self.run_python(READ, limit, "forecast.json", *options, CPL_DEBUG="OFF").strip().splitlines()[-1]
+        word, peak, *told = out.split(" ", 2)
+        return word == "done", float(peak), " ".join(told)
+
+    def holds(self, *options, first=36):
+        """The least of some bounds that serves, and every one below it"""
+        limit, done = first, False
+        while not done:
+            done, peak, told = self.measure(int(limit), *options)
+            print(f"# {self.id()} {options}: bound {int(limit)} MiB, peak {peak:.0f} MiB, {told}")
+            self.assertLessEqual(peak, int(limit) + BESIDE, told)
+            if not done:
+                self.assertRegex(told, "allow")
+            limit *= 1.6
+            self.assertLess(limit, 3000)
+        return peak
+
+    def arrays(self, rows=1000, columns=2000, chunks=None, kind="NETCDF4", times=4, compressed=True, dtype="f4"):
+        with netCDF4.Dataset(self.folder / "analysis.nc", "w", format=kind) as f:
+            for name, unit, values in (
+                    ("time", "hours since 2024-01-01", np.arange(4.0, 4 + times)),
+                    ("latitude", "degrees_north", 90 - 180 / rows * (np.arange(rows) + 0.5)),
+                    ("longitude", "degrees_east", -180 + 360 / columns * (np.arange(columns) + 0.5))):
+                f.createDimension(name, len(values))
+                v = f.createVariable(name, "f8", (name,))
+                v.units, v[...] = unit, values
+            for name, unit, value in (("t2m", "K", 28), ("u10", "m s-1", 3), ("v10", "m s-1", 4), ("tcc", "1", 1),
+                                      ("r1000", "%", 60)):
+                more = {"chunksizes": chunks, "zlib": compressed} if kind == "NETCDF4" else {}
+                v = f.createVariable(name, dtype, ("time", "latitude", "longitude"), fill_value=False, **more)
+                v.units = unit
+                if name == "t2m":
+                    v.add_offset = 252.0
+                v.set_auto_maskandscale(False)
+                for t in range(times):
+                    v[t] = np.full((rows, columns), value, dtype)
+        self.write_forecast(input="analysis.nc")
+
+    def test_netcdf(self):
+        self.arrays(kind="NETCDF3_CLASSIC")
+        self.holds()
+
+    def test_netcdf4(self):
+        self.arrays(chunks=(1, 250, 500))
+        self.holds()
+
+    def test_netcdf4_in_large_chunks(self):
+        self.arrays(chunks=(4, 1000, 2000))
+        self.holds()
+
+    def test_zarr(self):
+        self.arrays(chunks=(1, 1000, 2000))
+        self.run_tool("gdalmdimtranslate", "-q", "-of", "Zarr", "analysis.nc", "analysis.zarr", CPL_DEBUG="OFF")
+        self.write_forecast(input="analysis.zarr")
+        self.holds()
+
+    def test_another_crs(self):
+        """A strip around the equator becomes a square: as many points on its diagonal"""
+        columns, rows = 2048, 4
+        grid = {"crs": "EPSG:4326", "width": columns, "height": rows, "geotransform": [-180, 360 / columns, 0, 1, 0, -0.5]}
+        config = {"steps": 3, "height": rows, "width": columns, "hid_S": 8, "hid_T": 16, "N_S": 2, "N_T": 1}
+        fixture.write_model(self.folder / "model.safetensors", grid=json.dumps(grid), config=json.dumps(config))
+        self.assertGreater(self.holds("T_SRS=+proj=laea +lat_0=90", first=30), 40)
+        done, peak, told = self.measure(7, "T_SRS=+proj=laea +lat_0=90")
+        self.assertRegex(told, r"a field of \d+x\d+ is more than MAX_MEMORY allows, 7 MB")
+
+
+if __name__ == "__main__":
+    tap.main()
