@@ -1,48 +1,21 @@
 /* From a grid definition to rows and columns: north-up, west to east, in a CRS that PROJ reads. */
+#include "grib/grib_place.h"
+
 #include <math.h>
 #include <string.h>
 
 #include "engine/base/error.h"
-#include "grib/grib_spec.h"
 #include "grib/projection.h"
 
-#define DEGREES (180 / G_PI)
-
-static gboolean
-fail(const char *what, double value, GError **error)
+gboolean
+m2n_place_fail(const char *what, double value, GError **error)
 {
     g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT, "grid: %s: %.10g", what, value);
     return FALSE;
 }
 
-double *
-m2n_gaussian_latitudes(guint n)
-{
-    const guint degree = 2 * n;
-    double *lat = g_new(double, degree);
-
-    for (guint i = 0; i < n; i++) { /* Newton from Tricomi's first guess */
-        double z = cos(G_PI * (i + 0.75) / (degree + 0.5)), step = 1;
-
-        for (int round = 0; round < 20 && fabs(step) > 1e-15; round++) {
-            double p0 = 1, p1 = z;
-            for (guint k = 2; k <= degree; k++) {
-                const double p2 = ((2.0 * k - 1) * z * p1 - (k - 1.0) * p0) / k;
-                p0 = p1;
-                p1 = p2;
-            }
-            step = p1 * (z * z - 1) / (degree * (z * p1 - p0));
-            z -= step;
-        }
-        lat[i] = asin(z) * DEGREES;
-        lat[degree - 1 - i] = -lat[i];
-    }
-    return lat;
-}
-
-/* " +name=value", with a point for the decimal whatever the locale. */
-static void
-append(GString *s, const char *name, double value)
+void
+m2n_place_append(GString *s, const char *name, double value)
 {
     char text[G_ASCII_DTOSTR_BUF_SIZE];
 
@@ -50,214 +23,15 @@ append(GString *s, const char *name, double value)
     g_string_append_printf(s, " +%s=%s", name, text);
 }
 
-static void
-append_earth(GString *s, const M2nGridSpec *g)
+void
+m2n_place_append_earth(GString *s, const M2nGridSpec *g)
 {
     if (g->major == g->minor) {
-        append(s, "R", g->major);
+        m2n_place_append(s, "R", g->major);
     } else {
-        append(s, "a", g->major);
-        append(s, "b", g->minor);
+        m2n_place_append(s, "a", g->major);
+        m2n_place_append(s, "b", g->minor);
     }
-}
-
-/* ---- latitude and longitude -------------------------------------------------------------------- */
-
-static char *
-lonlat_crs(const M2nGridSpec *g)
-{
-    if (!g->rotated)
-        return g_strdup("EPSG:4326");
-    GString *s = g_string_new("+proj=ob_tran +o_proj=longlat");
-
-    append(s, "o_lon_p", -g->angle);
-    append(s, "o_lat_p", -g->pole_lat);
-    append(s, "lon_0", g->pole_lon);
-    append_earth(s, g);
-    return g_string_free(s, FALSE);
-}
-
-/* The stated increment and the one that first and last point give, each rounded by the file: the latter
- * errs less, unless the last point contradicts. */
-static double
-increment(double span, guint n, double stated)
-{
-    const double derived = n > 1 ? span / (n - 1) : NAN;
-
-    if (!(stated > 0 && stated <= 360)) /* some write an odd "missing" here */
-        stated = NAN;
-    if (isnan(derived) || derived <= 0)
-        return isnan(stated) ? 1 : stated;
-    if (!isnan(stated) && fabs(derived - stated) * (n - 1) > 0.6 * stated)
-        return stated;
-    return derived;
-}
-
-static gboolean
-place_columns(const M2nGridSpec *s, double *west, double *dx, gboolean *wraps, GError **error)
-{
-    const guint n = s->ni;
-    const double first = s->i_negative && !isnan(s->lon2) ? s->lon2 : s->lon1;
-    double span = NAN;
-
-    if (!isnan(s->lon2)) {
-        span = fmod((s->i_negative ? s->lon1 - s->lon2 : s->lon2 - s->lon1) + 1080, 360);
-        if (span < 1e-9 && n > 1)
-            span = 360;
-    }
-    if (s->kind == M2N_SPEC_GAUSSIAN && !isnan(span) &&
-        n > 1) /* increments are often wrong there */
-        *dx = span / (n - 1);
-    else
-        *dx = increment(span, n, s->di);
-    const double round = n * *dx - 360;
-    *wraps = n > 1 && fabs(round) < fmax(2e-3, 0.05 * *dx);
-    if (*wraps)
-        *dx = 360.0 / n;
-    *west = isnan(s->lon2) && s->i_negative ? s->lon1 - (n - 1) * *dx : first;
-    if (fabs(*west) > 720 || !(*dx > 0) || n * *dx > 362 + *dx)
-        return fail("longitudes go round more than once with step", *dx, error);
-    *west -= 360 * floor((*west + 180) / 360);
-    return TRUE;
-}
-
-/* [nj] latitudes north to south, or NULL with M2N_ERROR_FORMAT. */
-static double *
-place_rows(const M2nGridSpec *s, GError **error)
-{
-    const double north = isnan(s->lat2) ? s->lat1 + (s->j_positive ? (s->nj - 1) * s->dj : 0)
-                                        : fmax(s->lat1, s->lat2);
-    g_autofree double *y = g_new(double, s->nj);
-
-    if (!(fabs(s->lat1) <= 90.001) || (!isnan(s->lat2) && !(fabs(s->lat2) <= 90.001))) {
-        fail("latitude", fabs(s->lat1) <= 90.001 ? s->lat2 : s->lat1, error);
-        return NULL;
-    }
-    if (s->kind != M2N_SPEC_GAUSSIAN) {
-        const double dy = increment(fabs(s->lat1 - s->lat2), s->nj, s->dj);
-        for (guint r = 0; r < s->nj; r++)
-            y[r] = north - r * dy;
-        return g_steal_pointer(&y);
-    }
-    if (s->n_gaussian == 0 || s->n_gaussian > 10000) {
-        fail("Gaussian number", s->n_gaussian, error);
-        return NULL;
-    }
-    g_autofree double *all = m2n_gaussian_latitudes(s->n_gaussian);
-    guint k = 0;
-    while (k + 1 < 2 * s->n_gaussian && fabs(all[k + 1] - north) < fabs(all[k] - north))
-        k++;
-    if (k + s->nj > 2 * s->n_gaussian || fabs(all[k] - north) > 0.5 * 90 / s->n_gaussian) {
-        fail("no Gaussian rows from latitude", north, error);
-        return NULL;
-    }
-    memcpy(y, all + k, s->nj * sizeof *y);
-    return g_steal_pointer(&y);
-}
-
-/* Points of a full circle of n that lie in [west, west + span]; *first is the first one's longitude. */
-static guint
-points_within(guint n, double west, double span, double *first)
-{
-    const double step = 360.0 / n, slack = 2e-3; /* corners are rounded to thousandths in GRIB1 */
-    const double k0 = ceil((west - slack) / step), k1 = floor((west + span + slack) / step);
-
-    *first = k0 * step;
-    return k1 < k0 ? 0 : MIN(n, (guint)(k1 - k0 + 1));
-}
-
-/* Where each row of a reduced grid begins.  A global row is a whole circle; of an area the list holds
- * either the row's own points or those of the whole circle, which the number of values decides. */
-static gboolean
-reduce_rows(const M2nGridSpec *s, M2nGrid *g, GError **error)
-{
-    gsize listed = 0, within = 0;
-    guint longest = 1;
-    double span = fmod((s->i_negative ? s->lon1 - s->lon2 : s->lon2 - s->lon1) + 1080, 360);
-    double west = s->i_negative ? s->lon2 : s->lon1, x;
-
-    for (guint r = 0; r < s->nj; r++) {
-        listed += s->row_points[r];
-        longest = MAX(longest, s->row_points[r]);
-    }
-    g->wraps = span < 1e-9 || span + 1.5 * 360.0 / longest > 360;
-    west -= 360 * floor((west + 180) / 360);
-    for (guint r = 0; r < s->nj; r++)
-        if (s->row_points[r] > 0)
-            within += points_within(s->row_points[r], west, span, &x);
-    const gboolean circles = !g->wraps && s->n_points > 0 && listed != s->n_points;
-    if (circles && within != s->n_points)
-        return fail("the row lengths do not add up to the number of points", (double)within, error);
-    g->row_points = g_new(guint, s->nj);
-    g->row_x0 = g_new0(double, s->nj);
-    g->row_dx = g_new(double, s->nj);
-    g->n_points = 0;
-    for (guint r = 0; r < s->nj; r++) {
-        const guint n = s->row_points[r];
-        g->row_points[r] = n;
-        g->row_x0[r] = west;
-        g->row_dx[r] = g->wraps ? 360.0 / MAX(1, n) : n > 1 ? span / (n - 1) : 360;
-        if (circles && n > 0) {
-            g->row_dx[r] = 360.0 / n;
-            g->row_points[r] = points_within(n, west, span, &g->row_x0[r]);
-        }
-        g->n_points += g->row_points[r];
-    }
-    return TRUE;
-}
-
-static void
-flip_array(guint *a, guint n)
-{
-    for (guint i = 0; i < n / 2; i++) {
-        const guint t = a[i];
-        a[i] = a[n - 1 - i];
-        a[n - 1 - i] = t;
-    }
-}
-
-static M2nGrid *
-place_lonlat(const M2nGridSpec *s, GError **error)
-{
-    g_autofree char *crs = lonlat_crs(s);
-    g_autoptr(M2nGrid) g = m2n_grid_alloc(crs, s->type);
-    g_autofree double *y = place_rows(s, error);
-    double west = 0, dx = 0;
-
-    if (y == NULL)
-        return NULL;
-    g->height = s->nj;
-    if (s->row_points != NULL && s->j_consecutive) {
-        fail("columns one after the other in rows of unequal length, scanning mode", 0x20, error);
-        return NULL;
-    }
-    if (s->row_points != NULL) {
-        M2nGridSpec north_up = *s;
-        north_up.row_points = g_memdup2(s->row_points, s->nj * sizeof *s->row_points);
-        if (s->j_positive)
-            flip_array(north_up.row_points, s->nj);
-        const gboolean ok = reduce_rows(&north_up, g, error);
-        g_free(north_up.row_points);
-        if (!ok)
-            return NULL;
-    } else {
-        if (s->ni == 0) {
-            fail("Ni missing and no row lengths", 0, error);
-            return NULL;
-        }
-        if (!place_columns(s, &west, &dx, &g->wraps, error))
-            return NULL;
-        g->width = s->ni;
-        g->n_points = (gsize)s->ni * s->nj;
-    }
-    const double dy = s->nj > 1                    ? (y[0] - y[s->nj - 1]) / (s->nj - 1)
-                      : isnan(s->dj) || s->dj <= 0 ? fmax(dx, 1e-6)
-                                                   : s->dj;
-    const double geo[6] = {west - dx / 2, dx, 0, y[0] + dy / 2, 0, -dy};
-    memcpy(g->geo, geo, sizeof geo);
-    if (s->kind == M2N_SPEC_GAUSSIAN || s->row_points != NULL)
-        g->row_y = g_steal_pointer(&y);
-    return g_steal_pointer(&g);
 }
 
 /* ---- projections ------------------------------------------------------------------------------- */
@@ -270,43 +44,43 @@ projected_crs(const M2nGridSpec *g)
     switch (g->kind) {
     case M2N_SPEC_MERCATOR: /* the central meridian at the first column keeps the seam outside */
         g_string_assign(s, "+proj=merc");
-        append(s, "lat_ts", g->lad);
-        append(s, "lon_0", g->lov);
+        m2n_place_append(s, "lat_ts", g->lad);
+        m2n_place_append(s, "lon_0", g->lov);
         break;
     case M2N_SPEC_TRANSVERSE_MERCATOR:
         g_string_assign(s, "+proj=tmerc");
-        append(s, "lat_0", g->lad);
-        append(s, "lon_0", g->lov);
-        append(s, "k", g->scale);
-        append(s, "x_0", g->xr);
-        append(s, "y_0", g->yr);
+        m2n_place_append(s, "lat_0", g->lad);
+        m2n_place_append(s, "lon_0", g->lov);
+        m2n_place_append(s, "k", g->scale);
+        m2n_place_append(s, "x_0", g->xr);
+        m2n_place_append(s, "y_0", g->yr);
         break;
     case M2N_SPEC_POLAR_STEREOGRAPHIC:
         g_string_assign(s, "+proj=stere");
-        append(s, "lat_0", g->south ? -90 : 90);
-        append(s, "lat_ts", g->south ? -fabs(g->lad) : fabs(g->lad));
-        append(s, "lon_0", g->lov);
+        m2n_place_append(s, "lat_0", g->south ? -90 : 90);
+        m2n_place_append(s, "lat_ts", g->south ? -fabs(g->lad) : fabs(g->lad));
+        m2n_place_append(s, "lon_0", g->lov);
         break;
     case M2N_SPEC_LAMBERT:
     case M2N_SPEC_ALBERS:
         g_string_assign(s, g->kind == M2N_SPEC_LAMBERT ? "+proj=lcc" : "+proj=aea");
-        append(s, "lat_0", fabs(g->lad) < 89.9 ? g->lad : g->latin1);
-        append(s, "lon_0", g->lov);
-        append(s, "lat_1", g->latin1);
-        append(s, "lat_2", g->latin2);
+        m2n_place_append(s, "lat_0", fabs(g->lad) < 89.9 ? g->lad : g->latin1);
+        m2n_place_append(s, "lon_0", g->lov);
+        m2n_place_append(s, "lat_1", g->latin1);
+        m2n_place_append(s, "lat_2", g->latin2);
         break;
     case M2N_SPEC_AZIMUTHAL:
         g_string_assign(s, "+proj=laea");
-        append(s, "lat_0", g->lad);
-        append(s, "lon_0", g->lov);
+        m2n_place_append(s, "lat_0", g->lad);
+        m2n_place_append(s, "lon_0", g->lov);
         break;
     default:
         g_string_assign(s, "+proj=geos");
-        append(s, "h", (g->nr - 1) * g->major);
-        append(s, "lon_0", g->lov);
+        m2n_place_append(s, "h", (g->nr - 1) * g->major);
+        m2n_place_append(s, "lon_0", g->lov);
         break;
     }
-    append_earth(s, g);
+    m2n_place_append_earth(s, g);
     return g_string_free(s, FALSE);
 }
 
@@ -324,9 +98,9 @@ first_point(const M2nGridSpec *s, const char *crs, double *x, double *y, double 
     }
     if (s->kind == M2N_SPEC_SPACE_VIEW) {
         if (!(s->nr > 1 && s->dx > 0 && s->dy > 0))
-            return fail("space view from a height of earth radii", s->nr, error);
+            return m2n_place_fail("space view from a height of earth radii", s->nr, error);
         if (s->lad != 0 || (s->angle != 0 && fabs(s->angle) != 180))
-            return fail("space view not above the equator or turned", s->lad, error);
+            return m2n_place_fail("space view not above the equator or turned", s->lad, error);
         const double size = 2 * asin(1 / s->nr), h = (s->nr - 1) * s->major;
         *dx = h * size / s->dx;
         *dy = h * size / s->dy * s->minor / s->major;
@@ -345,10 +119,10 @@ first_point(const M2nGridSpec *s, const char *crs, double *x, double *y, double 
         m2n_projection_forward(p, &last[0], &last[1], 1);
         if (!(fabs(fabs(last[0] - *x) - (s->ni - 1) * *dx) < *dx) ||
             !(fabs(fabs(last[1] - *y) - (s->nj - 1) * *dy) < *dy))
-            return fail("Mercator turned by degrees", s->angle, error);
+            return m2n_place_fail("Mercator turned by degrees", s->angle, error);
     }
     return !isnan(*x) ||
-           fail("the first point lies outside the projection: latitude", s->lat1, error);
+           m2n_place_fail("the first point lies outside the projection: latitude", s->lat1, error);
 }
 
 static M2nGrid *
@@ -359,13 +133,13 @@ place_projected(const M2nGridSpec *s, GError **error)
     double x, y, dx, dy;
 
     if (s->ni == 0) {
-        fail("Nx", 0, error);
+        m2n_place_fail("Nx", 0, error);
         return NULL;
     }
     if (!first_point(s, crs, &x, &y, &dx, &dy, error))
         return NULL;
     if (!(dx > 0) || !(dy > 0)) {
-        fail("step in metres", dx > 0 ? dy : dx, error);
+        m2n_place_fail("step in metres", dx > 0 ? dy : dx, error);
         return NULL;
     }
     g->width = s->ni;
@@ -388,7 +162,7 @@ place_about_centre(const M2nGridSpec *s, GError **error)
     r.pole_lat = s->lat2 - 90;
     r.pole_lon = s->lon2;
     r.angle = 0;
-    g_autofree char *crs = lonlat_crs(&r);
+    g_autofree char *crs = m2n_place_lonlat_crs(&r);
     g_autoptr(M2nProjection) p = m2n_projection_new(crs, error);
     if (p == NULL)
         return NULL;
@@ -397,7 +171,7 @@ place_about_centre(const M2nGridSpec *s, GError **error)
     r.lat2 = s->y1;
     m2n_projection_forward(p, &r.lon2, &r.lat2, 1);
     r.di = r.dj = NAN; /* in odd units at times; the corners suffice */
-    return place_lonlat(&r, error);
+    return m2n_place_lonlat(&r, error);
 }
 
 /* What the values are instead of rows and columns, and what makes such of them. */
@@ -444,7 +218,7 @@ m2n_grid_spec_place(const M2nGridSpec *s)
     if (s->kind != M2N_SPEC_LATLON && s->kind != M2N_SPEC_GAUSSIAN)
         g = place_projected(s, &error);
     else
-        g = s->centre_stated ? place_about_centre(s, &error) : place_lonlat(s, &error);
+        g = s->centre_stated ? place_about_centre(s, &error) : m2n_place_lonlat(s, &error);
     if (g == NULL)
         return without_place(s, error->message);
     if (s->n_points > 0 && g->n_points != s->n_points) {
