@@ -152,6 +152,16 @@ m2n_dataset_read(const M2nDataset *d, gsize first, gsize n, float *out, GError *
                                     out, error);
 }
 
+gboolean
+m2n_dataset_read_field(const M2nDataset *d, gsize time, guint variable, float *out, GError **error)
+{
+    const gsize n = d->domain->grid->n_points;
+
+    g_assert(time < d->n && variable < d->domain->n_variables);
+    return m2n_safetensors_read_f32(d->st, d->fields, (guint64)time * d->per_time + variable * n, n,
+                                    out, error);
+}
+
 /* ---- statistics ---------------------------------------------------------------------------------
  */
 

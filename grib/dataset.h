@@ -28,6 +28,9 @@ const M2nSplit *m2n_dataset_split(const M2nDataset *d);
 gboolean m2n_dataset_set_split(M2nDataset *d, const M2nSplit *split, GError **error);
 /* Times [first, first + n) into out[n][V][H][W], physical. */
 gboolean m2n_dataset_read(const M2nDataset *d, gsize first, gsize n, float *out, GError **error);
+/* One variable, by its index, at one time into out[H][W]. */
+gboolean m2n_dataset_read_field(const M2nDataset *d, gsize time, guint variable, float *out,
+                                GError **error);
 
 /* ---- windows for the trainer --------------------------------------------------------------------
  */

@@ -5,9 +5,9 @@
 #include <cpl_conv.h>
 #include <cpl_vsi.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "engine/base/error.h"
+#include "engine/base/memory_limit.h"
 #include "engine/base/suggest.h"
 #include "plugin/forecast_file.h"
 #include "plugin/quantity.h"
@@ -221,7 +221,7 @@ set_defaults(M2nForecastSpec *spec, GError **error)
     spec->latest = TRUE;
     spec->member = -1;
     spec->resampling = M2N_REGRID_BILINEAR;
-    spec->max_memory = (guint64)sysconf(_SC_PHYS_PAGES) / 4 * 3 * (guint64)sysconf(_SC_PAGESIZE);
+    spec->max_memory = m2n_memory_default();
     if (!set_threads(threads, &spec->threads, NULL))
         spec->threads = 0; /* GDAL_NUM_THREADS is another program's business */
     if (set_boolean(cache, &spec->disk_cache, error))

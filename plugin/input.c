@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "engine/base/error.h"
+#include "engine/base/memory_limit.h"
 #include "grib/archive.h"
 #include "plugin/gridded_archive.h"
 #include "plugin/input_dataset.h"
@@ -176,6 +177,7 @@ m2n_input_open_member(const char *const *names, long member, GError **error)
           : in->kind == ARRAYS ? open_arrays(in, error)
                                : open_dataset(in, error)))
         return NULL;
+    m2n_input_set_memory(in, m2n_memory_default());
     return g_steal_pointer(&in);
 }
 

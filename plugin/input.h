@@ -38,7 +38,7 @@ gboolean m2n_input_reference_time(const M2nInput *in, gint64 *time);
 /* (transfer full) Every variable and level in there once; statistics are 0. */
 M2nVariable *m2n_input_variables(const M2nInput *in, guint *n);
 
-/* As m2n_archive_set_memory(); a prepared dataset is read field by field. */
+/* As m2n_archive_set_memory(), at first m2n_memory_default(); a prepared dataset is read field by field. */
 void m2n_input_set_memory(M2nInput *in, guint64 bytes);
 
 /* As m2n_archive_times(), _latest(), _has_window() and _read_window(); M2N_ERROR_UNITS too. */

@@ -124,26 +124,19 @@ m2n_dataset_read_window(const M2nDataset *s, const M2nDomain *d, guint steps, gi
                         float *out, GError **error)
 {
     const gsize points = d->grid->n_points;
-    const gsize values = m2n_dataset_domain(s)->n_variables * points;
     g_autofree guint *map = g_new(guint, d->n_variables);
-    g_autofree float *all = g_try_new(float, values);
     gsize n;
     const gint64 *times = m2n_dataset_times(s, &n);
 
     if (!m2n_dataset_has_window(s, d, steps, init_time, error) || !map_variables(s, d, map, error))
         return FALSE;
-    if (all == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
-                    "%s: no memory for %" G_GSIZE_FORMAT " values", m2n_dataset_name(s), values);
-        return FALSE;
-    }
     for (guint t = 0; t < steps; t++) {
         const gint64 time = init_time - (gint64)(steps - 1 - t) * d->time_step;
-        if (!m2n_dataset_read(s, m2n_time_find(times, n, time), 1, all, error))
-            return FALSE;
+        const gsize at = m2n_time_find(times, n, time);
         for (guint i = 0; i < d->n_variables; i++)
-            memcpy(out + ((gsize)t * d->n_variables + i) * points, all + map[i] * points,
-                   points * sizeof *out);
+            if (!m2n_dataset_read_field(s, at, map[i],
+                                        out + ((gsize)t * d->n_variables + i) * points, error))
+                return FALSE;
     }
     return TRUE;
 }

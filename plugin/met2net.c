@@ -1,38 +1,18 @@
 /* The public API: a handle is a forecast, the variables asked for and the grid they are shown on.
  */
-#include "plugin/met2net.h"
+#include "plugin/met2net_private.h"
 
 #include <string.h>
 
 #include "engine/base/error.h"
 #include "engine/base/suggest.h"
-#include "grib/output.h"
-#include "plugin/cache.h"
-#include "plugin/disk_cache.h"
 #include "plugin/field_metadata.h"
-#include "plugin/forecast.h"
 #include "plugin/forecast_file.h"
 #include "plugin/output_grid.h"
 #include "plugin/quantity.h"
 #include "plugin/variable_text.h"
 
 #define MAX_FIELDS 65535u /* as many bands as GDAL takes */
-
-struct met2net {
-    M2nForecastSpec *spec;
-    M2nForecast *forecast;
-    M2nGrid *grid;     /* of the fields handed out */
-    M2nOutput *output; /* to it, or NULL; made at the first read */
-    guint *chosen;     /* [n_variables] index in the model */
-    met2net_variable *variables;
-    met2net_info info;
-    char *crs_wkt;
-    char **metadata;
-    char ***field_metadata; /* [n_steps * n_variables], filled when asked for */
-    char **descriptions;
-    GPtrArray *texts; /* of char *, that the variables point to */
-    GError *failure;  /* of the computation, for good */
-};
 
 G_STATIC_ASSERT(MET2NET_ERROR_IO == (int)M2N_ERROR_IO + 1);
 G_STATIC_ASSERT(MET2NET_ERROR_ARGUMENT == (int)M2N_ERROR_ARGUMENT + 1);
@@ -52,8 +32,8 @@ put_message(const char *message, char *out, gsize size)
             *c = ' ';
 }
 
-static int
-hand_over(GError *inner, met2net_error *error)
+int
+m2n_handle_failed(GError *inner, met2net_error *error)
 {
     if (error != NULL) {
         error->code = inner->domain == M2N_ERROR ? inner->code + 1 : MET2NET_ERROR_IO;
@@ -214,7 +194,7 @@ met2net_open(const char *name, const char *const *options, met2net_error *error)
         fill_info(f, &inner))
         return f;
     met2net_close(f);
-    hand_over(inner, error);
+    m2n_handle_failed(inner, error);
     return NULL;
 }
 
@@ -307,9 +287,8 @@ met2net_metadata(met2net *f)
     return (const char *const *)f->metadata;
 }
 
-/* Index of a field, or -1. */
-static gssize
-field_index(const met2net *f, unsigned variable, unsigned step)
+gssize
+m2n_handle_field(const met2net *f, unsigned variable, unsigned step)
 {
     if (variable >= f->info.n_variables || step >= f->info.n_steps)
         return -1;
@@ -333,7 +312,7 @@ field_variable(const met2net *f, unsigned variable)
 const char *const *
 met2net_field_metadata(met2net *f, unsigned variable, unsigned step)
 {
-    const gssize i = field_index(f, variable, step);
+    const gssize i = m2n_handle_field(f, variable, step);
     const M2nFieldTime time = field_time(f, step);
 
     if (i >= 0 && f->field_metadata[i] == NULL)
@@ -344,106 +323,10 @@ met2net_field_metadata(met2net *f, unsigned variable, unsigned step)
 const char *
 met2net_field_description(met2net *f, unsigned variable, unsigned step)
 {
-    const gssize i = field_index(f, variable, step);
+    const gssize i = m2n_handle_field(f, variable, step);
     const M2nFieldTime time = field_time(f, step);
 
     if (i >= 0 && f->descriptions[i] == NULL)
         f->descriptions[i] = m2n_field_description(field_variable(f, variable), &time);
     return i >= 0 ? f->descriptions[i] : NULL;
-}
-
-/* ---- compute and read --------------------------------------------------------------------------
- */
-
-int
-met2net_is_computed(met2net *f)
-{
-    g_autoptr(M2nResult) r = m2n_cache_peek(f->forecast);
-
-    return r != NULL || (f->spec->disk_cache && m2n_disk_cache_has(m2n_forecast_key(f->forecast)));
-}
-
-/* (transfer full) */
-static M2nResult *
-get_result(met2net *f, met2net_progress progress, void *user_data, GError **error)
-{
-    GError *inner = NULL;
-
-    if (f->failure != NULL) {
-        g_propagate_error(error, g_error_copy(f->failure));
-        return NULL;
-    }
-    M2nResult *r = m2n_cache_get(f->forecast, f->spec->disk_cache, progress, user_data, &inner);
-    if (r == NULL) {
-        if (!g_error_matches(inner, M2N_ERROR, M2N_ERROR_CANCELLED))
-            f->failure = g_error_copy(inner);
-        g_propagate_error(error, inner);
-    }
-    return r;
-}
-
-int
-met2net_compute(met2net *f, met2net_progress progress, void *user_data, met2net_error *error)
-{
-    GError *inner = NULL;
-    g_autoptr(M2nResult) r = get_result(f, progress, user_data, &inner);
-
-    return r != NULL || hand_over(inner, error);
-}
-
-/* Beside the result and the field that is handed out. */
-static gboolean
-make_output(met2net *f, GError **error)
-{
-    const guint64 most = f->spec->max_memory,
-                  taken = (m2n_forecast_n_values(f->forecast) + f->grid->n_points) * sizeof(float);
-
-    if (taken >= most) {
-        g_autofree char *needed = m2n_size_format(taken), *bound = m2n_size_format(most);
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
-                    "%s: a forecast and a field of %ux%u take %s, MAX_MEMORY allows %s",
-                    m2n_forecast_model(f->forecast), f->grid->width, f->grid->height, needed, bound);
-        return FALSE;
-    }
-    f->output = m2n_output_new(m2n_forecast_domain(f->forecast), f->grid, f->spec->resampling, TRUE,
-                               most - taken, error);
-    if (f->output == NULL)
-        g_prefix_error(error, "%s: ", m2n_forecast_model(f->forecast));
-    return f->output != NULL;
-}
-
-/* A variable of the model's fields [V][H][W] onto the grid of the handle. */
-static gboolean
-place_field(met2net *f, const float *fields, guint variable, float *out, GError **error)
-{
-    const M2nDomain *d = m2n_forecast_domain(f->forecast);
-    const gsize n = d->grid->n_points;
-
-    if (f->spec->crs == NULL) {
-        memcpy(out, fields + variable * n, n * sizeof *out);
-        return TRUE;
-    }
-    if (f->output == NULL && !make_output(f, error))
-        return FALSE;
-    return m2n_output_place(f->output, fields, variable, out, error);
-}
-
-int
-met2net_read(met2net *f, unsigned variable, unsigned step, float *out, met2net_error *error)
-{
-    const M2nDomain *d = m2n_forecast_domain(f->forecast);
-    GError *inner = NULL;
-
-    if (field_index(f, variable, step) < 0) {
-        g_set_error(&inner, M2N_ERROR, M2N_ERROR_ARGUMENT,
-                    "%s: variable %u, step %u: there are %u and %u", f->info.model, variable, step,
-                    f->info.n_variables, f->info.n_steps);
-        return hand_over(inner, error);
-    }
-    g_autoptr(M2nResult) r = get_result(f, NULL, NULL, &inner);
-    if (r == NULL)
-        return hand_over(inner, error);
-    const guint stored = step + (f->spec->initial_state ? 0 : 1); /* 0 is the last input field */
-    const float *fields = r->values + (gsize)stored * d->n_variables * d->grid->n_points;
-    return place_field(f, fields, f->chosen[variable], out, &inner) || hand_over(inner, error);
 }

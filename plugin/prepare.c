@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "engine/base/error.h"
+#include "engine/base/memory_limit.h"
 #include "grib/variable.h"
 #include "plugin/quantity.h"
 #include "plugin/source_vsi.h"
@@ -254,12 +255,18 @@ copy_times(M2nInput *in, const M2nDomain *d, const M2nPrepareOptions *o, const g
            gsize n, M2nDatasetWriter *w, M2nPrepareResult *result, M2nProgressFunc progress,
            gpointer user_data, GError **error)
 {
-    g_autofree float *x = g_try_new(float, d->n_variables * d->grid->n_points);
+    const gsize values = d->n_variables * d->grid->n_points;
+    const guint64 most = m2n_memory_default(), own = 2 * values * sizeof(float); /* the writer has one, too */
+    g_autofree float *x = own < most ? g_try_new(float, values) : NULL;
 
     if (x == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "one time does not fit in memory");
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                    "%u variables on %ux%u: one time takes %" G_GUINT64_FORMAT
+                    " MiB, %" G_GUINT64_FORMAT " MiB are allowed",
+                    d->n_variables, d->grid->width, d->grid->height, own >> 20, most >> 20);
         return FALSE;
     }
+    m2n_input_set_memory(in, most - own);
     for (gsize i = 0; i < n; i++) {
         g_autoptr(GError) why = NULL;
         g_autofree char *at = m2n_time_format(times[i]);

@@ -5,16 +5,14 @@
 #include <string.h>
 
 #include "engine/base/error.h"
+#include "engine/base/memory_limit.h"
 #include "plugin/quantity.h"
 #include "plugin/variable_text.h"
 #include "plugin/verify_ahead.h"
-#include "plugin/verify_source.h"
-#include "plugin/verify_truth.h"
+#include "plugin/verify_starts.h"
 #include "plugin/verify_weights.h"
 
 #define DAY 86400
-#define TRUTH_MEMORY                                                                               \
-    ((gsize)1 << 30) /* of fields kept: a verified month of hourly 0.25 degree Europe */
 #define MAP_LEADS 4
 #define CLIMATOLOGY_SHARE 0.2        /* of the progress */
 #define LEAST_PAST (5 * (gint64)DAY) /* a climatology of fewer days before the span says little */
@@ -27,6 +25,7 @@ typedef struct {
     const M2nVerifyOptions *o;
     M2nProgressFunc progress;
     gpointer user_data;
+    guint64 max_memory;
     M2nForecastSource *source;
     const M2nDomain *domain;
     M2nTruth *truth;
@@ -45,135 +44,6 @@ m2n_verification_free(M2nVerification *v)
     g_clear_pointer(&v->maps, m2n_error_maps_free);
     g_clear_pointer(&v->grid, m2n_grid_unref);
     g_free(v);
-}
-
-/* ---- which forecasts ----------------------------------------------------------------------------- */
-
-/* The same hour on the last day that is known at the initial time. */
-static gint64
-yesterday_of(gint64 init, gint64 lead)
-{
-    return init + lead - DAY * ((lead + DAY - 1) / DAY);
-}
-
-/* Everything a forecast from `init` is measured by is there and inside the span.  Files may hold lead times
- * for which nothing is known yet: one is enough for them. */
-static gboolean
-can_score(const Run *r, gint64 init, gboolean from_files)
-{
-    const gint64 first = init - m2n_forecast_source_reach(r->source);
-    guint have = 0;
-
-    if (r->o->has_span && (first < r->o->first || init + r->leads[r->n_leads - 1] > r->o->last))
-        return FALSE;
-    for (gint64 t = init; !from_files && t >= first; t -= r->domain->time_step)
-        if (!m2n_truth_has(r->truth, t))
-            return FALSE;
-    for (guint i = 0; i < r->n_leads; i++)
-        have += (guint)m2n_truth_has(r->truth, init + r->leads[i]);
-    return from_files ? have > 0 : have == r->n_leads;
-}
-
-static gboolean
-has_yesterday(const Run *r, gint64 init)
-{
-    for (guint i = 0; i < r->n_leads; i++)
-        if (m2n_truth_has(r->truth, init + r->leads[i]) &&
-            !m2n_truth_has(r->truth, yesterday_of(init, r->leads[i])))
-            return FALSE;
-    return TRUE;
-}
-
-static void
-candidates(Run *r, GArray *out)
-{
-    guint n_files = 0;
-    const gint64 *files = m2n_forecast_source_starts(r->source, &n_files);
-    const gint64 every = r->o->every > 0 ? r->o->every : r->domain->time_step;
-    gsize n = 0;
-    const gint64 *times = m2n_truth_times(r->truth, &n);
-    gint64 next = G_MININT64;
-
-    for (guint i = 0; i < n_files; i++)
-        if (can_score(r, files[i], TRUE))
-            g_array_append_val(out, files[i]);
-    for (gsize i = 0; files == NULL && i < n; i++)
-        if (times[i] >= next && can_score(r, times[i], FALSE)) {
-            g_array_append_val(out, times[i]);
-            next = times[i] + every;
-        }
-}
-
-static gboolean
-fail_no_start(const Run *r, GError **error)
-{
-    gsize n = 0;
-    const gint64 *times = m2n_truth_times(r->truth, &n);
-    g_autofree char *first = m2n_time_format(times[0]), *last = m2n_time_format(times[n - 1]);
-    guint n_files = 0;
-    const gint64 *files = m2n_forecast_source_starts(r->source, &n_files);
-    if (n_files > 0) {
-        g_autofree char *begin = m2n_time_format(files[0]);
-        g_autofree char *end = m2n_time_format(files[n_files - 1] + r->leads[r->n_leads - 1]);
-        g_set_error(
-            error, M2N_ERROR, M2N_ERROR_MISSING,
-            "%s: the forecasts are for times from %s to %s%s, the data from %s to %s: nothing "
-            "in common",
-            r->o->data[0], begin, end, r->o->has_span ? " (and the span)" : "", first, last);
-        return FALSE;
-    }
-    g_autofree char *reach = m2n_duration_format(MAX(m2n_forecast_source_reach(r->source), 1));
-    g_autofree char *lead = m2n_duration_format(r->leads[r->n_leads - 1]);
-
-    g_set_error(error, M2N_ERROR, M2N_ERROR_MISSING,
-                "%s: no forecast can be scored: one needs %s before its initial time and %s after "
-                "it%s; the data "
-                "hold %" G_GSIZE_FORMAT " times from %s to %s",
-                r->o->data[0], reach, lead, r->o->has_span ? " inside the span" : "", n, first,
-                last);
-    return FALSE;
-}
-
-/* A contender without a field for some forecasts would be scored on other ones than the model: those
- * forecasts are left out, unless none would remain; then the contender is. */
-static gboolean
-choose_starts(Run *r, GError **error)
-{
-    M2nReport *report = r->result->report;
-    g_autoptr(GArray) all = g_array_new(FALSE, FALSE, sizeof(gint64));
-    guint left_out = 0;
-
-    candidates(r, all);
-    if (all->len == 0)
-        return fail_no_start(r, error);
-    r->starts = g_array_new(FALSE, FALSE, sizeof(gint64));
-    for (guint i = 0; i < all->len; i++) {
-        const gint64 init = g_array_index(all, gint64, i);
-        if (m2n_truth_has(r->truth, init) && has_yesterday(r, init))
-            g_array_append_val(r->starts, init);
-        else
-            left_out++;
-    }
-    r->use[FORECAST] = r->use[PERSISTENCE] = r->use[YESTERDAY] = TRUE;
-    if (r->starts->len > 0) {
-        if (left_out > 0)
-            m2n_report_note(
-                report,
-                "%u forecast%s left out: the data lack the day before, so nothing could be "
-                "compared with the same hour yesterday",
-                left_out, left_out == 1 ? "" : "s");
-        return TRUE;
-    }
-    r->use[YESTERDAY] = FALSE;
-    m2n_report_note(report, "no comparison with the same hour yesterday: the data begin too late");
-    for (guint i = 0; i < all->len; i++) {
-        const gint64 init = g_array_index(all, gint64, i);
-        r->use[PERSISTENCE] &= m2n_truth_has(r->truth, init);
-        g_array_append_val(r->starts, init);
-    }
-    if (!r->use[PERSISTENCE])
-        m2n_report_note(report, "no comparison with persistence: the data lack an initial time");
-    return TRUE;
 }
 
 /* ---- climatology --------------------------------------------------------------------------------- */
@@ -246,7 +116,7 @@ gather(Run *r, gint64 init, gint64 lead, Fields *f, GError **error)
     if (!copy_truth(r, init + lead, f->truth, error) ||
         (r->use[PERSISTENCE] && !copy_truth(r, init, f->fields[PERSISTENCE], error)) ||
         (r->use[YESTERDAY] &&
-         !copy_truth(r, yesterday_of(init, lead), f->fields[YESTERDAY], error)))
+         !copy_truth(r, m2n_yesterday_of(init, lead), f->fields[YESTERDAY], error)))
         return FALSE;
     if (r->use[CLIMATOLOGY])
         memcpy(f->fields[CLIMATOLOGY], m2n_truth_climatology(r->truth, init + lead),
@@ -339,13 +209,46 @@ open_run(Run *r, GError **error)
         return FALSE;
     r->domain = m2n_forecast_source_domain(r->source);
     r->leads = m2n_forecast_source_leads(r->source, &r->n_leads);
-    r->truth = m2n_truth_open(r->o->data, r->domain, r->o->resampling, TRUTH_MEMORY, error);
+    r->truth = m2n_truth_open(r->o->data, r->domain, r->o->resampling, r->max_memory / 2, error);
     if (r->truth == NULL)
         return FALSE;
     r->result->grid = m2n_grid_ref(r->domain->grid);
     if (m2n_truth_note(r->truth) != NULL)
         m2n_report_note(r->result->report, "%s", m2n_truth_note(r->truth));
-    return choose_starts(r, error) && make_climatology(r, error);
+    r->use[FORECAST] = TRUE;
+    r->starts = m2n_verify_starts(r->o, r->source, r->truth, r->result->report, &r->use[PERSISTENCE],
+                                  &r->use[YESTERDAY], error);
+    return r->starts != NULL && make_climatology(r, error);
+}
+
+static guint
+n_maps(const Run *r)
+{
+    return r->o->maps ? MIN(r->n_leads, MAP_LEADS) : 0;
+}
+
+/* What is held all the time, known before any of it is allocated; forecasts share the rest. */
+static gboolean
+share_memory(Run *r, GError **error)
+{
+    const M2nDomain *d = r->domain;
+    const guint64 field = d->n_variables * d->grid->n_points * sizeof(float);
+    const guint jobs = MAX(r->o->jobs, 1);
+    const guint64 own = m2n_truth_memory(r->truth) +
+                        m2n_error_maps_memory(d->n_variables, n_maps(r), d->grid->n_points) +
+                        (N_CONTENDERS + 1 + ((guint64)jobs + 1) * r->n_leads) * field +
+                        (N_CONTENDERS + 1) * d->grid->n_points * sizeof(double);
+
+    if (own >= r->max_memory) {
+        g_autofree char *needed = m2n_size_format(own), *bound = m2n_size_format(r->max_memory);
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                    "fields to compare take %s, allowed are %s; fewer --jobs, a shorter --lead-time or "
+                    "fewer --variables take less",
+                    needed, bound);
+        return FALSE;
+    }
+    m2n_forecast_source_set_memory(r->source, (r->max_memory - own) / jobs);
+    return TRUE;
 }
 
 static gboolean
@@ -354,7 +257,7 @@ make_scores(Run *r, GError **error)
     const M2nDomain *d = r->domain;
     g_autofree double *weights = m2n_cell_weights(d->grid, error);
     guint leads[MAP_LEADS];
-    const guint n = MIN(r->n_leads, MAP_LEADS);
+    const guint n = n_maps(r);
 
     if (weights == NULL)
         return FALSE;
@@ -363,9 +266,13 @@ make_scores(Run *r, GError **error)
             r->scores[c] = m2n_scores_new(d->n_variables, r->n_leads, d->grid->n_points, weights);
     for (guint i = 0; i < n; i++) /* evenly, the last one among them */
         leads[i] = (i + 1) * r->n_leads / n - 1;
-    if (r->o->maps)
-        r->result->maps = m2n_error_maps_new(d->n_variables, leads, n, d->grid->n_points);
-    return TRUE;
+    if (n == 0)
+        return TRUE;
+    r->result->maps = m2n_error_maps_new(d->n_variables, leads, n, d->grid->n_points);
+    if (r->result->maps == NULL)
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "maps of %u variables do not fit in memory",
+                    d->n_variables);
+    return r->result->maps != NULL;
 }
 
 static void
@@ -398,10 +305,15 @@ m2n_verify(const M2nVerifyOptions *options, M2nProgressFunc progress, gpointer u
            GError **error)
 {
     g_autoptr(M2nVerification) result = g_new0(M2nVerification, 1);
-    Run r = {.o = options, .progress = progress, .user_data = user_data, .result = result};
+    Run r = {.o = options,
+             .max_memory = options->max_memory > 0 ? options->max_memory : m2n_memory_default(),
+             .progress = progress,
+             .user_data = user_data,
+             .result = result};
 
     result->report = m2n_report_new();
-    const gboolean ok = open_run(&r, error) && make_scores(&r, error) && score_all(&r, error);
+    const gboolean ok = open_run(&r, error) && share_memory(&r, error) && make_scores(&r, error) &&
+                        score_all(&r, error);
     if (ok)
         fill_report(&r);
     for (int c = 0; c < N_CONTENDERS; c++)

@@ -14,9 +14,10 @@ char *m2n_report_chart(const M2nReport *r, M2nWeighting weighting);
 typedef struct M2nErrorMaps M2nErrorMaps;
 
 /* (transfer full) Keeps error sums of each point for some of the lead times: `leads` [n_leads],
- * indices. */
+ * indices.  NULL: no memory for m2n_error_maps_memory() bytes. */
 M2nErrorMaps *m2n_error_maps_new(guint n_variables, const guint *leads, guint n_leads,
                                  gsize n_points);
+guint64 m2n_error_maps_memory(guint n_variables, guint n_leads, gsize n_points);
 void m2n_error_maps_free(M2nErrorMaps *m);
 /* One field; a lead time that is not kept is ignored.  NaN is left out. */
 void m2n_error_maps_add(M2nErrorMaps *m, guint variable, guint lead, const float *forecast,

@@ -26,17 +26,23 @@ struct M2nErrorMaps {
     Cell *cells; /* [n_variables][n_leads][n_points] */
 };
 
+guint64
+m2n_error_maps_memory(guint n_variables, guint n_leads, gsize n_points)
+{
+    return (guint64)n_variables * n_leads * n_points * sizeof(Cell);
+}
+
 M2nErrorMaps *
 m2n_error_maps_new(guint n_variables, const guint *leads, guint n_leads, gsize n_points)
 {
-    M2nErrorMaps *m = g_new0(M2nErrorMaps, 1);
+    g_autoptr(M2nErrorMaps) m = g_new0(M2nErrorMaps, 1);
 
     m->n_variables = n_variables;
     m->n_leads = n_leads;
     m->leads = g_memdup2(leads, n_leads * sizeof *leads);
     m->n_points = n_points;
-    m->cells = g_new0(Cell, n_variables * n_leads * n_points);
-    return m;
+    m->cells = g_try_new0(Cell, n_variables *n_leads *n_points);
+    return m->cells != NULL ? g_steal_pointer(&m) : NULL;
 }
 
 void

@@ -314,6 +314,15 @@ m2n_forecast_source_starts(const M2nForecastSource *s, guint *n)
     return s->starts;
 }
 
+void
+m2n_forecast_source_set_memory(M2nForecastSource *s, guint64 bytes)
+{
+    if (s->spec != NULL)
+        s->spec->max_memory = bytes;
+    for (guint i = 0; s->files != NULL && i < s->files->len; i++)
+        m2n_input_set_memory(g_array_index(s->files, File, i).input, bytes);
+}
+
 gboolean
 m2n_forecast_source_read(const M2nForecastSource *s, gint64 init_time, float *out, GError **error)
 {

@@ -19,6 +19,8 @@ gint64 m2n_forecast_source_reach(const M2nForecastSource *s);
 /* Initial times of the files, ascending; NULL for a model, which starts anywhere. */
 const gint64 *m2n_forecast_source_starts(const M2nForecastSource *s, guint *n);
 
+/* What each m2n_forecast_source_read() may take beside its result, in bytes. */
+void m2n_forecast_source_set_memory(M2nForecastSource *s, guint64 bytes);
 /* Of a model, from several threads at once.  out[n_leads][V][points]; a lead time a file does not hold is NaN.  FALSE: any of M2nForecast's errors. */
 gboolean m2n_forecast_source_read(const M2nForecastSource *s, gint64 init_time, float *out,
                                   GError **error);

@@ -10,6 +10,7 @@
 #define DAYS                                                                                       \
     366 /* slots of the year; 1 March is slot 60 in every year, so that seasons stay in place */
 #define HALF_WINDOW 31
+#define KEPT ((guint64)1 << 30) /* at most, of fields: a verified month of hourly 0.25 degree Europe */
 #define SEASONAL (330 * (gint64)DAY) /* the shortest span that shows a year's course */
 
 /* Sums over the fields of one time of day on one day of the year. */
@@ -27,6 +28,7 @@ struct M2nTruth {
     GHashTable *fields;    /* time -> float[values], both owned */
     GQueue order;          /* of gint64*, borrowed from the table: the oldest read first */
     gsize room;            /* fields to keep, >= 2 */
+    guint64 reading, most_sums; /* bytes */
     GHashTable *sums;      /* gint64 (day slot * DAY + time of day) -> Sum; NULL: no climatology */
     gboolean seasonal;
     float *climatology; /* [values], the last one asked for */
@@ -36,20 +38,31 @@ struct M2nTruth {
 
 M2nTruth *
 m2n_truth_open(const char *const *names, const M2nDomain *domain, M2nRegridMethod method,
-               gsize max_memory, GError **error)
+               guint64 max_memory, GError **error)
 {
     g_autoptr(M2nTruth) t = g_new0(M2nTruth, 1);
 
+    t->fields = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
+    g_queue_init(&t->order);
     t->domain = domain;
     t->method = method;
     t->values = domain->n_variables * domain->grid->n_points;
-    t->room = MAX(max_memory / (t->values * sizeof(float)), 2);
-    t->fields = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
-    g_queue_init(&t->order);
+    const guint64 field = t->values * sizeof(float), kept = MIN(max_memory / 4, KEPT);
+    t->room = kept / field;
+    t->reading = max_memory / 4;
+    t->most_sums = max_memory / 2;
+    if (t->room < 2) {
+        g_autofree char *needed = m2n_size_format(2 * field), *bound = m2n_size_format(kept);
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                    "%s: two times take %s, allowed are %s of what verification may take", names[0],
+                    needed, bound);
+        return NULL;
+    }
     t->climatology_key = -1;
     t->input = m2n_input_open(names, error);
     if (t->input == NULL)
         return NULL;
+    m2n_input_set_memory(t->input, t->reading);
     t->times = m2n_input_times(t->input, domain, &t->n_times, error);
     return t->times != NULL ? g_steal_pointer(&t) : NULL;
 }
@@ -64,6 +77,16 @@ m2n_truth_free(M2nTruth *t)
     g_free(t->times);
     g_free(t->climatology);
     g_free(t);
+}
+
+guint64
+m2n_truth_memory(const M2nTruth *t)
+{
+    const guint64 sums = t->sums != NULL ? g_hash_table_size(t->sums) : 0;
+
+    /* while the climatology of a time is made: its sum, its mean */
+    return t->reading + t->values * (t->room * sizeof(float) + (sums + 1) * sizeof(double) +
+                                     sizeof(float));
 }
 
 const char *
@@ -158,6 +181,27 @@ add_field(M2nTruth *t, gint64 time, GError **error)
     return TRUE;
 }
 
+/* Whether the sums of times [begin, end) may be had. */
+static gboolean
+sums_fit(const M2nTruth *t, gsize begin, gsize end, GError **error)
+{
+    g_autoptr(GHashTable) keys = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+
+    for (gsize i = begin; i < end; i++) {
+        const gint64 key = sum_key(t, t->times[i]);
+        g_hash_table_add(keys, g_memdup2(&key, sizeof key));
+    }
+    const guint64 need = (guint64)g_hash_table_size(keys) * t->values * sizeof(double);
+    if (need <= t->most_sums)
+        return TRUE;
+    g_autofree char *needed = m2n_size_format(need), *bound = m2n_size_format(t->most_sums);
+    g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                "climatology: means at %u times of the %s take %s, allowed are %s; fewer variables or a "
+                "shorter span for it take less",
+                g_hash_table_size(keys), t->seasonal ? "year" : "day", needed, bound);
+    return FALSE;
+}
+
 gboolean
 m2n_truth_make_climatology(M2nTruth *t, gint64 first, gint64 last, char **what,
                            M2nProgressFunc progress, gpointer user_data, GError **error)
@@ -174,6 +218,8 @@ m2n_truth_make_climatology(M2nTruth *t, gint64 first, gint64 last, char **what,
         return FALSE;
     }
     t->seasonal = t->times[end - 1] - t->times[begin] >= SEASONAL;
+    if (!sums_fit(t, begin, end, error))
+        return FALSE;
     t->sums = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
     for (gsize i = begin; i < end; i++) {
         if (!add_field(t, t->times[i], error))

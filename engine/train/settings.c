@@ -67,7 +67,7 @@ const M2nSettingInfo m2n_setting_infos[] = {
      0,
      {NULL, NULL},
      FALSE,
-     "Bytes to stay within (6G, 800M); 0 no bound"},
+     "Bytes to stay within (6G, 800M); 0 three quarters of the machine's"},
     COUNT("threads", threads, 0, 1024, FALSE, "Threads; 0 one per CPU"),
     NUMBER("checkpoint-minutes", checkpoint_minutes, 0, 1e6, FALSE,
            "Minutes between checkpoints inside an epoch; 0 at its end alone"),

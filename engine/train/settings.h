@@ -19,7 +19,7 @@ typedef struct {
     double average_weights; /* decay per step of the average that is validated and saved; 0: none, as published */
     guint64 seed;
     guint patience;     /* stop after so many epochs without a better validation; 0: never */
-    guint64 max_memory; /* bytes; 0: no bound */
+    guint64 max_memory; /* bytes of each process; 0: its share of m2n_memory_default() */
     guint threads;      /* 0: one per CPU */
     double
         checkpoint_minutes; /* time between checkpoints inside an epoch; 0: at epoch ends alone */

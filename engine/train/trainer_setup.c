@@ -4,6 +4,7 @@
 
 #include "engine/base/cpu.h"
 #include "engine/base/error.h"
+#include "engine/base/memory_limit.h"
 #include "engine/nn/session.h"
 #include "engine/train/initial.h"
 #include "engine/train/trainer_private.h"
@@ -43,12 +44,14 @@ measure(M2nTrainer *t, GError **error)
 static gboolean
 make_learner(M2nTrainer *t, GError **error)
 {
-    const guint64 most = t->settings.max_memory;
+    const guint sharing = t->group != NULL ? MAX(t->group->local_size, 1) : 1;
+    const guint64 most =
+        t->settings.max_memory > 0 ? t->settings.max_memory : m2n_memory_default() / sharing;
     const gsize others = t->memory.validation + t->memory.rest;
     const gsize least =
         m2n_learner_memory(&t->settings.config, t->batch, t->threads, t->settings.config.N_T);
 
-    if (most > 0 && most < others + least) {
+    if (most <= others + least) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
                     "max-memory: batch %u needs at least %" G_GSIZE_FORMAT
                     " MiB, %" G_GUINT64_FORMAT " MiB are allowed; a smaller batch needs less",
@@ -56,7 +59,7 @@ make_learner(M2nTrainer *t, GError **error)
         return FALSE;
     }
     t->learner = m2n_learner_new(&t->settings.config, t->batch, t->threads,
-                                 most > 0 ? (gsize)most - others : 0, error);
+                                 (gsize)most - others, error);
     if (t->learner == NULL)
         return FALSE;
     t->memory.recomputed = m2n_learner_recomputed(t->learner);

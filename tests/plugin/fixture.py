@@ -105,6 +105,22 @@ def write_model(path, seed=1, readout=1.0, **metadata):
     pathlib.Path(path).write_bytes(struct.pack("<Q", len(text)) + text + b"".join(blobs))
 
 
+def write_dataset(path, hours, grid):
+    """Noise on the model's grid, from 2024-01-01T00Z on; grid: the text of its metadata."""
+    rng = np.random.default_rng(1)
+    times = (1704067200 + 3600 * np.arange(hours)).astype("<i8")
+    header = json.dumps({
+        "__metadata__": {"format": "met2net-dataset", "time_step": "3600", "grid": grid, "normalisation": "zscore",
+                         "variables": json.dumps(VARIABLE_METADATA)},
+        "times": {"dtype": "I64", "shape": [hours], "data_offsets": [0, times.nbytes]},
+        "fields": {"dtype": "F32", "shape": [hours, V, H, W],
+                   "data_offsets": [times.nbytes, times.nbytes + 4 * hours * V * H * W]}}).encode()
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(header)) + header + times.tobytes())
+        for _ in range(hours):  # one by one: what this process holds its children are said to hold
+            f.write(rng.normal(0, 1, (V, H, W)).astype("<f4").tobytes())
+
+
 def analysis_field(v, hour, lat, lon):
     """Smooth, different in every direction, moving: a flip or a shift shows."""
     wave = np.cos(np.radians(lat)) * np.sin(np.radians(lon + 15 * hour + 40 * v))

@@ -1,6 +1,9 @@
 """MAX_MEMORY beside what the process holds at most: inputs as arrays, other grids, files of the tools."""
 import json
+import os
+import pathlib
 import shutil
+import sys
 
 import netCDF4
 import numpy as np
@@ -30,6 +33,20 @@ try:
     print("done", peak() - before)
 except RuntimeError as e:
     print("error", peak() - before, e)
+"""
+
+
+# A program of its own: the peak of a child begins with what its parent holds, and this one has held arrays.
+TOOL = """
+import resource, subprocess, sys
+
+def limit():
+    if space:
+        resource.setrlimit(resource.RLIMIT_AS, (space, space))
+
+space = int(sys.argv[1])
+status = subprocess.call(sys.argv[2:], stderr=1, preexec_fn=limit)
+print(status, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 """
 
 
@@ -106,7 +123,60 @@ class Memory(fixture.Case):
         fixture.write_model(self.folder / "model.safetensors", grid=json.dumps(grid), config=json.dumps(config))
         self.assertGreater(self.holds("T_SRS=+proj=laea +lat_0=90", first=30), 40)
         done, peak, told = self.measure(7, "T_SRS=+proj=laea +lat_0=90")
-        self.assertRegex(told, r"a field of \d+x\d+ is more than MAX_MEMORY allows, 7 MB")
+        self.assertRegex(told, r"a field of \d+x\d+ is more than MAX_MEMORY allows, 7.0 MB")
+
+    # ---- the tools
+
+    GRID = json.dumps({"crs": "EPSG:4326", "width": fixture.W, "height": fixture.H,
+                       "geotransform": [-180, 360 / fixture.W, 0, 90, 0, -180 / fixture.H]})
+
+    def tool(self, name, *args, space=None, status=0):
+        """What a tool says, and the most that it held in MiB; space: of addresses, in bytes"""
+        program = pathlib.Path(os.environ["M2N_BUILD"]) / "plugin" / "cli" / name
+        out = self.run_tool(sys.executable, "-S", "-c", TOOL, space or 0, program, *args)
+        told, _, ended = out.rstrip("\n").rpartition("\n")
+        code, peak = ended.split()
+        self.assertEqual(int(code), status, told)
+        return told, int(peak) / 1024
+
+    def test_verify(self):
+        """A year of hours: 8,160 means of 20 kB each, of what lies before the 341st day"""
+        fixture.write_dataset(self.folder / "data.safetensors", 360 * 24, self.GRID)
+        common = ("-q", "-m", "model.safetensors", "--span", "2024-12-06/2024-12-25", "--every", "5d", "-j", 1, "data.safetensors")
+        for memory, pattern in (("500MB", r"climatology: means at 8160 times of the year take \d+ MB, allowed are 125 MB"),
+                                ("100kB", "two times take 20 kB, allowed are 12 kB of what verification may take"), ("2MB", "allow")):
+            told, peak = self.tool("met2net-verify", "--max-memory", memory, *common, status=1)
+            self.assertRegex(told, pattern)
+            self.assertLess(peak, 200)
+        told, peak = self.tool("met2net-verify", "--max-memory", "800MB", *common)
+        self.assertIn("season", told)
+        print(f"# verify: peak {peak:.0f} MiB")
+        self.assertTrue(150 < peak < 500, peak)
+        told, _ = self.tool("met2net-verify", "--max-memory", "500MB", "-c", "2024-01-01/2024-01-31", *common)
+        self.assertIn("climatology: mean at the same time of day, 7", told)
+
+    def test_prepare_within_what_the_process_has(self):
+        told, peak = self.tool("met2net-prepare", "-q", "-v", "t2m,u10", "--region", "0,0,90,90", "--size", "16384x16384", "-o",
+                               "d.safetensors", "analysis.grib2", space=2 << 30, status=1)
+        self.assertRegex(told, r"2 variables on 16384x16384: one time takes 4096 MiB, 1536 MiB are allowed")
+        told, peak = self.tool("met2net-prepare", "-q", "-v", "t2m,u10", "--region", "0,0,90,90", "--size", "6000x6000", "-o",
+                               "d.safetensors", "analysis.grib2", space=2 << 30, status=1)
+        self.assertRegex(told, r"36000000 points takes? \d+ MiB and more, \d+ MiB are allowed")
+
+    def test_training_within_what_the_process_has(self):
+        fixture.write_dataset(self.folder / "data.safetensors", 200, self.GRID)
+        told, peak = self.tool("met2net-train", "-q", "--steps", 3, "--hid-S", 32, "--hid-T", 512, "--N-T", 4, "--batch", 100, "-o",
+                               "m.safetensors", "data.safetensors", space=2 << 30, status=1)
+        self.assertRegex(told, r"max-memory: batch 100 needs at least \d+ MiB, 1536 MiB are allowed; a smaller batch needs less")
+        self.assertLess(peak, 500)
+
+    def test_another_grid_of_files(self):
+        for size in (2000, 20000):
+            told, peak = self.tool("met2net-forecast", "-q", "--max-memory", "300MB", "-v", "t2m", "--resolution", 360 / size, "-o",
+                                   "f.nc", "forecast.json", status=0 if size == 2000 else 1)
+            print(f"# forecast: {size}: peak {peak:.0f} MiB {told}")
+            self.assertLess(peak, 300 + 100)
+        self.assertRegex(told, "allowed are 300 MB")
 
 
 if __name__ == "__main__":
