@@ -8,6 +8,8 @@
 
 #define WINDOW 65536 /* bytes searched for the next "GRIB" at a time */
 #define MAX_MESSAGE (1ULL << 32)
+#define MAX_SECTION (1u << 20)    /* of those that headers are made of: what is read of every message */
+#define MAX_GRID (1u << 26)       /* row lengths, a bitmap of as many points as are read */
 
 typedef struct {
     M2nSource *source;
@@ -130,6 +132,11 @@ walk_2(Scan *s, const M2nGribEntry *message, GError **error)
                 g_strdup_printf("section %u at byte %" G_GUINT64_FORMAT ": %" G_GUINT64_FORMAT
                                 " bytes do not fit the message",
                                 id, p, size);
+            return TRUE;
+        }
+        if (id < 7 && size > (id == 3 || id == 6 ? MAX_GRID : MAX_SECTION)) {
+            add(s, message)->problem = g_strdup_printf(
+                "section %u at byte %" G_GUINT64_FORMAT ": %" G_GUINT64_FORMAT " bytes, more than it can mean", id, p, size);
             return TRUE;
         }
         e.at[id] = p;

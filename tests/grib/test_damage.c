@@ -203,6 +203,38 @@ test_columns_of_reduced_grid(void)
     }
 }
 
+/* A section 2 of n bytes after section 1 of a good message. */
+static M2nSource *
+with_local_section(gsize n)
+{
+    gsize length;
+    g_autofree guint8 *good = sample("regular_ll_sfc_grib2", NULL, &length);
+    const gsize at = 16 + 21, total = length + n;
+    g_autofree guint8 *m = g_malloc0(total);
+
+    memcpy(m, good, at);
+    memcpy(m + at + n, good + at, length - at);
+    for (int i = 0; i < 8; i++)
+        m[8 + i] = (guint8)((guint64)total >> 8 * (7 - i));
+    for (int i = 0; i < 4; i++)
+        m[at + (gsize)i] = (guint8)(n >> 8 * (3 - i));
+    m[at + 4] = 2;
+    return source_of(m, total);
+}
+
+/* What is read of every message, and kept, is bounded. */
+static void
+test_large_sections(void)
+{
+    g_autoptr(M2nSource) small = with_local_section(1000), large = with_local_section((1u << 20) + 1);
+    g_autoptr(GError) error = NULL;
+
+    g_assert_cmpuint(read_all(small), ==, 1);
+    g_assert_null(m2n_archive_open(&large, 1, &error));
+    g_assert_error(error, M2N_ERROR, M2N_ERROR_FORMAT);
+    g_assert_nonnull(strstr(error->message, "section 2 at byte 37: 1048577 bytes, more than it can mean"));
+}
+
 static void
 test_broken_folder(void)
 {
@@ -245,6 +277,7 @@ main(int argc, char **argv)
     }
     g_test_add_func("/grib/damage/among-good-ones", test_damaged_among_good);
     g_test_add_func("/grib/damage/columns-of-a-reduced-grid", test_columns_of_reduced_grid);
+    g_test_add_func("/grib/damage/large-sections", test_large_sections);
     g_test_add_func("/grib/damage/broken-files", test_broken_folder);
     return g_test_run();
 }
