@@ -160,6 +160,16 @@ read_variables(const char *file, const char *text, M2nDomain *d, GError **error)
     return TRUE;
 }
 
+/* Longitudes are brought together by turns of 360 degrees: with such numbers that takes for ever. */
+static gboolean
+on_earth(const M2nGrid *g)
+{
+    const double most = m2n_grid_is_angular(g) ? 1000 : 1e9; /* degrees, metres */
+
+    return fabs(g->geo[0]) <= most && fabs(g->geo[0] + g->geo[1] * g->width) <= most &&
+           fabs(g->geo[3]) <= most && fabs(g->geo[3] + g->geo[5] * g->height) <= most;
+}
+
 static gboolean
 read_grid(const char *file, const char *text, M2nDomain *d, GError **error)
 {
@@ -194,6 +204,8 @@ read_grid(const char *file, const char *text, M2nDomain *d, GError **error)
         !number(o, "earth_minor", 0, &minor))
         return fail(file, "grid", "shape of the earth", error);
     d->grid = m2n_grid_new_affine(crs, (guint)width, (guint)height, geo);
+    if (!on_earth(d->grid))
+        return fail(file, "grid", "geotransform reaches beyond the earth", error);
     d->grid->shape_of_earth = lrint(CLAMP(earth, 0, 255));
     d->grid->earth_major = major;
     d->grid->earth_minor = minor;

@@ -9,6 +9,7 @@
 #include "engine/base/error.h"
 #include "plugin/batch_product.h"
 #include "plugin/gdal_reason.h"
+#include "plugin/output_grid.h"
 #include "plugin/quantity.h"
 #include "plugin/variable_text.h"
 
@@ -257,13 +258,8 @@ open_srs(Sink *s, GError **error)
 {
     if (m2n_grid_is_lonlat(s->p->grid))
         return TRUE;
-    s->srs = OSRNewSpatialReference(NULL);
-    OSRSetAxisMappingStrategy(s->srs, OAMS_TRADITIONAL_GIS_ORDER);
-    if (OSRSetFromUserInput(s->srs, s->p->grid->crs) == OGRERR_NONE)
-        return TRUE;
-    g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT, "CRS \"%s\" is not one that GDAL knows",
-                s->p->grid->crs);
-    return FALSE;
+    s->srs = m2n_crs_import(s->p->grid->crs, error);
+    return s->srs != NULL;
 }
 
 static void

@@ -3,35 +3,29 @@
 #include <cpl_error.h>
 #include <gdal.h>
 #include <math.h>
-#include <ogr_srs_api.h>
 
 #include "engine/base/error.h"
 #include "plugin/batch_product.h"
 #include "plugin/field_metadata.h"
 #include "plugin/gdal_reason.h"
+#include "plugin/output_grid.h"
 #include "plugin/variable_text.h"
 
 static gboolean
 place(const M2nProduct *p, GDALDatasetH canvas, GError **error)
 {
-    OGRSpatialReferenceH srs = OSRNewSpatialReference(NULL);
-    const gboolean ok = OSRSetFromUserInput(srs, p->grid->crs) == OGRERR_NONE;
-
     if (p->grid->row_y != NULL) {
-        OSRDestroySpatialReference(srs);
         g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT,
                     "rows of a Gaussian grid are not evenly spaced: choose an output resolution");
         return FALSE;
     }
-    OSRSetAxisMappingStrategy(srs, OAMS_TRADITIONAL_GIS_ORDER);
+    OGRSpatialReferenceH srs = m2n_crs_import(p->grid->crs, error);
+    if (srs == NULL)
+        return FALSE;
     GDALSetGeoTransform(canvas, (double *)p->grid->geo);
-    if (ok)
-        GDALSetSpatialRef(canvas, srs);
-    else
-        g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT, "CRS \"%s\" is not one that GDAL knows",
-                    p->grid->crs);
+    GDALSetSpatialRef(canvas, srs);
     OSRDestroySpatialReference(srs);
-    return ok;
+    return TRUE;
 }
 
 static gboolean

@@ -55,8 +55,8 @@ gsize m2n_forecast_n_values(const M2nForecast *f);
 
 /* out[1 + steps][V][H][W], physical units: the last input field, then the lead times.  Variables
  * with bounds are kept inside them (plugin/variable_text.h); what is not finite becomes NaN.  The
- * memory bound of the spec holds, `out` and the `beside` bytes that the caller keeps included.  FALSE: M2N_ERROR_IO (also: an input changed
- * meanwhile), _FORMAT, _SHAPE, _MISSING, _MEMORY, _CANCELLED; out is then undefined. */
+ * memory bound of the spec holds, `out` and the `beside` bytes that the caller keeps included.  FALSE:
+ * M2N_ERROR_IO (also: an input changed meanwhile), _FORMAT, _SHAPE, _MISSING, _MEMORY, _CANCELLED; out is then undefined. */
 gboolean m2n_forecast_compute(const M2nForecast *f, guint64 beside, float *out,
                               M2nProgressFunc progress, gpointer user_data, GError **error);
 

@@ -2,17 +2,19 @@
 #define _GNU_SOURCE /* cpl_vsi.h names struct stat64 */
 #include <cpl_conv.h>
 #include <cpl_error.h>
+#include <cpl_string.h>
 #include <cpl_vsi.h>
 #include <string.h>
 
 #include "engine/base/error.h"
+#include "grib/projection.h"
 #include "plugin/allowed_source.h"
 #include "plugin/gdal_reason.h"
 #include "plugin/gridded_index.h"
 #include "plugin/hdf5_alone.h"
 #include "plugin/source_vsi.h"
 
-#define LARGEST_ZMETADATA (64u << 20)
+#define LARGEST_JSON (64u << 20)
 
 typedef enum { NONE, FOLDER, CLASSIC, HDF5 } Kind;
 
@@ -42,27 +44,86 @@ m2n_gridded_recognises(const char *name)
     return kind_of(name) != NONE;
 }
 
-/* From GDAL 3.11 on a folder whose .zmetadata has the key record_size (Kerchunk) is read from wherever it says.  The key may
- * be written with escapes; nobody else writes letters so. */
+/* FALSE: M2N_ERROR_DENIED. */
 static gboolean
-zarr_alone(const char *folder, GError **error)
+leads_on(const char *name, GError **error)
 {
-    g_autofree char *name = g_build_filename(folder, ".zmetadata", NULL);
+    g_set_error(error, M2N_ERROR, M2N_ERROR_DENIED,
+                "%s: may lead to other files; allow it with MET2NET_ALLOWED_SOURCE=ANY", name);
+    return FALSE;
+}
+
+/* Whether the pattern is nowhere in a JSON file of a Zarr folder.  Words may be written with escapes; nobody else writes
+ * letters so.  TRUE: also when there is no such file. */
+static gboolean
+lacks(const char *folder, const char *file, const char *pattern, GError **error)
+{
+    g_autofree char *name = g_build_filename(folder, file, NULL);
     VSIStatBufL st;
 
     if (VSIStatL(name, &st) != 0)
         return TRUE;
     g_autoptr(M2nSource) source = m2n_source_open_vsi(name, error);
     const guint64 size = source != NULL ? m2n_source_size(source) : 0;
-    g_autofree char *text = size <= LARGEST_ZMETADATA ? g_malloc0((gsize)size + 1) : NULL;
+    g_autofree char *text = size <= LARGEST_JSON ? g_malloc0((gsize)size + 1) : NULL;
     if (source == NULL || (text != NULL && !m2n_source_read(source, 0, text, (gsize)size, error)))
         return FALSE;
-    if (text != NULL && strlen(text) == size && strstr(text, "record_size") == NULL &&
+    if (text != NULL && strlen(text) == size && !g_regex_match_simple(pattern, text, G_REGEX_RAW, 0) &&
         !g_regex_match_simple("\\\\u00[2-7]", text, G_REGEX_RAW, 0))
         return TRUE;
-    g_set_error(error, M2N_ERROR, M2N_ERROR_DENIED,
-                "%s: may lead to other files; allow it with MET2NET_ALLOWED_SOURCE=ANY", name);
-    return FALSE;
+    return leads_on(name, error);
+}
+
+/* CRS texts of NetCDF that GDAL would parse: as PROJ strings they may name files (m2n_crs_is_harmless()). */
+static gboolean
+crs_alone(GDALDatasetH dataset, const char *file, GError **error)
+{
+    static const char *const keys[] = {"spatial_ref", "crs_wkt", "esri_pe_string", "proj4", "proj4text"};
+    GDALGroupH group = GDALDatasetGetRootGroup(dataset);
+    char **names = group != NULL ? GDALGroupGetMDArrayNames(group, NULL) : NULL;
+    gboolean ok = TRUE;
+
+    for (guint i = 0; ok && names != NULL && names[i] != NULL; i++) {
+        GDALMDArrayH array = GDALGroupOpenMDArray(group, names[i], NULL);
+        if (array == NULL)
+            continue;
+        g_autofree char *mapping = m2n_array_attribute(array, "grid_mapping");
+        ok = mapping == NULL || strchr(mapping, '/') == NULL; /* of a group that is not looked at */
+        for (gsize k = 0; ok && k < G_N_ELEMENTS(keys); k++) {
+            g_autofree char *text = m2n_array_attribute(array, keys[k]);
+            ok = text == NULL || m2n_crs_is_harmless(text);
+        }
+        GDALMDArrayRelease(array);
+        if (!ok) {
+            g_autofree char *name = g_strdup_printf("%s: %s", file, names[i]);
+            leads_on(name, error);
+        }
+    }
+    CSLDestroy(names);
+    if (group != NULL)
+        GDALGroupRelease(group);
+    return ok;
+}
+
+/* From GDAL 3.11 on a folder whose .zmetadata has the key record_size (Kerchunk) is read from wherever it says.  GDAL
+ * looks for the coordinates of a dimension in the folder of that name, which may climb, and parses the CRS of an array. */
+static gboolean
+zarr_alone(const char *folder, GError **error)
+{
+    static const char crs[] = "\"(?:_CRS|crs_wkt|spatial_ref|esri_pe_string|proj4)\"(?s:.*)"
+                              "(?i:init\\s*=|grids\\s*=|file\\s*=|model\\s*=|PARAMETERFILE)";
+    static const char path_1[] = "_ARRAY_DIMENSIONS\"\\s*:\\s*\\[[^\\]]*[/\\\\]",
+                      path_2[] = "dimension_names\"\\s*:\\s*\\[[^\\]]*[/\\\\]";
+    char **entries = VSIReadDir(folder);
+    gboolean ok = lacks(folder, ".zmetadata", "record_size", error);
+
+    for (guint i = 0; ok && entries != NULL && entries[i] != NULL; i++) {
+        g_autofree char *array = g_build_filename(folder, entries[i], NULL);
+        ok = entries[i][0] == '.' || (lacks(array, ".zattrs", path_1, error) && lacks(array, "zarr.json", path_2, error) &&
+                                    lacks(array, ".zattrs", crs, error) && lacks(array, "zarr.json", crs, error));
+    }
+    CSLDestroy(entries);
+    return ok;
 }
 
 static gboolean
@@ -74,9 +135,15 @@ hdf5_alone(const char *name, GError **error)
 }
 
 static gboolean
+may_lead_on(void)
+{
+    return g_ascii_strcasecmp(CPLGetConfigOption("MET2NET_ALLOWED_SOURCE", ""), "ANY") == 0;
+}
+
+static gboolean
 may_open(const char *name, Kind kind, GError **error)
 {
-    if (g_ascii_strcasecmp(CPLGetConfigOption("MET2NET_ALLOWED_SOURCE", ""), "ANY") == 0)
+    if (may_lead_on())
         return TRUE;
     return kind == HDF5 ? hdf5_alone(name, error) : kind == FOLDER ? zarr_alone(name, error) : TRUE;
 }
@@ -106,5 +173,7 @@ m2n_gridded_open_file(const char *name, GError **error)
         g_clear_pointer(&dataset, GDALClose);
     if (dataset == NULL)
         g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: cannot be opened: %s", name, m2n_gdal_reason(M2N_GDAL_READ_SILENT));
+    else if (kind != FOLDER && !may_lead_on() && !crs_alone(dataset, name, error))
+        g_clear_pointer(&dataset, GDALClose);
     return dataset;
 }

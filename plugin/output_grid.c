@@ -6,7 +6,6 @@
 #include <cpl_error.h>
 #include <cpl_vsi.h>
 #include <math.h>
-#include <ogr_srs_api.h>
 #include <string.h>
 
 #include "engine/base/error.h"
@@ -38,9 +37,8 @@ is_harmless(const char *crs)
            (!is_code(crs) || VSIStatL(crs, &st) != 0);
 }
 
-/* (transfer full) NULL: not a CRS that we take: M2N_ERROR_ARGUMENT. */
-static OGRSpatialReferenceH
-import_crs(const char *crs, GError **error)
+OGRSpatialReferenceH
+m2n_crs_import(const char *crs, GError **error)
 {
     static const char *const gdal_names[] = {"WGS84", "WGS72", "NAD83", "NAD27", NULL};
     OGRSpatialReferenceH srs = OSRNewSpatialReference(NULL);
@@ -79,7 +77,7 @@ import_crs(const char *crs, GError **error)
 char *
 m2n_crs_to_wkt(const char *crs, GError **error)
 {
-    OGRSpatialReferenceH srs = import_crs(crs, error);
+    OGRSpatialReferenceH srs = m2n_crs_import(crs, error);
     const char *const options[] = {"FORMAT=WKT2_2018", NULL};
     char *wkt = NULL, *copy = NULL;
 
@@ -168,8 +166,8 @@ grid_over(const char *crs, Box box, double pixels_diagonal)
 M2nGrid *
 m2n_output_grid_new(const M2nGrid *from, const char *crs, GError **error)
 {
-    OGRSpatialReferenceH a = import_crs(from->crs, error);
-    OGRSpatialReferenceH b = a != NULL ? import_crs(crs, error) : NULL;
+    OGRSpatialReferenceH a = m2n_crs_import(from->crs, error);
+    OGRSpatialReferenceH b = a != NULL ? m2n_crs_import(crs, error) : NULL;
     OGRCoordinateTransformationH t = NULL;
     M2nGrid *grid = NULL;
     Box box;

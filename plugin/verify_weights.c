@@ -2,10 +2,10 @@
 #include "plugin/verify_weights.h"
 
 #include <math.h>
-#include <ogr_srs_api.h>
 #include <string.h>
 
 #include "engine/base/error.h"
+#include "plugin/output_grid.h"
 
 #define RADIANS (G_PI / 180)
 
@@ -78,20 +78,32 @@ triangle(const Vector *a, const Vector *b, const Vector *c)
     return 2 * atan2(fabs(dot(a, &cross)), 1 + dot(a, b) + dot(b, c) + dot(c, a));
 }
 
-static OGRCoordinateTransformationH
-to_lonlat(const char *crs)
+static gboolean
+no_way(const char *crs, GError **error)
 {
-    OGRSpatialReferenceH from = OSRNewSpatialReference(NULL);
-    OGRCoordinateTransformationH t = NULL;
+    g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT,
+                "cell areas: CRS \"%s\" has no way to longitude and latitude", crs);
+    return FALSE;
+}
 
-    OSRSetAxisMappingStrategy(from, OAMS_TRADITIONAL_GIS_ORDER);
-    if (OSRSetFromUserInput(from, crs) == OGRERR_NONE) {
-        OGRSpatialReferenceH own = OSRCloneGeogCS(from); /* no datum shift: areas alone matter */
-        OSRSetAxisMappingStrategy(own, OAMS_TRADITIONAL_GIS_ORDER);
-        t = OCTNewCoordinateTransformation(from, own);
-        OSRDestroySpatialReference(own);
+/* NULL: M2N_ERROR_FORMAT. */
+static OGRCoordinateTransformationH
+to_lonlat(const char *crs, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+    OGRSpatialReferenceH from = m2n_crs_import(crs, &why);
+
+    if (from == NULL) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT, "cell areas: %s", why->message);
+        return NULL;
     }
+    OGRSpatialReferenceH own = OSRCloneGeogCS(from); /* no datum shift: areas alone matter */
+    OSRSetAxisMappingStrategy(own, OAMS_TRADITIONAL_GIS_ORDER);
+    OGRCoordinateTransformationH t = OCTNewCoordinateTransformation(from, own);
+    OSRDestroySpatialReference(own);
     OSRDestroySpatialReference(from);
+    if (t == NULL)
+        no_way(crs, error);
     return t;
 }
 
@@ -114,9 +126,11 @@ corner_row(const M2nGrid *g, guint y, OGRCoordinateTransformationH t, Vector *co
 static gboolean
 projected_areas(const M2nGrid *g, double *area, GError **error)
 {
-    OGRCoordinateTransformationH t = to_lonlat(g->crs);
+    OGRCoordinateTransformationH t = to_lonlat(g->crs, error);
+    if (t == NULL)
+        return FALSE;
     g_autofree Vector *top = g_new(Vector, g->width + 1), *bottom = g_new(Vector, g->width + 1);
-    gboolean ok = t != NULL && corner_row(g, 0, t, top);
+    gboolean ok = corner_row(g, 0, t, top);
 
     for (guint y = 0; ok && y < g->height; y++) {
         ok = corner_row(g, y + 1, t, bottom);
@@ -125,12 +139,8 @@ projected_areas(const M2nGrid *g, double *area, GError **error)
                                             triangle(&top[x + 1], &bottom[x + 1], &bottom[x]);
         memcpy(top, bottom, sizeof *top * (g->width + 1));
     }
-    if (!ok)
-        g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT,
-                    "cell areas: CRS \"%s\" has no way to longitude and latitude", g->crs);
-    if (t != NULL)
-        OCTDestroyCoordinateTransformation(t);
-    return ok;
+    OCTDestroyCoordinateTransformation(t);
+    return ok || no_way(g->crs, error);
 }
 
 double *

@@ -1,8 +1,10 @@
 """Files made to do harm, beside test_allowed_source.py (which files are read) and test_bad_input.py (mistakes)."""
 import json
 import os
+import pathlib
 import shutil
 import struct
+import subprocess
 
 import netCDF4
 import numpy as np
@@ -87,6 +89,102 @@ class Hostile(fixture.Case):
         for tail in (".idx", ".inv", ".5b7b6.idx", ".gbx9", ".ncx4", ".aux.xml", ".msk", ".ovr"):
             os.mkfifo(self.folder / ("analysis.grib2" + tail))
         self.run_tool("gdal_translate", "-q", "forecast.json", "out.tif")
+
+    def test_zarr_dimensions_elsewhere(self):
+        """GDAL looks for a dimension's coordinates under the name that an array gives it"""
+        self.arrays()
+        self.run_tool("gdalmdimtranslate", "-q", "-of", "Zarr", "analysis.nc", "a.zarr", CPL_DEBUG="OFF")
+        self.write_forecast(input="a.zarr")
+        self.assertTrue(np.isfinite(self.read()).all())
+        (self.top / "latitude").mkdir()
+        os.mkfifo(self.top / "latitude" / ".zarray")  # who opens it waits for ever
+        attributes = self.folder / "a.zarr" / "t2m" / ".zattrs"
+        whole = json.loads(attributes.read_text())
+        for name in ("../../latitude", str(self.top / "latitude"), "..\\u002f../latitude", "../../latitude/"):
+            attributes.write_text(json.dumps({**whole, "_ARRAY_DIMENSIONS": ["time", "@", "longitude"]}).replace("@", name))
+            out = self.run_tool("gdal_translate", "-q", "forecast.json", "out.tif", status=1, CPL_DEBUG="OFF")
+            self.assertRegex(out, r"t2m/.zattrs: may lead to other files; allow it with MET2NET_ALLOWED_SOURCE=ANY")
+
+    # ---- names of a CRS: as a file they are pipes, and whoever opens one waits for ever
+
+    NAMES = ("secret", "epsg", "EPSG", "EPSG:32633", "FOO:1", "EPSG:4326x")
+
+    def crs_names(self):
+        for name in self.NAMES:
+            os.mkfifo(self.folder / name)
+        secret = self.folder / "secret"
+        return (*self.NAMES, str(secret), f"file://{secret}", "http://127.0.0.1:9/crs.wkt", "/vsicurl/http://127.0.0.1:9/x",
+                "+init=epsg:32633", "init=epsg:32633", "+init=secret:1", f"+init={secret}:1", f"+init=file:{secret}",
+                f"+proj=tinshift +file={secret}", f"+proj=defmodel +model={secret}", f"+proj=utm +zone=33 +nadgrids={secret}",
+                f"+proj=utm +zone=33 +geoidgrids={secret}", f"+proj=vgridshift +grids={secret} +type=crs",
+                f"+proj=utm +zone=33 +init={secret}:1", f"proj=utm zone=33 init={secret}:1",
+                'BOUNDCRS[SOURCECRS[GEOGCRS["a",DATUM["d",ELLIPSOID["e",6378137,298]],CS[ellipsoidal,2],AXIS["x",north],'
+                'AXIS["y",east],ANGLEUNIT["degree",0.0174]]],TARGETCRS[GEOGCRS["a",DATUM["d",ELLIPSOID["e",6378137,298]],'
+                'CS[ellipsoidal,2],AXIS["x",north],AXIS["y",east],ANGLEUNIT["degree",0.0174]]],ABRIDGEDTRANSFORMATION["t",'
+                f'METHOD["NTv2"],PARAMETERFILE["f","{secret}"]]]')
+
+    def test_crs_of_a_forecast_file(self):
+        for crs in self.crs_names():
+            self.write_forecast(output={"crs": crs})
+            out = self.run_tool("gdalinfo", "forecast.json", status=1, CPL_DEBUG="OFF")
+            self.assertIn("expected a code such as EPSG:3857", out, crs)
+
+    def write_crs(self, crs):
+        """A model in that CRS and a dataset on the same grid, so that no regridding comes first"""
+        grid = json.dumps({"crs": crs, "width": 32, "height": 16, "geotransform": [0, 9e4, 0, 7e6, 0, -9e4]})
+        fixture.write_model(self.folder / "model.safetensors", grid=grid)
+        fixture.write_dataset(self.folder / "data.safetensors", 60, grid)
+
+    def test_crs_of_a_model(self):
+        tools = pathlib.Path(os.environ["M2N_BUILD"]) / "plugin" / "cli"
+        self.write_crs("+proj=merc +R=6371229")
+        verify = (tools / "met2net-verify", "-q", "-m", "model.safetensors", "data.safetensors")
+        self.run_tool(*verify)
+        self.run_tool(tools / "met2net-forecast", "-q", "-m", "model.safetensors", "-o", "out.grib2", "data.safetensors")
+        for crs in self.crs_names():
+            print("# of a model:", crs[:60])
+            self.write_crs(crs)
+            self.write_forecast(input="data.safetensors")
+            self.run_tool("gdalinfo", "forecast.json", status=1, CPL_DEBUG="OFF")
+            for name in ("2.grib2", "2.nc", "2.tif"):
+                self.run_tool(tools / "met2net-forecast", "-q", "-m", "model.safetensors", "-o", name, "data.safetensors", status=1)
+            self.assertIn("expected a code such as EPSG:3857", self.run_tool(*verify, status=1), crs)
+
+    def test_crs_of_arrays(self):
+        """What GDAL makes of it is its own affair, as long as it opens nothing"""
+        self.arrays(latitude=1e5 * np.arange(16.0), longitude=1e5 * np.arange(32.0))
+        with netCDF4.Dataset(self.folder / "analysis.nc", "a") as f:
+            f.renameVariable("latitude", "y"), f.renameVariable("longitude", "x")
+            f.renameDimension("latitude", "y"), f.renameDimension("longitude", "x")
+            f["x"].units = f["y"].units = "m"
+            f["x"].standard_name, f["y"].standard_name = "projection_x_coordinate", "projection_y_coordinate"
+            f.createVariable("crs", "i4", ())
+            for name in ("t2m", "u10", "v10", "tcc", "r1000"):
+                f[name].grid_mapping = "crs"
+        self.run_tool("gdalmdimtranslate", "-q", "-of", "Zarr", "analysis.nc", "a.zarr", CPL_DEBUG="OFF")
+        names = self.crs_names()
+        some = [crs for crs in names if "tinshift" in crs or "init=" in crs]
+        self.write_forecast(input="analysis.nc")
+        for key in ("spatial_ref", "crs_wkt", "proj4", "grid_mapping_name", "epsg_code"):
+            for crs in names if key == "spatial_ref" else some:
+                with netCDF4.Dataset(self.folder / "analysis.nc", "a") as f:
+                    f["crs"].setncatts({**{k: "" for k in f["crs"].ncattrs()}, key: crs})
+                self.assertIsInstance(self.run_free(), str, (key, crs))
+        self.write_forecast(input="a.zarr")
+        for key in ("url", "wkt", "projjson"):
+            for crs in names if key == "url" else some:
+                for array in ("t2m", "u10", "v10", "tcc", "r1000"):
+                    attributes = self.folder / "a.zarr" / array / ".zattrs"
+                    whole = json.loads(attributes.read_text())
+                    attributes.write_text(json.dumps({**whole, "_CRS": {key: crs}}))
+                self.assertIsInstance(self.run_free(), str, (key, crs))
+
+    def run_free(self):
+        """What gdalinfo says, whether it fails or not, as long as it ends"""
+        done = subprocess.run(["gdalinfo", "forecast.json"], cwd=self.folder, env={**self.env, "CPL_DEBUG": "OFF"}, text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=fixture.PATIENCE)
+        self.assertIn(done.returncode, (0, 1))
+        return done.stdout
 
     # ---- values
 
@@ -205,6 +303,10 @@ class Hostile(fixture.Case):
             model(f"metadata: variables: variable t2m: no usable {key}",
                   variables=json.dumps(variables).replace('"@"', number))
         for change, pattern in (({"geotransform": [-180, 0, 0, 90, 0, 0]}, "not north-up"),
+                                ({"geotransform": [-180, 1e20, 0, 90, 0, -11.25]}, "geotransform reaches beyond the earth"),
+                                ({"geotransform": [-1e17, 11.25, 0, 90, 0, -11.25]}, "geotransform reaches beyond the earth"),
+                                ({"geotransform": [0, 9e4, 0, 7e10, 0, -9e4], "crs": "EPSG:32633"},
+                                 "geotransform reaches beyond the earth"),
                                 ({"width": 2 * 10**9, "height": 2 * 10**9}, "no usable width and height"),
                                 ({"crs": "A" * 100000}, "no usable crs"), ({"crs": "GEOGCS[" * 20000}, "no usable crs")):
             model("metadata: grid: .*" + pattern, grid=json.dumps(
