@@ -5,8 +5,8 @@ import os
 from qgis.core import QgsSettings
 from qgis.gui import QgsFileWidget, QgsProjectionSelectionWidget
 from qgis.PyQt.QtCore import pyqtSignal
-from qgis.PyQt.QtWidgets import (QCheckBox, QDialog, QDialogButtonBox, QFormLayout, QLabel, QLineEdit, QTabWidget,
-                                 QVBoxLayout, QWidget)
+from qgis.PyQt.QtWidgets import (QCheckBox, QComboBox, QDialog, QDialogButtonBox, QFormLayout, QLabel, QLineEdit,
+                                 QSpinBox, QTabWidget, QVBoxLayout, QWidget)
 
 from .forecast import write_whole
 
@@ -16,7 +16,11 @@ MODEL_FILTER = "Models (*.safetensors);;All files (*)"
 FORECAST_FILTER = "Forecasts (*.json);;All files (*)"
 
 
-def forecast_text(path, model, inputs, init_time="", lead_time="", crs=""):
+LOWEST = -1  # the member that is taken when none is chosen
+PRECISIONS = (("", "float32"), ("int8", "int8: faster, a little less skill"), ("bf16", "bf16: half the memory"))
+
+
+def forecast_text(path, model, inputs, init_time="", lead_time="", crs="", member=LOWEST, precision=""):
     """Text of the forecast file `path`; files beside or below it are named relative to it."""
     folder = os.path.dirname(os.path.abspath(path))
 
@@ -29,6 +33,10 @@ def forecast_text(path, model, inputs, init_time="", lead_time="", crs=""):
         description["init_time"] = init_time
     if lead_time:
         description["lead_time"] = lead_time
+    if member > LOWEST:
+        description["member"] = member
+    if precision:
+        description["precision"] = precision
     if crs:
         description["output"] = {"crs": crs}
     return json.dumps(description, indent=2, ensure_ascii=False) + "\n"
@@ -100,9 +108,17 @@ class AddForecastDialog(QDialog):
         self.crs = QgsProjectionSelectionWidget()
         self.crs.setOptionVisible(QgsProjectionSelectionWidget.CrsNotSet, True)
         self.crs.setNotSetText("the model's")
+        self.member = QSpinBox()
+        self.member.setRange(LOWEST, 9999)
+        self.member.setValue(LOWEST)
+        self.member.setSpecialValueText("the lowest, if it is an ensemble")
+        self.precision = QComboBox()
+        for value, text in PRECISIONS:
+            self.precision.addItem(text, value)
         form = QFormLayout(page)
         for label, widget in (("Weather up to now (GRIB)", self.grib), ("Model", self.model),
                               ("Initial time", self.init_time), ("Lead time", self.lead_time),
+                              ("Ensemble member", self.member), ("Precision", self.precision),
                               ("Map projection", self.crs), ("Forecast file to write", self.save)):
             form.addRow(label, widget)
         for widget in (self.grib, self.model, self.save):
@@ -136,7 +152,8 @@ class AddForecastDialog(QDialog):
             path = path if path.endswith(".json") else path + ".json"
             crs = self.crs.crs()
             text = forecast_text(path, self.model.filePath(), self.inputs(), self.init_time.text().strip(),
-                                 self.lead_time.text().strip(), crs.authid() or crs.toWkt() if crs.isValid() else "")
+                                 self.lead_time.text().strip(), crs.authid() or crs.toWkt() if crs.isValid() else "",
+                                 self.member.value(), self.precision.currentData())
             try:
                 write_whole(path, text)
             except OSError as error:

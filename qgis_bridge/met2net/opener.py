@@ -1,4 +1,5 @@
 """From a forecast file to layers on the map, without ever holding up the window."""
+import html
 import os
 
 from qgis.core import (Qgis, QgsApplication, QgsCoordinateTransform, QgsInterval, QgsTemporalNavigationObject,
@@ -11,6 +12,11 @@ from .forecast import time_text
 from .tasks import ComputeTask
 
 TITLE = "Met2Net"
+
+
+def plain(text):
+    """The bar takes its text for HTML; words of the driver quote what a file from anywhere says."""
+    return html.escape(text, quote=False)
 
 
 def frame_of(seconds):
@@ -54,7 +60,7 @@ class ForecastOpener(QObject):
         return task
 
     def show_progress(self, task):
-        item = self.bar.createMessage(TITLE, f"Computing {os.path.basename(task.path)}")
+        item = self.bar.createMessage(TITLE, plain(f"Computing {os.path.basename(task.path)}"))
         progress = QProgressBar(item)
         progress.setMaximumWidth(260)
         task.progressChanged.connect(lambda value: progress.setValue(int(value)))
@@ -69,14 +75,14 @@ class ForecastOpener(QObject):
         """Takes the task's progress away; True when it has a result."""
         self.bar.popWidget(self.tasks.pop(task))
         if task.isCanceled():
-            self.bar.pushMessage(TITLE, f"{os.path.basename(task.path)}: cancelled", Qgis.Info, 4)
+            self.bar.pushMessage(TITLE, plain(f"{os.path.basename(task.path)}: cancelled"), Qgis.Info, 4)
             self.cancelled.emit()
         elif task.error is not None:
             self.fail(task.error)
         return task.error is None and not task.isCanceled()
 
     def fail(self, line):
-        self.bar.pushMessage(TITLE, line, Qgis.Critical, 0)
+        self.bar.pushMessage(TITLE, plain(line), Qgis.Critical, 0)
         self.failed.emit(line)
 
     def add(self, task):
@@ -95,7 +101,7 @@ class ForecastOpener(QObject):
         if first:
             self.zoom(made[-1][0])
         if task.warning:
-            self.bar.pushMessage(TITLE, task.warning, Qgis.Warning, 0)
+            self.bar.pushMessage(TITLE, plain(task.warning), Qgis.Warning, 0)
         self.opened.emit(group)
 
     @staticmethod
@@ -164,6 +170,6 @@ class ForecastOpener(QObject):
         for layer in self.project.mapLayers().values():
             found = layers.times_of(layer)
             if found and layer.source().startswith(stem) and found[0] != forecast.init_time:
-                self.bar.pushMessage(TITLE, f"{layer.name()} is of {time_text(found[0])}: add the forecast again to "
-                                     "have the arrows of the new one", Qgis.Warning, 0)
+                self.bar.pushMessage(TITLE, plain(f"{layer.name()} is of {time_text(found[0])}: add the forecast again "
+                                                  "to have the arrows of the new one"), Qgis.Warning, 0)
                 return

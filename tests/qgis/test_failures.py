@@ -64,6 +64,13 @@ class Failures(unittest.TestCase):
     def test_unknown_key(self):
         self.refuses(bridge.sample(lead_tine="24h"), "lead_tine")
 
+    def test_words_of_a_file_are_text_and_no_html(self):
+        path = bridge.sample(**{"<img src='file:///etc/hostname'> & <b>": 1})
+        self.assertIsNone(self.desk.open(path))
+        self.assertIn("<img src='file:///etc/hostname'> & <b>", self.desk.failures[0])
+        self.assertIn("&lt;img src='file:///etc/hostname'&gt; &amp; &lt;b&gt;", self.desk.messages[-1][0])
+        self.assertNotIn("<img", self.desk.messages[-1][0])
+
     def test_truncated_input(self):
         path = pathlib.Path(bridge.sample())
         grib = path.parent / "analysis.grib2"
@@ -284,6 +291,8 @@ class Dialog(unittest.TestCase):
         self.window.add.click()
         path = self.chosen[0][0]
         self.assertEqual(json.loads(pathlib.Path(path).read_text())["model"], "model.safetensors")
+        self.assertEqual(set(json.loads(pathlib.Path(path).read_text())), {"met2net", "model", "input", "init_time",
+                                                                             "lead_time"})
         described = forecast.describe(path)
         self.assertEqual(len(described.valid_times), 6)
         self.assertEqual(forecast.time_text(described.init_time), "2021-03-20 20:00 UTC")
@@ -305,6 +314,31 @@ class Dialog(unittest.TestCase):
         text = json.loads(dialog.forecast_text("/a/f.json", "/a/m", ["/a/b/c.grib"], crs="EPSG:3857"))
         self.assertEqual(text, {"met2net": 1, "model": "m", "input": ["b/c.grib"], "output": {"crs": "EPSG:3857"}})
         self.assertEqual(list(text)[0], "met2net")
+
+    def test_member_and_precision(self):
+        ensemble = self.folder / "ensemble.grib2"
+        ensemble.write_bytes(b"".join(subprocess.run(
+            ["grib_set", "-s", f"productDefinitionTemplateNumber=1,perturbationNumber={n},numberOfForecastsInEnsemble=2",
+             self.folder / "analysis.grib2", "/dev/stdout"], check=True, capture_output=True).stdout for n in (3, 4)))
+        self.fill(self.folder / "model.safetensors", ensemble, self.folder / "of4.json")
+        self.assertIn("lowest", self.window.member.text())
+        self.window.member.setValue(4)
+        self.window.precision.setCurrentIndex(self.window.precision.findData("int8"))
+        self.window.lead_time.setText("6h")
+        if "MET2NET_PICTURES" in os.environ:
+            self.window.show()
+            self.window.grab().save(os.path.join(os.environ["MET2NET_PICTURES"], "dialog.png"))
+        self.window.add.click()
+        path = self.chosen[0][0]
+        text = json.loads(pathlib.Path(path).read_text())
+        self.assertEqual((text["member"], text["precision"]), (4, "int8"))
+        items = forecast.compute(path).GetMetadata()
+        self.assertEqual((items["MET2NET_MEMBER"], items["MET2NET_PRECISION"]), ("4", "int8"))
+        self.fill(self.folder / "model.safetensors", ensemble, self.folder / "of7.json")
+        self.window.member.setValue(7)
+        self.window.add.click()
+        with self.assertRaisesRegex(driver.DriverError, "member 7"):
+            forecast.compute(self.chosen[1][0])
 
 
 if __name__ == "__main__":

@@ -111,6 +111,19 @@ class Forecasts(unittest.TestCase):
         self.assertFalse(numpy.array_equal(exact, rounded))
         numpy.testing.assert_allclose(rounded, exact, atol=2)
 
+    def test_member(self):
+        inputs, output = folder(), folder()
+        (inputs / "e.grib2").write_bytes(b"".join(subprocess.run(
+            ["grib_set", "-s", f"productDefinitionTemplateNumber=1,perturbationNumber={n},numberOfForecastsInEnsemble=2",
+             bridge.SAMPLES / "analysis.grib2", "/dev/stdout"], check=True, capture_output=True).stdout for n in (3, 4)))
+        common = {"MODEL": bridge.SAMPLES / "model.safetensors", "LEAD_TIME": "2h", "VARIABLES": "t2m"}
+        for given, want in (({}, "3"), ({"MEMBER": "4"}, "4")):
+            made = str(output / f"{want}.tif")
+            results("forecasttoraster", INPUT=inputs / "e.grib2", OUTPUT=made, **common, **given)
+            self.assertEqual(gdal.Open(made).GetMetadataItem("MET2NET_MEMBER"), want)
+        told = results("batchforecast", INPUT=inputs, OUTPUT=output, MEMBER="3-4", **common)
+        self.assertEqual((told["FORECASTS"], len(list(output.glob("*.grib2")))), (2, 2))
+
     def test_projection(self):
         output = str(folder() / "f.tif")
         results("forecasttoraster", INPUT=bridge.sample(), CRS="ESRI:54030", VARIABLES="t2m", LEAD_TIME="2h",

@@ -77,6 +77,9 @@ class Met2NetAlgorithm(QgsProcessingAlgorithm):
         self.add_text("LEAD_TIME", "Lead time", "How far: 90m, 24h, 5d. Empty: the model's own window. "
                       "Beyond that the forecast feeds itself.")
 
+    def add_member(self, text="its number"):
+        self.add_text("MEMBER", "Ensemble member", f"Of an ensemble: {text}. Empty: the lowest.", advanced=True)
+
     def add_variables(self):
         self.add_text("VARIABLES", "Variables", "Names with commas between, as t2m,u10. Empty: all.")
 
@@ -110,6 +113,7 @@ class Met2NetAlgorithm(QgsProcessingAlgorithm):
         for flag, value in (("--model", self.parameterAsFile(parameters, "MODEL", context)),
                             ("--init-time", self.text(parameters, "INIT_TIME", context)),
                             ("--lead-time", self.text(parameters, "LEAD_TIME", context)),
+                            ("--member", self.text(parameters, "MEMBER", context)),
                             ("--variables", self.text(parameters, "VARIABLES", context).replace(" ", "")),
                             ("--crs", self.crs_text(parameters, context)),
                             ("--precision", self.parameterAsEnumString(parameters, "PRECISION", context))):

@@ -33,6 +33,7 @@ When loaded, every variable becomes a styled layer that follows the temporal con
         self.add_times()
         self.add_variables()
         self.add_grid()
+        self.add_member()
         self.add_precision()
         self.add(QgsProcessingParameterRasterDestination("OUTPUT", "Forecast"),
                  "GeoTIFF (.tif), NetCDF (.nc) or what else GDAL writes; the suffix decides.")
@@ -58,6 +59,7 @@ When loaded, every variable becomes a styled layer that follows the temporal con
         options = {"MODEL": self.parameterAsFile(parameters, "MODEL", context),
                    "INIT_TIME": self.text(parameters, "INIT_TIME", context),
                    "LEAD_TIME": self.text(parameters, "LEAD_TIME", context),
+                   "MEMBER": self.text(parameters, "MEMBER", context),
                    "VARIABLE": self.text(parameters, "VARIABLES", context).replace(" ", ""),
                    "T_SRS": self.crs_text(parameters, context),
                    "PRECISION": self.parameterAsEnumString(parameters, "PRECISION", context)}
@@ -119,6 +121,7 @@ every GRIB reader takes it."""
         self.add_times()
         self.add_variables()
         self.add_grid()
+        self.add_member()
         self.add_precision()
         self.add(QgsProcessingParameterBoolean("LOAD", "Add the layers to the map", True),
                  "Each variable becomes a styled layer that follows the temporal controller.")
@@ -155,6 +158,7 @@ reported and the others go on."""
         self.add_times()
         self.add_variables()
         self.add_grid()
+        self.add_member("its number, or several, as 0-49")
         self.add_precision("Empty: float32.")
         self.add(QgsProcessingParameterEnum("FORMAT", "Format", FORMATS, defaultValue=0),
                  "Format of the forecasts.")

@@ -58,7 +58,7 @@ days for the published sizes; a cancelled run goes on with "Go on from the check
              ("TEST", "Test span", "test", "Empty: the last tenth."),
              ("REGION", "Region", "region", "Outer edges west,south,east,north. Empty: all of the data."),
              ("SIZE", "Grid", "size", "Columns x rows, as 64x32. Empty: that of the data."),
-             ("MAX_MEMORY", "Memory to stay within", "max-memory", "As 6G. Empty: no bound."))
+             ("MAX_MEMORY", "Memory to stay within", "max-memory", "As 6G. Empty: three quarters of the machine's."))
 
     def initAlgorithm(self, _configuration=None):
         self.add_data("GRIB, NetCDF or Zarr archives, or one prepared data set (safetensors).")
