@@ -90,6 +90,7 @@ lay_out_worker(const M2nLearner *l, M2nArena *a, M2nWorker *w)
     w->wide = m2n_arena_floats(a, 4 * n);
     for (guint i = 0; i < 2; i++)
         w->chain[i] = m2n_arena_floats(a, M2N_CHAIN * l->hw);
+    w->channel = m2n_arena_floats(a, c->hid_T);
     m2n_learner_lay_out_coder(l, a, w);
     w->gradient = m2n_arena_floats(a, largest_part(l));
     w->gemm = m2n_arena_floats(a, m2n_learner_gemm_scratch(l));

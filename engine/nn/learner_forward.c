@@ -224,26 +224,26 @@ rows_gate(gsize begin, gsize end, guint thread, gpointer data)
     const M2nTrace *t = l->t;
     const float *weights = l->weights;
     const gsize d = l->config.hid_T, hw = l->hw, n = d * hw;
-    float *y = w->row[0], *g = w->row[1], *out = w->row[2];
+    float *g = w->row[0], *out = w->row[1];
 
     for (gsize r = begin; r < end; r++) {
         const gsize at = r * n;
         const float keep = m2n_learner_keep(l, 0, r);
         const Row row = {l, r, g};
 
-        m2n_batch_norm_apply(d, hw, y, l->x + at, l->scale, l->shift);
-        m2n_linear(w, t->proj_1 + at, y, d, d, hw, l->packed.proj_1, weights + b->proj_1.bias);
+        m2n_linear_normed(w, t->proj_1 + at, l->x + at, l->scale, l->shift, d, d, hw,
+                          l->packed.proj_1, weights + b->proj_1.bias);
         m2n_share(w, (d + M2N_CHAIN - 1) / M2N_CHAIN, gate_channels, &row);
         m2n_linear(w, t->conv1 + at, t->dw7 + at, d, d, hw, l->packed.conv1, weights + b->conv1.bias);
         m2n_multiply(g, g, t->conv1 + at, n);
         m2n_linear(w, out, g, d, d, hw, l->packed.proj_2, weights + b->proj_2.bias);
         for (gsize c = 0; c < d; c++) {
             const gsize p = c * hw;
+            const float scale = keep * weights[b->layer_scale[0] + c];
             float *middle = t->middle + at + p;
 
-            m2n_add_scaled(out + p, out + p, y + p, hw, 1.0f);
-            m2n_add_scaled(middle, l->x + at + p, out + p, hw,
-                           keep * weights[b->layer_scale[0] + c]);
+            m2n_blend(middle, l->x + at + p, out + p, hw, 1.0f + scale * l->scale[c], scale,
+                      scale * l->shift[c]);
             channel_moments(l, r, c, middle);
         }
     }
@@ -294,8 +294,8 @@ rows_mlp(gsize begin, gsize end, guint thread, gpointer data)
         const float keep = m2n_learner_keep(l, 1, r);
         float *sum = t->sum + r * n;
 
-        m2n_batch_norm_apply(d, hw, y, middle, l->scale, l->shift);
-        m2n_linear(w, t->wide + 4 * r * n, y, 4 * d, d, hw, l->packed.fc1, weights + b->fc1.bias);
+        m2n_linear_normed(w, t->wide + 4 * r * n, middle, l->scale, l->shift, 4 * d, d, hw,
+                          l->packed.fc1, weights + b->fc1.bias);
         m2n_learner_hidden(l, w, r, w->wide);
         m2n_linear(w, y, w->wide, d, 4 * d, hw, l->packed.fc2, weights + b->fc2.bias);
         for (gsize c = 0; c < d; c++) {

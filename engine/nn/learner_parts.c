@@ -55,7 +55,7 @@ m2n_share(const M2nWorker *w, gsize n, M2nShare task, gconstpointer data)
 
 typedef struct {
     gsize out, in, n;
-    const float *packed, *bias, *x;
+    const float *packed, *bias, *x, *scale, *shift;
     gboolean add;
     float *y;
 } Linear;
@@ -67,23 +67,43 @@ linear(const M2nWorker *w, gsize begin, gsize end, gconstpointer data)
     const Linear *p = data;
     const gsize j = begin * M2N_IMAGE_COLUMNS, n = MIN(end * M2N_IMAGE_COLUMNS, p->n) - j;
 
-    m2n_image_gemm(p->out, p->in, n, p->n, p->packed, p->bias, p->x + j, p->add, p->y + j, w->gemm);
+    m2n_image_gemm(p->out, p->in, n, p->n, p->packed, p->bias, p->x + j, p->scale, p->shift, p->add,
+                   p->y + j, w->gemm);
+}
+
+static void
+share_linear(const M2nWorker *w, const Linear *p)
+{
+    m2n_share(w, (p->n + M2N_IMAGE_COLUMNS - 1) / M2N_IMAGE_COLUMNS, linear, p);
 }
 
 void
 m2n_linear(const M2nWorker *w, float *y, const float *x, gsize out, gsize in, gsize n,
            const float *packed, const float *bias)
 {
-    m2n_share(w, (n + M2N_IMAGE_COLUMNS - 1) / M2N_IMAGE_COLUMNS, linear,
-              &(Linear){out, in, n, packed, bias, x, FALSE, y});
+    share_linear(w, &(Linear){out, in, n, packed, bias, x, NULL, NULL, FALSE, y});
+}
+
+void
+m2n_linear_normed(const M2nWorker *w, float *y, const float *x, const float *scale,
+                  const float *shift, gsize out, gsize in, gsize n, const float *packed,
+                  const float *bias)
+{
+    share_linear(w, &(Linear){out, in, n, packed, bias, x, scale, shift, FALSE, y});
 }
 
 void
 m2n_linear_input(const M2nWorker *w, float *dx, const float *dy, gsize out, gsize in, gsize n,
                  const float *packed, gboolean add)
 {
-    m2n_share(w, (n + M2N_IMAGE_COLUMNS - 1) / M2N_IMAGE_COLUMNS, linear,
-              &(Linear){in, out, n, packed, NULL, dy, add, dx});
+    share_linear(w, &(Linear){in, out, n, packed, NULL, dy, NULL, NULL, add, dx});
+}
+
+void
+m2n_linear_input_scaled(const M2nWorker *w, float *dx, const float *dy, const float *scale,
+                        gsize out, gsize in, gsize n, const float *packed)
+{
+    share_linear(w, &(Linear){in, out, n, packed, NULL, dy, scale, NULL, FALSE, dx});
 }
 
 typedef struct {
@@ -235,13 +255,17 @@ m2n_apply_norm(gsize channels, gsize hw, gsize groups, float *y, const float *x,
 }
 
 float
+m2n_learner_kept(const M2nLearner *l)
+{
+    return l->keep == NULL ? 1.0f : (float)(1.0 / (1.0 - l->config.drop_path));
+}
+
+float
 m2n_learner_keep(const M2nLearner *l, guint which, gsize row)
 {
     if (l->keep == NULL)
         return 1.0f;
-    return l->keep[(2 * l->layer + which) * l->rows + row]
-               ? (float)(1.0 / (1.0 - l->config.drop_path))
-               : 0.0f;
+    return l->keep[(2 * l->layer + which) * l->rows + row] ? m2n_learner_kept(l) : 0.0f;
 }
 
 void

@@ -85,6 +85,7 @@ typedef struct M2nWorker {
     float *row[5];                /* [D][P] */
     float *wide;                  /* [4D][P] */
     float *chain[2];              /* [M2N_CHAIN][P] */
+    float *channel;               /* [D] */
     float *image[3];              /* [S][H][W] */
     float *plane[2];              /* [H][W] */
     float *conv[M2N_MAX_STAGES];                          /* [S][h_i][w_i] per stage, before its norm */
@@ -193,9 +194,16 @@ gsize m2n_learner_gemm_scratch(const M2nLearner *l);
 /* y[out][n] = weight x[in][n] + bias; bias NULL: none */
 void m2n_linear(const M2nWorker *w, float *y, const float *x, gsize out, gsize in, gsize n,
                 const float *packed, const float *bias);
+/* The same of scale[in] x + shift[in]. */
+void m2n_linear_normed(const M2nWorker *w, float *y, const float *x, const float *scale,
+                       const float *shift, gsize out, gsize in, gsize n, const float *packed,
+                       const float *bias);
 /* dx[in][n] = (or, add, +=) weight^T dy[out][n] */
 void m2n_linear_input(const M2nWorker *w, float *dx, const float *dy, gsize out, gsize in, gsize n,
                       const float *packed, gboolean add);
+/* dx[in][n] = weight^T (scale[out] dy[out][n]) */
+void m2n_linear_input_scaled(const M2nWorker *w, float *dx, const float *dy, const float *scale,
+                             gsize out, gsize in, gsize n, const float *packed);
 /* dweight[out][in] += dy x^T, dbias[out] += sums of dy (dbias may be NULL) */
 void m2n_linear_weight(const M2nWorker *w, float *dweight, float *dbias, const float *dy,
                        const float *x, gsize out, gsize in, gsize n);
@@ -212,6 +220,8 @@ void m2n_norm_channel(float *y, const float *x, gsize hw, float gamma, float bet
                       float rstd);
 /* Factor of a residual: 1, or 1/(1 - p), or 0 for a dropped row. */
 float m2n_learner_keep(const M2nLearner *l, guint which, gsize row);
+/* That of kept rows: what all of them have. */
+float m2n_learner_kept(const M2nLearner *l);
 /* Scale and shift of batch norm `which` of the trace at work, into l->scale and l->shift. */
 void m2n_learner_fold(M2nLearner *l, guint which);
 /* This thread's gradient of the float at `offset`. */

@@ -56,7 +56,7 @@ typedef struct {
     gsize at; /* of the row in [R][D][P] */
     float keep;
     float *df;                     /* MLP */
-    float *g, *product, *dout, *y; /* gate */
+    float *g, *product, *y;        /* gate */
     float *dg, *dproduct, *spare;  /* its convolutions */
 } Row;
 
@@ -94,7 +94,7 @@ mlp_convolution(const M2nWorker *w, gsize begin, gsize end, gconstpointer data)
 }
 
 /* dt (gradient of the sum) -> l->dy (gradient of the batch norm's output), one kept row.  Weight
- * gradients of fc2 are those without layer scale: finish_scale() multiplies them. */
+ * gradients of fc2 are those without layer scale and drop path: finish_scale() multiplies them. */
 static void
 mlp_row(M2nLearner *l, const M2nWorker *w, gsize r, float keep)
 {
@@ -102,16 +102,15 @@ mlp_row(M2nLearner *l, const M2nWorker *w, gsize r, float keep)
     const gsize d = l->config.hid_T, hw = l->hw, n = d * hw, at = r * n;
     const gsize chains = (4 * d + M2N_CHAIN - 1) / M2N_CHAIN;
     const Row row = {.l = l, .at = at, .df = w->wide};
-    float *dm = w->row[0], *y = w->row[1];
+    float *y = w->row[0];
 
     if (l->learn) {
         m2n_learner_hidden(l, w, r, w->wide);
-        m2n_scale_shift(dm, l->dt + at, n, keep, 0.0f);
-        m2n_linear_weight(w, gradient(l, w, b->fc2.weight), gradient(l, w, b->fc2.bias), dm,
+        m2n_linear_weight(w, gradient(l, w, b->fc2.weight), gradient(l, w, b->fc2.bias), l->dt + at,
                           w->wide, d, 4 * d, hw);
     }
-    scale_channels(l, dm, l->dt + at, b->layer_scale[1], keep);
-    m2n_linear_input(w, row.df, dm, d, 4 * d, hw, l->packed.fc2, FALSE);
+    m2n_scale_shift(w->channel, l->weights + b->layer_scale[1], d, keep, 0.0f);
+    m2n_linear_input_scaled(w, row.df, l->dt + at, w->channel, d, 4 * d, hw, l->packed.fc2);
     m2n_share(w, chains, mlp_convolution, &row);
     if (l->learn) {
         m2n_batch_norm_apply(d, hw, y, l->t->middle + at, l->scale, l->shift);
@@ -154,8 +153,8 @@ rows_mlp(gsize begin, gsize end, guint thread, gpointer data)
 
 /* ---- gate ----------------------------------------------------------------------------------- */
 
-/* g = gelu(proj_1); to learn from, its product with conv1, the gradient of the residual's branch without
- * layer scale (dout), y = BatchNorm(x), and what layer scale 1 gets through y itself: sum of dout y. */
+/* g = gelu(proj_1); to learn from, its product with conv1, y = BatchNorm(x), and what layer scale 1 gets through y
+ * itself: sum of dt y. */
 static void
 gate_hidden(const M2nWorker *w, gsize begin, gsize end, gconstpointer data)
 {
@@ -171,11 +170,9 @@ gate_hidden(const M2nWorker *w, gsize begin, gsize end, gconstpointer data)
         if (!l->learn)
             continue;
         m2n_multiply(row->product + p, l->t->conv1 + at, row->g + p, hw);
-        m2n_scale_shift(row->dout + p, l->dt + at, hw, row->keep, 0.0f);
         m2n_scale_shift(row->y + p, l->x + at, hw, l->scale[c], l->shift[c]);
-        m2n_norm_backward_variants[m2n_isa()].sums(row->dout + p, row->y + p, hw, 0.0f, &sum,
-                                                   &product);
-        *gradient(l, w, scale + c) += (float)product;
+        m2n_norm_backward_variants[m2n_isa()].sums(l->dt + at, row->y + p, hw, 0.0f, &sum, &product);
+        *gradient(l, w, scale + c) += row->keep * (float)product;
     }
 }
 
@@ -233,7 +230,6 @@ gate_row(M2nLearner *l, const M2nWorker *w, gsize r, float keep)
     const Row row = {.l = l,
                      .at = at,
                      .keep = keep,
-                     .dout = w->row[0],
                      .spare = w->row[0],
                      .g = w->row[1],
                      .product = w->row[2],
@@ -245,7 +241,7 @@ gate_row(M2nLearner *l, const M2nWorker *w, gsize r, float keep)
     m2n_share(w, d, gate_hidden, &row);
     if (l->learn)
         m2n_linear_weight(w, gradient(l, w, b->proj_2.weight), gradient(l, w, b->proj_2.bias),
-                          row.dout, row.product, d, d, hw);
+                          l->dt + at, row.product, d, d, hw);
     scale_channels(l, dy, l->dt + at, b->layer_scale[0], keep);
     m2n_linear_input(w, row.dproduct, dy, d, d, hw, l->packed.proj_2, FALSE);
     m2n_share(w, d, gate_product, &row);
@@ -298,15 +294,16 @@ rows_last(gsize begin, gsize end, guint thread, gpointer data)
 
 /* ---- layer scales --------------------------------------------------------------------------- */
 
-/* The workers hold dW without the layer scale s.  Since branch = s (W in + b), ds = sum W dW + b db, and
- * dW, db are then s times themselves. */
+/* The workers hold dW without the layer scale s and the factor k of kept rows.  Since branch = s k (W in + b),
+ * ds = k (sum W dW + b db), and dW, db are then s k times themselves. */
 static void
 finish_scale(const M2nLearner *l, const M2nWorker *w, gsize scale, const M2nLinearAt *at, gsize in)
 {
+    const float kept = m2n_learner_kept(l);
     float *dscale = gradient(l, w, scale), *db = gradient(l, w, at->bias);
 
     for (gsize c = 0; c < l->config.hid_T; c++) {
-        const float s = l->weights[scale + c], *weight = l->weights + at->weight + c * in;
+        const float s = kept * l->weights[scale + c], *weight = l->weights + at->weight + c * in;
         float *dw = gradient(l, w, at->weight + c * in);
         double sum = (double)l->weights[at->bias + c] * (double)db[c];
 
@@ -314,7 +311,7 @@ finish_scale(const M2nLearner *l, const M2nWorker *w, gsize scale, const M2nLine
             sum += (double)weight[i] * (double)dw[i];
             dw[i] *= s;
         }
-        dscale[c] += (float)sum;
+        dscale[c] += kept * (float)sum;
         db[c] *= s;
     }
 }

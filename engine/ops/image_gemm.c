@@ -3,47 +3,61 @@
 
 #include "engine/ops/dispatch.h"
 #include "engine/ops/lanes.h"
+#include "engine/ops/pointwise.h"
 
 /* ---- reference ----------------------------------------------------------------------- */
 
 static void
-fetch_ref(gsize channels, gsize panels, gsize pitch, const float *x, float *panel)
+fetch_ref(gsize channels, gsize panels, gsize pitch, const float *x, const float *scale,
+          const float *shift, float *panel)
 {
-    for (gsize c = 0; c < channels; c++)
+    for (gsize c = 0; c < channels; c++) {
+        const double a = scale != NULL ? (double)scale[c] : 1.0;
+        const double b = shift != NULL ? (double)shift[c] : 0.0;
+
         for (gsize p = 0; p < panels * M2N_PANEL; p++)
-            panel[(p / M2N_PANEL * channels + c) * M2N_PANEL + p % M2N_PANEL] = x[c * pitch + p];
+            panel[(p / M2N_PANEL * channels + c) * M2N_PANEL + p % M2N_PANEL] =
+                (float)(a * (double)x[c * pitch + p] + b);
+    }
 }
 
 #if M2N_HAVE_X86
 /* ---- bodies for vectors ---------------------------------------------------------------- */
 
 M2N_BODY void
-fetch_body(gsize channels, gsize panels, gsize pitch, const float *x, float *panel)
+fetch_line(float *to, const float *x, float scale, float shift)
+{
+    M2N_STORE(to, M2N_LOAD(x) * scale + shift);
+    M2N_STORE(to + M2N_LANES, M2N_LOAD(x + M2N_LANES) * scale + shift);
+}
+
+M2N_BODY void
+fetch_body(gsize channels, gsize panels, gsize pitch, const float *x, const float *scale,
+           const float *shift, float *panel)
 {
     for (gsize c = 0; c < channels; c++, x += pitch, panel += M2N_PANEL) {
-        M2N_STORE(panel, M2N_LOAD(x));
-        M2N_STORE(panel + M2N_LANES, M2N_LOAD(x + M2N_LANES));
-        if (panels == 2) {
-            float *second = panel + channels * M2N_PANEL;
+        const float a = scale != NULL ? scale[c] : 1.0f, b = shift != NULL ? shift[c] : 0.0f;
 
-            M2N_STORE(second, M2N_LOAD(x + 2 * M2N_LANES));
-            M2N_STORE(second + M2N_LANES, M2N_LOAD(x + 3 * M2N_LANES));
-        }
+        fetch_line(panel, x, a, b);
+        if (panels == 2)
+            fetch_line(panel + channels * M2N_PANEL, x + M2N_PANEL, a, b);
     }
 }
 
 /* ---- AVX2 and AVX-512 ------------------------------------------------------------------ */
 
 M2N_AVX2 static void
-fetch_avx2(gsize channels, gsize panels, gsize pitch, const float *x, float *panel)
+fetch_avx2(gsize channels, gsize panels, gsize pitch, const float *x, const float *scale,
+           const float *shift, float *panel)
 {
-    fetch_body(channels, panels, pitch, x, panel);
+    fetch_body(channels, panels, pitch, x, scale, shift, panel);
 }
 
 M2N_AVX512 static void
-fetch_avx512(gsize channels, gsize panels, gsize pitch, const float *x, float *panel)
+fetch_avx512(gsize channels, gsize panels, gsize pitch, const float *x, const float *scale,
+             const float *shift, float *panel)
 {
-    fetch_body(channels, panels, pitch, x, panel);
+    fetch_body(channels, panels, pitch, x, scale, shift, panel);
 }
 
 #endif
@@ -67,13 +81,15 @@ m2n_image_gemm_scratch(gsize out, gsize in)
 /* The last, narrow panel of an image: lanes past the last position are zero. */
 static void
 narrow_panel(gsize out, gsize in, gsize n, gsize pitch, const float *packed, const float *bias,
-             const float *x, gboolean add, float *y, float *scratch)
+             const float *x, const float *scale, const float *shift, gboolean add, float *y,
+             float *scratch)
 {
     float *in_panel = scratch, *out_panel = scratch + in * M2N_PANEL;
 
     memset(in_panel, 0, in * M2N_PANEL * sizeof *in_panel);
     for (gsize i = 0; i < in; i++)
-        memcpy(in_panel + i * M2N_PANEL, x + i * pitch, n * sizeof *x);
+        m2n_scale_shift(in_panel + i * M2N_PANEL, x + i * pitch, n, scale != NULL ? scale[i] : 1.0f,
+                        shift != NULL ? shift[i] : 0.0f);
     m2n_panel_gemm(out, in, packed, bias, in_panel, out_panel, out_panel + out * M2N_PANEL);
     for (gsize o = 0; o < out; o++)
         for (gsize p = 0; p < n; p++)
@@ -82,7 +98,8 @@ narrow_panel(gsize out, gsize in, gsize n, gsize pitch, const float *packed, con
 
 void
 m2n_image_gemm(gsize out, gsize in, gsize n, gsize pitch, const float *packed, const float *bias,
-               const float *x, gboolean add, float *y, float *scratch)
+               const float *x, const float *scale, const float *shift, gboolean add, float *y,
+               float *scratch)
 {
     float *panel[2] = {scratch, scratch + in * M2N_PANEL}, *rest = scratch + 2 * in * M2N_PANEL;
 
@@ -90,10 +107,12 @@ m2n_image_gemm(gsize out, gsize in, gsize n, gsize pitch, const float *packed, c
         const gsize whole = MIN(2, (n - j) / M2N_PANEL);
 
         if (whole == 0) {
-            narrow_panel(out, in, n - j, pitch, packed, bias, x + j, add, y + j, scratch);
+            narrow_panel(out, in, n - j, pitch, packed, bias, x + j, scale, shift, add, y + j,
+                         scratch);
             return;
         }
-        M2N_DISPATCH(m2n_image_gemm_variants, fetch)(in, whole, pitch, x + j, panel[0]);
+        M2N_DISPATCH(m2n_image_gemm_variants, fetch)
+        (in, whole, pitch, x + j, scale, shift, panel[0]);
         m2n_panel_gemm_rows(whole, out, in, packed, bias, (const float *const[]){panel[0], panel[1]},
                             pitch, add, y + j, rest);
         j += whole * M2N_PANEL;

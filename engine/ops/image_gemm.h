@@ -1,14 +1,16 @@
 /* Matrix product with packed weights on images as they lie: the 1x1 convolutions of training and their input
  * gradients.
  *
- *   y[o][p] = bias[o] + sum_i w[o][i] x[i][p]          add: y[o][p] += that
+ *   y[o][p] = bias[o] + sum_i w[o][i] (scale[i] x[i][p] + shift[i])         add: y[o][p] += that
  *
- * 64 positions at a time are copied into a pair of panels, for panel_gemm.h.
+ * 64 positions at a time are copied into a pair of panels, for panel_gemm.h: a norm before the product costs nothing there.
  *
  * x, y      [in][pitch], [out][pitch], n positions of each, not overlapping; out and in even.  An image may be cut
  *           at multiples of M2N_IMAGE_COLUMNS without changing a bit
  * packed    m2n_panel_pack() of w[out][in], or m2n_panel_pack_transposed() of w[in][out]
  * bias      [out], or NULL
+ * scale     [in], or NULL: 1
+ * shift     [in], or NULL: 0
  * scratch   m2n_image_gemm_scratch() floats, 64-byte aligned, one per thread
  * numerics  as m2n_panel_gemm() */
 #pragma once
@@ -20,12 +22,14 @@ G_BEGIN_DECLS
 
 gsize m2n_image_gemm_scratch(gsize out, gsize in);
 void m2n_image_gemm(gsize out, gsize in, gsize n, gsize pitch, const float *packed,
-                    const float *bias, const float *x, gboolean add, float *y, float *scratch);
+                    const float *bias, const float *x, const float *scale, const float *shift,
+                    gboolean add, float *y, float *scratch);
 
 /* All variants, reference first: 32 or 64 columns of an image -> one panel or two, one behind the other. */
 typedef struct {
     M2nIsa isa;
-    void (*fetch)(gsize channels, gsize panels, gsize pitch, const float *x, float *panel);
+    void (*fetch)(gsize channels, gsize panels, gsize pitch, const float *x, const float *scale,
+                  const float *shift, float *panel);
 } M2nImageGemmVariant;
 
 extern const M2nImageGemmVariant m2n_image_gemm_variants[M2N_N_ISA];

@@ -82,6 +82,7 @@ test_image(void)
         const gsize cut = n / M2N_IMAGE_COLUMNS * M2N_IMAGE_COLUMNS;
         g_autofree float *w = g_new(float, out *in), *turned = g_new(float, out *in);
         g_autofree float *bias = g_new(float, out), *x = g_new(float, in *pitch);
+        g_autofree float *scale = g_new(float, in), *shift = g_new(float, in);
         g_autofree float *packed = g_new(float, m2n_panel_packed_floats(out, in));
         g_autofree float *y = g_new(float, out *pitch), *z = g_new(float, out *pitch);
         g_autofree float *want = g_new(float, out *pitch);
@@ -90,6 +91,10 @@ test_image(void)
 
         m2n_fill_random(w, out * in);
         m2n_fill_random(bias, out);
+        for (gsize i = 0; i < in; i++) { /* together no larger than x alone */
+            scale[i] = (float)g_test_rand_double_range(-0.5, 0.5);
+            shift[i] = (float)g_test_rand_double_range(-1.5, 1.5);
+        }
         m2n_fill_random(x, in * pitch);
         m2n_fill_random(y, out * pitch);
         memcpy(want, y, out * pitch * sizeof *y); /* between the rows nothing is written */
@@ -102,17 +107,21 @@ test_image(void)
                 double sum = (double)bias[o];
 
                 for (gsize i = 0; i < in; i++)
-                    sum += (double)w[o * in + i] * (double)x[i * pitch + p];
+                    sum += (double)w[o * in + i] * ((double)scale[i] * (double)x[i * pitch + p] +
+                                                    (double)shift[i]);
                 want[o * pitch + p] = (float)sum;
             }
         m2n_panel_pack(out, in, w, packed);
-        m2n_image_gemm(out, in, n, pitch, packed, bias, x, FALSE, y, scratch);
+        m2n_image_gemm(out, in, n, pitch, packed, bias, x, scale, shift, FALSE, y, scratch);
         m2n_assert_close(y, want, out * pitch, 8e-6 * 9 * sqrt((double)in), 0);
         m2n_panel_pack_transposed(out, in, turned, packed);
-        m2n_image_gemm(out, in, cut, pitch, packed, bias, x, FALSE, z, scratch);
-        m2n_image_gemm(out, in, n - cut, pitch, packed, bias, x + cut, FALSE, z + cut, scratch);
+        m2n_image_gemm(out, in, cut, pitch, packed, bias, x, scale, shift, FALSE, z, scratch);
+        m2n_image_gemm(out, in, n - cut, pitch, packed, bias, x + cut, scale, shift, FALSE, z + cut,
+                       scratch);
         g_assert_true(memcmp(z, y, out * pitch * sizeof *y) == 0);
-        m2n_image_gemm(out, in, n, pitch, packed, NULL, x, TRUE, z, scratch);
+        for (gsize i = 0; i < in * pitch; i++)
+            x[i] = x[i] * scale[i / pitch] + shift[i / pitch];
+        m2n_image_gemm(out, in, n, pitch, packed, NULL, x, NULL, NULL, TRUE, z, scratch);
         for (gsize i = 0; i < out * pitch; i++)
             want[i] += i % pitch < n ? want[i] - bias[i / pitch] : 0.0f;
         m2n_assert_close(z, want, out * pitch, 3e-5 * 9 * sqrt((double)in), 0);
