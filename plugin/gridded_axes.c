@@ -85,25 +85,44 @@ m2n_array_chunk(GDALMDArrayH array)
     return (guint64)fmin(bytes, 1e15);
 }
 
+static gboolean
+fail(GError **error, const char *axis, const char *what)
+{
+    const gboolean missed = m2n_gdal_file_missed(); /* which is why */
+
+    g_set_error(error, M2N_ERROR, missed ? M2N_ERROR_IO : M2N_ERROR_FORMAT, "axis %s: %s", axis,
+                missed ? g_strerror(errno) : what);
+    return FALSE;
+}
+
+/* Not M2N_ERROR_FORMAT, for that array would be passed over. */
+static gboolean
+no_memory(GError **error, const char *axis, guint64 n)
+{
+    g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "axis %s: no memory for %" G_GUINT64_FORMAT " values", axis, n);
+    return FALSE;
+}
+
 /* (transfer full) all values of an array of at most one dimension */
 static double *
-read_values(GDALMDArrayH array, gsize *n)
+read_values(GDALMDArrayH array, gsize *n, GError **error)
 {
+    const char *name = GDALMDArrayGetName(array);
     const guint64 count = GDALMDArrayGetTotalElementsCount(array);
     const GUInt64 start = 0;
     const size_t counts = (size_t)count;
 
     if (GDALMDArrayGetDimensionCount(array) > 1 || count == 0 || count > MAX_AXIS ||
         m2n_array_chunk(array) > MAX_AXIS * sizeof(double))
-        return NULL;
+        return fail(error, name, "cannot be read"), NULL;
     g_autofree double *values = g_try_new(double, count);
     if (values == NULL)
-        return NULL;
+        return no_memory(error, name, count), NULL;
     GDALExtendedDataTypeH type = GDALExtendedDataTypeCreate(GDT_Float64);
     const int ok = GDALMDArrayRead(array, &start, &counts, NULL, NULL, type, values, NULL, 0);
     GDALExtendedDataTypeRelease(type);
     if (!ok || m2n_gdal_file_missed())
-        return NULL;
+        return fail(error, name, "cannot be read"), NULL;
     *n = (gsize)count;
     return g_steal_pointer(&values);
 }
@@ -126,16 +145,6 @@ coordinates_of(GDALGroupH group, GDALDimensionH dim)
 }
 
 static gboolean
-fail(GError **error, const char *axis, const char *what)
-{
-    const gboolean missed = m2n_gdal_file_missed(); /* which is why */
-
-    g_set_error(error, M2N_ERROR, missed ? M2N_ERROR_IO : M2N_ERROR_FORMAT, "axis %s: %s", axis,
-                missed ? g_strerror(errno) : what);
-    return FALSE;
-}
-
-static gboolean
 set_times(M2nAxes *a, GDALMDArrayH array, GError **error)
 {
     const char *name = GDALMDArrayGetName(array), *units = GDALMDArrayGetUnit(array);
@@ -149,11 +158,11 @@ set_times(M2nAxes *a, GDALMDArrayH array, GError **error)
     if (calendar != NULL && !g_str_equal(calendar, "standard") &&
         !g_str_equal(calendar, "gregorian") && !g_str_equal(calendar, "proleptic_gregorian"))
         return fail(error, name, "a calendar other than the Gregorian one");
-    g_autofree double *values = read_values(array, &n);
+    g_autofree double *values = read_values(array, &n, error);
     if (values == NULL)
-        return fail(error, name, "cannot be read");
+        return FALSE;
     if ((a->times = g_try_new(gint64, n)) == NULL)
-        return fail(error, name, "no memory");
+        return no_memory(error, name, n);
     a->n_times = n;
     for (gsize i = 0; i < n; i++) {
         if (!(fabs(values[i] * unit) < 1e12))
@@ -185,9 +194,9 @@ set_levels(M2nAxes *a, GDALMDArrayH array, GError **error)
     const char *units = GDALMDArrayGetUnit(array), *name = GDALMDArrayGetName(array);
     const gboolean pascal = units != NULL && g_str_equal(units, "Pa");
 
-    a->levels = read_values(array, &a->n_levels);
+    a->levels = read_values(array, &a->n_levels, error);
     if (a->levels == NULL)
-        return fail(error, name, "cannot be read");
+        return FALSE;
     if (a->n_levels > MAX_LEVELS)
         return fail(error, name, "more levels than a field has");
     /* WeatherBench's levels come with "millibars", some files with nothing at all */
@@ -281,13 +290,15 @@ set_grid(M2nAxes *a, GDALMDArrayH array, GDALMDArrayH y_array, GDALMDArrayH x_ar
     gsize nx = 0, ny = 0;
     double dx, dy;
     gboolean south_up;
-    g_autofree double *x = read_values(x_array, &nx), *y = read_values(y_array, &ny);
+    g_autofree double *x = read_values(x_array, &nx, error);
+    g_autofree double *y = x != NULL ? read_values(y_array, &ny, error) : NULL;
     const gboolean degrees = is_degrees(x_array) && is_degrees(y_array);
     g_autofree char *crs = degrees ? g_strdup("EPSG:4326") : projected_crs(array);
 
-    if (x == NULL || y == NULL || crs == NULL)
-        return fail(error, GDALMDArrayGetName(x == NULL ? x_array : y_array),
-                    crs == NULL ? "neither degrees nor a grid mapping" : "cannot be read");
+    if (x == NULL || y == NULL)
+        return FALSE;
+    if (crs == NULL)
+        return fail(error, GDALMDArrayGetName(y_array), "neither degrees nor a grid mapping");
     if (!even_axis(x, nx, degrees, &a->flip_x, &dx))
         return fail(error, GDALMDArrayGetName(x_array), "is not evenly spaced");
     const gboolean even = even_axis(y, ny, FALSE, &south_up, &dy);
