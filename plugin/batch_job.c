@@ -354,7 +354,7 @@ m2n_job_compute(const M2nOpenJob *job, M2nProgressFunc progress, gpointer user_d
         g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
                     "%s: fields of %ux%u for %u times take %s%s%s", job->spec->inputs[0],
                     job->grid->width, job->grid->height, job->n_steps, needed,
-                    allowed ? ", which are not there" : ", allowed are ", allowed ? "" : bound);
+                    allowed ? ", more memory than there is" : ", allowed are ", allowed ? "" : bound);
         return NULL;
     }
     if (!m2n_grid_equal(d->grid, job->grid)) {

@@ -259,6 +259,11 @@ copy_times(M2nInput *in, const M2nDomain *d, const M2nPrepareOptions *o, const g
     const guint64 most = m2n_memory_default(), own = 2 * values * sizeof(float); /* the writer has one, too */
     g_autofree float *x = own < most ? g_try_new(float, values) : NULL;
 
+    if (x == NULL && own < most) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "no memory for one time of %u variables on %ux%u", d->n_variables,
+                    d->grid->width, d->grid->height);
+        return FALSE;
+    }
     if (x == NULL) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
                     "%u variables on %ux%u: one time takes %" G_GUINT64_FORMAT
