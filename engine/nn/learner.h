@@ -17,7 +17,8 @@
  * gradients are those of the whole batch, the same bits everywhere.  Gradients are on their way to the others
  * while those of earlier layers are computed.
  *
- * Same input, group, thread count and instruction set: same bits.  One thread at a time may call. */
+ * Same input, group, thread count and instruction set: same bits; another thread count changes the order of sums over rows in
+ * gradients of weights, and no loss of the first step.  One thread at a time may call. */
 #pragma once
 #include "engine/base/group.h"
 #include "engine/base/parallel.h"
