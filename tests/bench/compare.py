@@ -193,15 +193,16 @@ def free_bytes():
 def compare_steps(a, torch):
     print("| configuration | batch | threads | met2net s | PyTorch s | PyTorch / met2net | processor s met2net | PyTorch "
           "| GFLOP/s | of matrix rate | MB met2net | MB PyTorch | met2net / PyTorch |\n|" + "---|" * 13)
+    env, peer_env = capped(a)
     for threads in map(int, a.threads.split(",")):
         rate = matrix_rate(a, threads, False)[0]
         for step in a.steps.split(","):
             name, batch = step.split(":")
-            sides = {"met2net": Side([a.build / "tests/train/bench_step", name, batch, str(threads), "0"])}
+            sides = {"met2net": Side([a.build / "tests/train/bench_step", name, batch, str(threads), "0"], env)}
             sides["met2net"].run()  # the first touches all memory
             if torch:
                 sides["torch"] = Side([PYTHON, HERE / "peer_torch.py", a.reference, name, str(threads), batch],
-                                      max_bytes=free_bytes())
+                                      peer_env, free_bytes())
                 try:
                     sides["torch"].run()
                 except (RuntimeError, BrokenPipeError):
