@@ -146,7 +146,8 @@ check_conv(const M2nFusedConv *s, gboolean normed)
         dv[j] = NAN; /* written, not added to */
     m2n_fused_conv_backward_pack(s, w, packed, scratch);
     m2n_fused_conv_backward_input(s, dv, g, packed, scratch);
-    m2n_check_gradient(conv_loss, &d, v, dv, nx, 2e-3, 1e-4);
+    /* y rounds at 1e-5, a step is 1/64: its differences are worth 1e-3 */
+    m2n_check_gradient(conv_loss, &d, v, dv, nx, 5e-3, 1e-4);
     m2n_check_gradient(conv_loss, &d, w, dw, nw, 5e-3, 1e-4);
     m2n_check_gradient(conv_loss, &d, bias, dbias, s->out, 5e-3, 1e-4);
 }
