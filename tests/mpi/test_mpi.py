@@ -125,18 +125,18 @@ class Case(unittest.TestCase):
 
 class Training(Case):
     def test_fifty_steps_are_those_of_one_process(self):
-        """Plain products round ten times less than those that save multiplications, and Adam makes much of it."""
-        steps = ["--epoch-windows", "4", "--epochs", "50", "--drop-path", "0", "-q"]
-        for isa, allowed in (("scalar", 1e-5), (None, 5e-5)):
+        """With a rate of 1e-3 training is chaotic at first: rounding grows tenfold in five steps, for one seed of three to 5e-3."""
+        steps = ["--epoch-windows", "4", "--epochs", "50", "--drop-path", "0", "--learning-rate", "1e-4", "-q"]
+        for isa in ("scalar", None):
             with self.subTest(isa), unittest.mock.patch.dict(ENVIRONMENT, {"M2N_ISA": isa} if isa else {}):
                 one, said = self.train(1, f"one-{isa}", *steps)
                 two, also = self.train(2, f"two-{isa}", *steps)
                 for a, b in zip(log_of(one), log_of(two)):
                     self.assertEqual(a["step"], b["step"])
                     for key in ("loss_reconstruction", "loss_latent", "loss_prediction", "validation_mse"):
-                        self.assertLess(abs(a[key] - b[key]), allowed, (a, b))
+                        self.assertLess(abs(a[key] - b[key]), 1e-6, (a, b))
                 self.assertEqual(len(log_of(two)), 50)
-                self.assertLess(difference(one, two), 1e-4)
+                self.assertLess(difference(one, two), 1e-5)
                 self.assertEqual(len(also.stdout.splitlines()), len(said.stdout.splitlines()))
         self.assertEqual(sorted(p.name.replace("one-", "two-") for p in self.here.glob("one*")),
                          sorted(p.name for p in self.here.glob("two*")))
