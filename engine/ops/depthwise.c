@@ -72,9 +72,6 @@ plane_ref(const M2nDepthwise *s, float *y, gsize y_pitch, const float *x, gsize 
 #define MAX_DILATION 3 /* of the variants; others take the reference */
 #define RIM 16u /* columns left of a plane's first: the largest radius, 9, in whole vectors */
 
-typedef float Vector8 __attribute__((vector_size(32), aligned(4), may_alias));
-typedef float Vector16 __attribute__((vector_size(64), aligned(4), may_alias));
-
 /* All rows of an image, columns a multiple of 32; in is left of its first row by the filter's radius.  Rows outside the
  * image are not read.  K and the vector type are constants where this is inlined. */
 #define TILE_BODY(Vector, K)                                                                       \
@@ -93,7 +90,8 @@ typedef float Vector16 __attribute__((vector_size(64), aligned(4), may_alias));
                         const int down = s - K / 2; /* rows below the first output */              \
                         if (down < 0 ? (gsize)-down > above : (gsize)down > below)                 \
                             continue;                                                              \
-                        const Vector v = *(const Vector *)(gconstpointer)(x + down * step);        \
+                        const Vector v = (Vector) * (const Vector##Load *)(gconstpointer)          \
+                            (x + down * step);                                                     \
                         _Pragma("GCC unroll 7") for (int a = 0; a < K;                             \
                                                      a++) if (s >= a && s - a < R) acc[s - a] +=   \
                             v * w[(gsize)a * K + b];                                               \
@@ -101,7 +99,7 @@ typedef float Vector16 __attribute__((vector_size(64), aligned(4), may_alias));
                 }                                                                                  \
                 _Pragma("GCC unroll 6") for (int t = 0; t < R;                                     \
                                              t++) if (i0 + (gsize)t * dilation < rows) *           \
-                    (Vector *)(gpointer)(out + (i0 + (gsize)t * dilation) * out_pitch + j) =       \
+                    (Vector##Load *)(gpointer)(out + (i0 + (gsize)t * dilation) * out_pitch + j) = \
                     acc[t];                                                                        \
             }
 
@@ -181,9 +179,9 @@ plane(const M2nDepthwise *s, float *y, gsize y_pitch, const float *x, gsize x_pi
 
 /* ---- AVX2 ---------------------------------------------------------------------------- */
 
-DEFINE_TILE(tile3_avx2, M2N_AVX2, Vector8, 3)
-DEFINE_TILE(tile5_avx2, M2N_AVX2, Vector8, 5)
-DEFINE_TILE(tile7_avx2, M2N_AVX2, Vector8, 7)
+DEFINE_TILE(tile3_avx2, M2N_AVX2, M2nLanes8, 3)
+DEFINE_TILE(tile5_avx2, M2N_AVX2, M2nLanes8, 5)
+DEFINE_TILE(tile7_avx2, M2N_AVX2, M2nLanes8, 7)
 
 static const Tile tiles_avx2[] = {tile3_avx2, tile5_avx2, tile7_avx2};
 
@@ -206,9 +204,9 @@ plane_avx2(const M2nDepthwise *s, float *y, gsize y_pitch, const float *x, gsize
 
 /* ---- AVX-512 ------------------------------------------------------------------------- */
 
-DEFINE_TILE(tile3_avx512, M2N_AVX512, Vector16, 3)
-DEFINE_TILE(tile5_avx512, M2N_AVX512, Vector16, 5)
-DEFINE_TILE(tile7_avx512, M2N_AVX512, Vector16, 7)
+DEFINE_TILE(tile3_avx512, M2N_AVX512, M2nLanes, 3)
+DEFINE_TILE(tile5_avx512, M2N_AVX512, M2nLanes, 5)
+DEFINE_TILE(tile7_avx512, M2N_AVX512, M2nLanes, 7)
 
 static const Tile tiles_avx512[] = {tile3_avx512, tile5_avx512, tile7_avx512};
 

@@ -109,9 +109,6 @@ input(const M2nDepthwise *s, float *dx, const float *dy, const float *w, float *
 #define R 6         /* rows of dy in registers */
 #define MAX_SUM 60u /* rows whose products are added up in float32 */
 
-typedef float Vector8 __attribute__((vector_size(32), aligned(4), may_alias));
-typedef float Vector16 __attribute__((vector_size(64), aligned(4), may_alias));
-
 /* dw[a][b] += sum dy x for rows of one residue of the dilation and one column b of taps: R rows of dy stay in
  * registers while each row of x is read once for all the taps that meet it.  g: dy at the first row, x: the same of the
  * padded plane at column b, `height` rows of this residue. */
@@ -125,7 +122,8 @@ typedef float Vector16 __attribute__((vector_size(64), aligned(4), may_alias));
                 Vector g[R];                                                                       \
                 _Pragma("GCC unroll 6") for (int t = 0; t < R; t++) g[t] =                         \
                     i + (gsize)t < height                                                          \
-                        ? *(const Vector *)(gconstpointer)(dy + (i + (gsize)t) * dy_step + j)      \
+                        ? (Vector) * (const Vector##Load *)(gconstpointer)                         \
+                          (dy + (i + (gsize)t) * dy_step + j)                                      \
                         : (Vector){0};                                                             \
                 _Pragma("GCC unroll 12") for (int s = 0; s < R + K - 1; s++)                       \
                 {                                                                                  \
@@ -133,7 +131,8 @@ typedef float Vector16 __attribute__((vector_size(64), aligned(4), may_alias));
                     if (row < 0 || row >= (gssize)height)                                          \
                         continue;                                                                  \
                     const Vector v =                                                               \
-                        *(const Vector *)(gconstpointer)(x + (gsize)row * x_step + j);             \
+                        (Vector) * (const Vector##Load *)(gconstpointer)                           \
+                            (x + (gsize)row * x_step + j);                                         \
                     _Pragma("GCC unroll 7") for (int a = 0; a < K; a++) if (s >= a && s - a < R)   \
                         acc[a] += v * g[s - a];                                                    \
                 }                                                                                  \
@@ -185,10 +184,10 @@ sum8(__m256 v)
     return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
 
-DEFINE_COLUMN(column1_avx2, M2N_AVX2, Vector8, 1, sum8)
-DEFINE_COLUMN(column3_avx2, M2N_AVX2, Vector8, 3, sum8)
-DEFINE_COLUMN(column5_avx2, M2N_AVX2, Vector8, 5, sum8)
-DEFINE_COLUMN(column7_avx2, M2N_AVX2, Vector8, 7, sum8)
+DEFINE_COLUMN(column1_avx2, M2N_AVX2, M2nLanes8, 1, sum8)
+DEFINE_COLUMN(column3_avx2, M2N_AVX2, M2nLanes8, 3, sum8)
+DEFINE_COLUMN(column5_avx2, M2N_AVX2, M2nLanes8, 5, sum8)
+DEFINE_COLUMN(column7_avx2, M2N_AVX2, M2nLanes8, 7, sum8)
 
 static const Column columns_avx2[] = {column1_avx2, column3_avx2, column5_avx2, column7_avx2};
 
@@ -212,10 +211,10 @@ sum16(__m512 v)
     return _mm512_reduce_add_ps(v);
 }
 
-DEFINE_COLUMN(column1_avx512, M2N_AVX512, Vector16, 1, sum16)
-DEFINE_COLUMN(column3_avx512, M2N_AVX512, Vector16, 3, sum16)
-DEFINE_COLUMN(column5_avx512, M2N_AVX512, Vector16, 5, sum16)
-DEFINE_COLUMN(column7_avx512, M2N_AVX512, Vector16, 7, sum16)
+DEFINE_COLUMN(column1_avx512, M2N_AVX512, M2nLanes, 1, sum16)
+DEFINE_COLUMN(column3_avx512, M2N_AVX512, M2nLanes, 3, sum16)
+DEFINE_COLUMN(column5_avx512, M2N_AVX512, M2nLanes, 5, sum16)
+DEFINE_COLUMN(column7_avx512, M2N_AVX512, M2nLanes, 7, sum16)
 
 static const Column columns_avx512[] = {column1_avx512, column3_avx512, column5_avx512,
                                         column7_avx512};

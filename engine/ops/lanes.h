@@ -7,14 +7,16 @@
 #define M2N_LANES 16u
 
 typedef float M2nLanes __attribute__((vector_size(64)));
-typedef float M2nLoad __attribute__((vector_size(64), aligned(4), may_alias));
+typedef float M2nLanesLoad __attribute__((vector_size(64), aligned(4), may_alias));
+typedef float M2nLanes8 __attribute__((vector_size(32)));
+typedef float M2nLanes8Load __attribute__((vector_size(32), aligned(4), may_alias));
 
 /* Bodies are written once and compiled per instruction set: always inlined into a function that carries the
  * target attribute. */
 #define M2N_BODY static inline __attribute__((always_inline))
 
-#define M2N_LOAD(p) ((M2nLanes) * (const M2nLoad *)(gconstpointer)(p))
-#define M2N_STORE(p, v) (*(M2nLoad *)(gpointer)(p) = (M2nLoad)(v))
+#define M2N_LOAD(p) ((M2nLanes) * (const M2nLanesLoad *)(gconstpointer)(p))
+#define M2N_STORE(p, v) (*(M2nLanesLoad *)(gpointer)(p) = (M2nLanesLoad)(v))
 
 typedef double M2nDoubles8 __attribute__((vector_size(64)));
 typedef double M2nDoubles4 __attribute__((vector_size(32)));
