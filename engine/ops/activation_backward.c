@@ -145,17 +145,9 @@ static const float slope_piece[6][16] __attribute__((aligned(64))) = {
 M2N_AVX512 M2N_INLINE __m512
 gelu_slope_avx512(__m512 x)
 {
-    const __m512 a = _mm512_min_ps(_mm512_set1_ps(M2N_GELU_END), _mm512_abs_ps(x));
-    const __m512 scale = _mm512_set1_ps(M2N_GELU_PIECES), round = _mm512_set1_ps(M2N_ROUND);
-    const __m512 bits = _mm512_fmadd_ps(scale, a, round);
-    const __m512 f = _mm512_fmsub_ps(scale, a, _mm512_sub_ps(bits, round));
-    const __m512i piece = _mm512_castps_si512(bits); /* its low four bits */
     const __mmask16 positive = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_GE_OQ);
-    __m512 s = _mm512_permutexvar_ps(piece, _mm512_load_ps(slope_piece[5]));
+    const __m512 s = m2n_pieces_avx512(slope_piece, x);
 
-#pragma GCC unroll 5
-    for (int k = 4; k >= 0; k--)
-        s = _mm512_fmadd_ps(s, f, _mm512_permutexvar_ps(piece, _mm512_load_ps(slope_piece[k])));
     return _mm512_mask_sub_ps(s, positive, _mm512_set1_ps(1.0f), s);
 }
 

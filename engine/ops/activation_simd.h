@@ -139,19 +139,26 @@ static const float m2n_gelu_piece[6][16] __attribute__((aligned(64))) = {
      -4.49046547e-06f, -1.70169346e-06f, -4.8765736e-07f, -1.10121746e-07f, -2.00269525e-08f, 0.0f},
 };
 
+/* The polynomial of |x|, coefficients [power][piece]. */
 M2N_AVX512 M2N_INLINE __m512
-m2n_gelu_avx512(__m512 x)
+m2n_pieces_avx512(const float coefficient[6][16], __m512 x)
 {
     const __m512 a = _mm512_min_ps(_mm512_set1_ps(M2N_GELU_END), _mm512_abs_ps(x));
     const __m512 scale = _mm512_set1_ps(M2N_GELU_PIECES), round = _mm512_set1_ps(M2N_ROUND);
     const __m512 bits = _mm512_fmadd_ps(scale, a, round);
     const __m512 f = _mm512_fmsub_ps(scale, a, _mm512_sub_ps(bits, round));
     const __m512i piece = _mm512_castps_si512(bits); /* its low four bits */
-    __m512 h = _mm512_permutexvar_ps(piece, _mm512_load_ps(m2n_gelu_piece[5]));
+    __m512 h = _mm512_permutexvar_ps(piece, _mm512_load_ps(coefficient[5]));
 
 #pragma GCC unroll 5
     for (int k = 4; k >= 0; k--)
-        h = _mm512_fmadd_ps(h, f, _mm512_permutexvar_ps(piece, _mm512_load_ps(m2n_gelu_piece[k])));
-    return _mm512_sub_ps(_mm512_max_ps(_mm512_setzero_ps(), x), h);
+        h = _mm512_fmadd_ps(h, f, _mm512_permutexvar_ps(piece, _mm512_load_ps(coefficient[k])));
+    return h;
+}
+
+M2N_AVX512 M2N_INLINE __m512
+m2n_gelu_avx512(__m512 x)
+{
+    return _mm512_sub_ps(_mm512_max_ps(_mm512_setzero_ps(), x), m2n_pieces_avx512(m2n_gelu_piece, x));
 }
 #endif
