@@ -136,6 +136,10 @@ M2N_BODY void
 planes(const M2nDepthwise *s, float *y, const float *x, const float *w, const float *bias,
        float *scratch, const Tile *tiles)
 {
+    if (s->k < 3 || s->dilation > MAX_DILATION) {
+        forward_ref(s, y, x, w, bias, NULL);
+        return;
+    }
     const gsize rounded = round_width(s), pitch = plane_pitch(s), hw = s->height * s->width;
     const Tile tile = tiles[s->k / 2 - 1];
     float *image = scratch + s->height * pitch;
@@ -152,12 +156,6 @@ planes(const M2nDepthwise *s, float *y, const float *x, const float *w, const fl
         tile(in, pitch, filter, bias[c], s->dilation, s->height, rounded, image, rounded);
         copy_rows(y + c * hw, s->width, image, rounded, s->height, s->width);
     }
-}
-
-static gboolean
-has_tile(const M2nDepthwise *s)
-{
-    return s->k >= 3 && s->dilation <= MAX_DILATION;
 }
 
 static void
@@ -189,10 +187,7 @@ M2N_AVX2 static void
 forward_avx2(const M2nDepthwise *s, float *y, const float *x, const float *w, const float *bias,
              float *scratch)
 {
-    if (has_tile(s))
-        planes(s, y, x, w, bias, scratch, tiles_avx2);
-    else
-        forward_ref(s, y, x, w, bias, NULL);
+    planes(s, y, x, w, bias, scratch, tiles_avx2);
 }
 
 static void
@@ -214,10 +209,7 @@ M2N_AVX512 static void
 forward_avx512(const M2nDepthwise *s, float *y, const float *x, const float *w, const float *bias,
                float *scratch)
 {
-    if (has_tile(s))
-        planes(s, y, x, w, bias, scratch, tiles_avx512);
-    else
-        forward_ref(s, y, x, w, bias, NULL);
+    planes(s, y, x, w, bias, scratch, tiles_avx512);
 }
 
 static void
