@@ -157,14 +157,26 @@ m2n_attention_scratch(const M2nAttention *s)
     return 2 * s->variables * s->hw;
 }
 
+static float
+scale_at(const M2nAttentionInput *in, gsize at)
+{
+    return in->scale != NULL ? in->scale[at] : 1.0f;
+}
+
+static float
+shift_at(const M2nAttentionInput *in, gsize at)
+{
+    return in->shift != NULL ? in->shift[at] : 0.0f;
+}
+
 void
 m2n_attention_channel(const M2nAttention *s, gsize c, float *out, const M2nAttentionInput *in)
 {
     for (gsize i = 0; i < s->variables; i++) {
         const gsize at = i * s->channels + c;
 
-        m2n_scale_shift(out + i * s->hw, in->x + at * s->hw, s->hw, in->scale[at],
-                        in->shift[at]);
+        m2n_scale_shift(out + i * s->hw, in->x + at * s->hw, s->hw, scale_at(in, at),
+                        shift_at(in, at));
     }
 }
 
@@ -181,8 +193,8 @@ m2n_attention_mix_channel(const M2nAttention *s, gsize c, float *y, const float 
         for (gsize j = 0; j < vars; j++) {
             const float one = weight[transposed ? j * vars + i : i * vars + j];
 
-            w[i * vars + j] = in->scale != NULL ? one * in->scale[j * s->channels + c] : one;
-            sum += in->shift != NULL ? (double)one * (double)in->shift[j * s->channels + c] : 0.0;
+            w[i * vars + j] = one * scale_at(in, j * s->channels + c);
+            sum += (double)one * (double)shift_at(in, j * s->channels + c);
         }
         shift[i] = (float)sum;
     }
