@@ -71,12 +71,12 @@ op_scratch(const M2nLearner *l)
 {
     const M2nDepthwise depthwise[] = {{M2N_CHAIN, l->height, l->width, 7, 3},
                                       {M2N_CHAIN, l->height, l->width, 5, 1}};
-
     const M2nAttention attention = {l->config.variables, l->config.hid_T, l->hw};
-    const gsize n = MAX(m2n_learner_coder_scratch(l), m2n_attention_scratch(&attention));
+    gsize n = MAX(m2n_learner_coder_scratch(l), m2n_attention_scratch(&attention));
 
-    return MAX(n, MAX(m2n_depthwise_backward_scratch(&depthwise[0]),
-                                                 m2n_depthwise_backward_scratch(&depthwise[1])));
+    for (gsize i = 0; i < G_N_ELEMENTS(depthwise); i++)
+        n = MAX(n, m2n_depthwise_backward_scratch(&depthwise[i]));
+    return n;
 }
 
 static void
