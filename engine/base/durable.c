@@ -48,6 +48,19 @@ m2n_durable_sync(const char *path, GError **error)
 }
 
 gboolean
+m2n_durable_write(const char *path, const GString *text, GError **error)
+{
+    g_autoptr(GError) why = NULL;
+
+    if (g_file_set_contents_full(path, text->str, (gssize)text->len,
+                                 G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE,
+                                 0666, &why))
+        return TRUE;
+    g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s", path, why->message);
+    return FALSE;
+}
+
+gboolean
 m2n_durable_rename(const char *from, const char *to, GError **error)
 {
     g_autofree char *folder = g_path_get_dirname(to);

@@ -9,6 +9,8 @@ G_BEGIN_DECLS
 
 /* fsync of a file, or of a folder and all in it.  File systems that cannot sync folders are forgiven. */
 gboolean m2n_durable_sync(const char *path, GError **error);
+/* A text file, new or in place of an old one. */
+gboolean m2n_durable_write(const char *path, const GString *text, GError **error);
 /* rename(), then fsync of the folder of `to`: without this a power cut may leave the old name or none. */
 gboolean m2n_durable_rename(const char *from, const char *to, GError **error);
 

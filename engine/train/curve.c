@@ -1,7 +1,7 @@
 /* The loss curves of a run as an SVG picture. */
 #include <math.h>
 
-#include "engine/base/error.h"
+#include "engine/base/durable.h"
 #include "engine/train/log.h"
 
 #define WIDTH 720.0
@@ -129,7 +129,6 @@ m2n_train_log_draw(const char *path, const GArray *records, GError **error)
 {
     const Axes a = find_axes(records);
     g_autoptr(GString) out = g_string_new(NULL);
-    g_autoptr(GError) why = NULL;
 
     g_string_append_printf(
         out,
@@ -149,11 +148,5 @@ m2n_train_log_draw(const char *path, const GArray *records, GError **error)
                                    (int)x_of(&a, r->epoch), (int)y_of(&a, r->validation_mse));
     }
     g_string_append(out, "</svg>\n");
-    if (!g_file_set_contents_full(path, out->str, (gssize)out->len,
-                                  G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE,
-                                  0666, &why)) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s", path, why->message);
-        return FALSE;
-    }
-    return TRUE;
+    return m2n_durable_write(path, out, error);
 }

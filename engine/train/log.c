@@ -6,6 +6,7 @@
 
 #include <json-glib/json-glib.h>
 
+#include "engine/base/durable.h"
 #include "engine/base/error.h"
 #include "engine/base/json.h"
 
@@ -108,7 +109,6 @@ gboolean
 m2n_train_log_write(const char *path, const GArray *records, GError **error)
 {
     g_autoptr(GString) out = g_string_new(NULL);
-    g_autoptr(GError) why = NULL;
 
     for (guint i = 0; i < records->len; i++) {
         g_autofree char *line =
@@ -116,11 +116,5 @@ m2n_train_log_write(const char *path, const GArray *records, GError **error)
 
         g_string_append_printf(out, "%s\n", line);
     }
-    if (!g_file_set_contents_full(path, out->str, (gssize)out->len,
-                                  G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE,
-                                  0666, &why)) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s", path, why->message);
-        return FALSE;
-    }
-    return TRUE;
+    return m2n_durable_write(path, out, error);
 }
