@@ -307,9 +307,7 @@ m2n_product_write_arrays(const M2nProduct *p, const char *path, M2nFormat format
         OSRDestroySpatialReference(s.srs);
         return FALSE;
     }
-    CPLErrorReset();
-    errno = 0;
-    CPLPushErrorHandler(CPLQuietErrorHandler);
+    m2n_gdal_try();
     GDALDatasetH dataset =
         GDALCreateMultiDimensional(driver, path, NULL, s.netcdf ? (char **)nc_options : NULL);
     s.root = dataset != NULL ? GDALDatasetGetRootGroup(dataset) : NULL;

@@ -153,9 +153,7 @@ check_gdal(const M2nProduct *p, const char *path, M2nFormat format, char **why)
     const char *const drivers[] = {format == M2N_FORMAT_COG ? "GTiff" : m2n_format_name(format),
                                    NULL};
 
-    CPLErrorReset();
-    errno = 0;
-    CPLPushErrorHandler(CPLQuietErrorHandler);
+    m2n_gdal_try();
     GDALDatasetH d = GDALOpenEx(
         path, (arrays ? GDAL_OF_MULTIDIM_RASTER : GDAL_OF_RASTER) | GDAL_OF_VERBOSE_ERROR, drivers,
         NULL, NULL);

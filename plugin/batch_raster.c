@@ -86,8 +86,7 @@ m2n_product_check_raster(M2nFormat format, const M2nProductOptions *options, GEr
 {
     GDALDriverH driver = GDALGetDriverByName(m2n_format_name(format));
 
-    CPLErrorReset();
-    CPLPushErrorHandler(CPLQuietErrorHandler);
+    m2n_gdal_try();
     const gboolean ok =
         options->creation_options == NULL || driver == NULL ||
         GDALValidateCreationOptions(driver, (CSLConstList)(char **)options->creation_options);
@@ -118,9 +117,7 @@ m2n_product_write_raster(const M2nProduct *p, const char *path, M2nFormat format
     GDALDatasetH canvas = canvas_of(p, error);
     if (canvas == NULL)
         return FALSE;
-    CPLErrorReset();
-    errno = 0;
-    CPLPushErrorHandler(CPLQuietErrorHandler);
+    m2n_gdal_try();
     GDALDatasetH copy = GDALCreateCopy(driver, path, canvas, FALSE, (char **)use, NULL, NULL);
     if (copy != NULL)
         GDALClose(copy); /* a full disk shows here */

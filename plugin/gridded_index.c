@@ -264,8 +264,7 @@ index_file(M2nGridded *a, const char *name, GError **error)
     GDALDatasetH dataset = m2n_gridded_dataset(a, a->files->len - 1, error);
     if (dataset == NULL)
         return FALSE;
-    CPLPushErrorHandler(CPLQuietErrorHandler);
-    errno = 0;
+    m2n_gdal_try();
     GDALGroupH group = GDALDatasetGetRootGroup(dataset);
     char **names = group != NULL ? GDALGroupGetMDArrayNames(group, NULL) : NULL;
     if (m2n_gdal_file_missed())

@@ -110,17 +110,15 @@ crs_alone(GDALDatasetH dataset, const char *file, GError **error)
 static gboolean
 zarr_alone(const char *folder, GError **error)
 {
-    static const char crs[] = "\"(?:_CRS|crs_wkt|spatial_ref|esri_pe_string|proj4)\"(?s:.*)"
-                              "(?i:init\\s*=|grids\\s*=|file\\s*=|model\\s*=|PARAMETERFILE)";
-    static const char path_1[] = "_ARRAY_DIMENSIONS\"\\s*:\\s*\\[[^\\]]*[/\\\\]",
-                      path_2[] = "dimension_names\"\\s*:\\s*\\[[^\\]]*[/\\\\]";
+    static const char away[] = "(?:_ARRAY_DIMENSIONS|dimension_names)\"\\s*:\\s*\\[[^\\]]*[/\\\\]|"
+                               "\"(?:_CRS|crs_wkt|spatial_ref|esri_pe_string|proj4)\"(?s:.*)"
+                               "(?i:init\\s*=|grids\\s*=|file\\s*=|model\\s*=|PARAMETERFILE)";
     char **entries = VSIReadDir(folder);
     gboolean ok = lacks(folder, ".zmetadata", "record_size", error);
 
     for (guint i = 0; ok && entries != NULL && entries[i] != NULL; i++) {
         g_autofree char *array = g_build_filename(folder, entries[i], NULL);
-        ok = entries[i][0] == '.' || (lacks(array, ".zattrs", path_1, error) && lacks(array, "zarr.json", path_2, error) &&
-                                    lacks(array, ".zattrs", crs, error) && lacks(array, "zarr.json", crs, error));
+        ok = entries[i][0] == '.' || (lacks(array, ".zattrs", away, error) && lacks(array, "zarr.json", away, error));
     }
     CSLDestroy(entries);
     return ok;
@@ -163,9 +161,7 @@ m2n_gridded_open_file(const char *name, GError **error)
     }
     if (!may_open(name, kind, error))
         return NULL;
-    CPLErrorReset();
-    errno = 0;
-    CPLPushErrorHandler(CPLQuietErrorHandler);
+    m2n_gdal_try();
     GDALDatasetH dataset =
         GDALOpenEx(name, GDAL_OF_MULTIDIM_RASTER, drivers[kind], kind == FOLDER && !m2n_is_network(name) ? options : NULL, NULL);
     CPLPopErrorHandler();

@@ -199,9 +199,7 @@ read_slab(M2nGridded *a, const Piece *p, gsize first, gsize n, double *slab, GEr
 
     if (dataset == NULL)
         return FALSE;
-    CPLErrorReset();
-    errno = 0;
-    CPLPushErrorHandler(CPLQuietErrorHandler);
+    m2n_gdal_try();
     GDALGroupH group = GDALDatasetGetRootGroup(dataset);
     GDALMDArrayH array = group != NULL ? GDALGroupOpenMDArray(group, p->array, NULL) : NULL;
     const gboolean ok =
