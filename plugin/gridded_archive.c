@@ -254,14 +254,10 @@ m2n_gridded_latest(M2nGridded *a, const M2nDomain *d, guint steps, gint64 *init_
 
     if (times == NULL)
         return FALSE;
-    for (gsize i = n; i-- > 0;) {
-        guint have = 1;
-        while (have < steps && m2n_time_find(times, n, times[i] - (gint64)have * d->time_step) < n)
-            have++;
-        if (have == steps) {
-            *init_time = times[i];
-            return TRUE;
-        }
+    const gsize latest = m2n_time_latest(times, n, d->time_step, steps);
+    if (latest < n) {
+        *init_time = times[latest];
+        return TRUE;
     }
     const M2nGriddedFile *file = g_ptr_array_index(a->files, 0);
     g_set_error(error, M2N_ERROR, M2N_ERROR_MISSING,

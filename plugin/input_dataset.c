@@ -103,14 +103,10 @@ m2n_dataset_latest(const M2nDataset *s, const M2nDomain *d, guint steps, gint64 
     gsize n;
     const gint64 *times = m2n_dataset_times(s, &n);
 
-    for (gsize i = n; i-- > 0;) {
-        guint have = 1;
-        while (have < steps && m2n_time_find(times, n, times[i] - (gint64)have * d->time_step) < n)
-            have++;
-        if (have == steps) {
-            *init_time = times[i];
-            return m2n_dataset_has_window(s, d, steps, *init_time, error);
-        }
+    const gsize latest = m2n_time_latest(times, n, d->time_step, steps);
+    if (latest < n) {
+        *init_time = times[latest];
+        return m2n_dataset_has_window(s, d, steps, *init_time, error);
     }
     g_set_error(error, M2N_ERROR, M2N_ERROR_MISSING,
                 "%s: needs %u times every %" G_GINT64_FORMAT " s, has %" G_GSIZE_FORMAT

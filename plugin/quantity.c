@@ -87,6 +87,19 @@ m2n_time_find(const gint64 *times, gsize n, gint64 t)
     return low < n && times[low] == t ? low : n;
 }
 
+gsize
+m2n_time_latest(const gint64 *times, gsize n, gint64 step, guint steps)
+{
+    for (gsize i = n; i-- > 0;) {
+        guint have = 1;
+        while (have < steps && m2n_time_find(times, n, times[i] - (gint64)have * step) < n)
+            have++;
+        if (have == steps)
+            return i;
+    }
+    return n;
+}
+
 static gint64
 unit_seconds(char unit)
 {

@@ -14,6 +14,8 @@ char *m2n_time_format(gint64 time); /* (transfer full) "2024-01-28T06:30:00Z" */
 int m2n_time_compare(gconstpointer a, gconstpointer b);
 /* Index of `time` in times[n] ascending, or n. */
 gsize m2n_time_find(const gint64 *times, gsize n, gint64 time);
+/* Index of the latest of times[n] ascending that is there with steps - 1 before it, `step` seconds apart, or n. */
+gsize m2n_time_latest(const gint64 *times, gsize n, gint64 step, guint steps);
 
 /* "90m", "24h", "5d", "1d12h", or ISO 8601 "PT24H", "P5D".  A number needs its unit; 1 s to 100
  * years.  FALSE: M2N_ERROR_ARGUMENT naming the text. */
