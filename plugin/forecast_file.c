@@ -50,6 +50,17 @@ m2n_forecast_file_recognises(const char *bytes, gsize n)
 }
 
 gboolean
+m2n_init_time_parse(const char *text, M2nForecastSpec *spec, GError **error)
+{
+    spec->latest = g_ascii_strcasecmp(text, "latest") == 0;
+    if (spec->latest || m2n_time_parse(text, &spec->init_time, NULL))
+        return TRUE;
+    g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
+                "\"%.64s\" is neither \"latest\" nor a time in UTC such as 2024-01-28T06:00:00Z", text);
+    return FALSE;
+}
+
+gboolean
 m2n_resampling_parse(const char *text, M2nRegridMethod *method, GError **error)
 {
     static const char *const names[] = {"bilinear", "nearest", "conservative", NULL};
@@ -130,11 +141,8 @@ read_time(M2nJsonCursor *j, guint key, M2nForecastSpec *spec, GError **error)
     const char *at = j->at;
     if (!m2n_cursor_string(j, keys[key], &text, error))
         return FALSE;
-    if (key == INIT_TIME) {
-        spec->latest = g_str_equal(text, "latest");
-        return spec->latest || m2n_time_parse(text, &spec->init_time, &inner) ||
-               fail_at(j, at, inner, error);
-    }
+    if (key == INIT_TIME)
+        return m2n_init_time_parse(text, spec, &inner) || fail_at(j, at, inner, error);
     return m2n_duration_parse(text, &spec->lead_time, &inner) || fail_at(j, at, inner, error);
 }
 

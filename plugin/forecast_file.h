@@ -14,7 +14,8 @@ gboolean m2n_forecast_file_recognises(const char *bytes, gsize n);
  * m2n_allowed_source().  FALSE: M2N_ERROR_FORMAT naming line and column, _IO, _DENIED. */
 gboolean m2n_forecast_file_parse(M2nForecastSpec *spec, const char *text, gsize n, GError **error);
 
-/* (transfer none) FALSE: M2N_ERROR_ARGUMENT; for "resampling" and the open option. */
+/* FALSE: M2N_ERROR_ARGUMENT; for keys of the file and the open options of that name. */
+gboolean m2n_init_time_parse(const char *text, M2nForecastSpec *spec, GError **error);
 gboolean m2n_resampling_parse(const char *text, M2nRegridMethod *method, GError **error);
 
 G_END_DECLS

@@ -109,8 +109,7 @@ set_option(M2nForecastSpec *spec, guint option, const char *value, GError **erro
     case VARIABLE:
         return set_variables(value, &spec->variables, error);
     case INIT_TIME:
-        spec->latest = g_ascii_strcasecmp(value, "latest") == 0;
-        return spec->latest || m2n_time_parse(value, &spec->init_time, error);
+        return m2n_init_time_parse(value, spec, error);
     case LEAD_TIME:
         return m2n_duration_parse(value, &spec->lead_time, error);
     case INITIAL_STATE:

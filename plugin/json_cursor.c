@@ -40,7 +40,7 @@ static gboolean
 expect(M2nJsonCursor *j, char c, GError **error)
 {
     if (m2n_cursor_peek(j) != c)
-        return m2n_cursor_fail(j, j->at, error, "expected '%c'", c);
+        return m2n_cursor_fail(j, j->at, error, c == '}' || c == ']' ? "expected ',' or '%c'" : "expected '%c'", c);
     j->at++;
     return TRUE;
 }

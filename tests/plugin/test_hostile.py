@@ -321,7 +321,7 @@ class Hostile(fixture.Case):
     def test_forecast_file(self):
         for change, pattern in (({"lead_time": "9" * 20 + "h"}, "is not a length of time"),
                                 ({"lead_time": "-3h"}, "is not a length of time"),
-                                ({"init_time": "-9999-01-01T00:00:00Z"}, "is not a time in UTC"),
+                                ({"init_time": "-9999-01-01T00:00:00Z"}, "is neither \"latest\" nor a time in UTC"),
                                 ({"init_time": "9999-12-31T23:59:59Z"}, "needs .* at 9999-12-31"),
                                 ({"variables": ["t2m"] * 1001}, "variables: more than 1000"),
                                 ({"input": ["analysis.grib2"] * 1001}, "input: more than 1000")):
