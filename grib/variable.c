@@ -71,22 +71,25 @@ by_param(long param_id, const char *type_of_level)
     return NULL;
 }
 
+/* What a quantity of pressure levels is called at a height above ground. */
+static const M2nVariableInfo *
+at_height(const M2nVariableInfo *generic, double height)
+{
+    for (gsize i = 0; generic != NULL && i < G_N_ELEMENTS(table); i++) {
+        const M2nVariableInfo *t = &table[i];
+
+        if (t->level_implied && t->surface1 == 103 && t->statistics == M2N_INSTANT && t->level == height &&
+            generic->category == t->category && generic->number == t->number && generic->discipline == t->discipline)
+            return t;
+    }
+    return NULL;
+}
+
 /* 10 m winds of centres whose tables know only "u": the generic row at the implied level. */
 static const M2nVariableInfo *
 by_generic(long param_id, const char *type_of_level, double level)
 {
-    for (gsize i = 0; i < G_N_ELEMENTS(table); i++) {
-        const M2nVariableInfo *t = &table[i], *generic;
-
-        if (!t->level_implied || t->surface1 != 103 || t->statistics != M2N_INSTANT ||
-            !g_str_equal(t->type_of_level, type_of_level) || t->level != level)
-            continue;
-        generic = by_param(param_id, ISBL);
-        if (generic != NULL && generic->category == t->category && generic->number == t->number &&
-            generic->discipline == t->discipline)
-            return t;
-    }
-    return NULL;
+    return g_str_equal(type_of_level, HTGL) ? at_height(by_param(param_id, ISBL), level) : NULL;
 }
 
 static const M2nVariableInfo *
@@ -187,6 +190,20 @@ m2n_variable_from_name(const char *name, M2nVariable *v, GError **error)
         }
     g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
                 "%s: not a variable we know (t2m, u10, msl, tcc, ..., t850, z500, ...)", name);
+    return FALSE;
+}
+
+gboolean
+m2n_variable_at_height(const char *name, double height, M2nVariable *v)
+{
+    for (gsize i = 0; i < G_N_ELEMENTS(table); i++) {
+        const M2nVariableInfo *t =
+            !table[i].level_implied && is_named(&table[i], name, strlen(name)) ? at_height(&table[i], height) : NULL;
+        if (t != NULL) {
+            fill(t, t->name, t->level, v);
+            return TRUE;
+        }
+    }
     return FALSE;
 }
 

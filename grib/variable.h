@@ -39,6 +39,10 @@ const M2nVariableInfo *m2n_variable_info(const M2nVariable *v);
  * fields are zeroed.  FALSE: M2N_ERROR_ARGUMENT naming the variable. */
 gboolean m2n_variable_from_name(const char *name, M2nVariable *v, GError **error);
 
+/* The variable that a name of pressure levels has at a height above ground in metres: "t" and 2 are t2m, "ua" and 10 u10.
+ * FALSE: there is none. */
+gboolean m2n_variable_at_height(const char *name, double height, M2nVariable *v);
+
 /* TRUE when a message with this paramId, level and eccodes stepType ("instant", "accum", "max", ...) is that
  * variable. */
 gboolean m2n_variable_matches(const M2nVariable *v, long param_id, const char *type_of_level,

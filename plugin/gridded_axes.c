@@ -16,8 +16,6 @@
 #define MAX_VERSIONS 16
 
 static const char *const time_names[] = {"valid_time", "time", "t", NULL};
-static const char *const level_names[] = {"level", "pressure_level", "isobaricInhPa", "plev",
-                                          "lev",   "pressure",       "height",        NULL};
 static const char *const y_names[] = {"latitude", "lat", "y", "rlat", NULL};
 static const char *const x_names[] = {"longitude", "lon", "x", "rlon", NULL};
 
@@ -191,18 +189,16 @@ m2n_axes_scalar_time(GDALGroupH group, const char *name, gint64 *time)
 static gboolean
 set_levels(M2nAxes *a, GDALMDArrayH array, GError **error)
 {
-    const char *units = GDALMDArrayGetUnit(array), *name = GDALMDArrayGetName(array);
-    const gboolean pascal = units != NULL && g_str_equal(units, "Pa");
+    double unit;
 
     a->levels = read_values(array, &a->n_levels, error);
     if (a->levels == NULL)
         return FALSE;
     if (a->n_levels > MAX_LEVELS)
-        return fail(error, name, "more levels than a field has");
-    /* WeatherBench's levels come with "millibars", some files with nothing at all */
-    a->pressure = units == NULL || (!g_str_equal(units, "m") && !g_str_equal(units, "metre"));
-    for (gsize i = 0; pascal && i < a->n_levels; i++)
-        a->levels[i] /= 100;
+        return fail(error, GDALMDArrayGetName(array), "more levels than a field has");
+    a->vertical = m2n_vertical_of(array, &unit);
+    for (gsize i = 0; i < a->n_levels; i++)
+        a->levels[i] *= unit;
     return TRUE;
 }
 
@@ -332,6 +328,27 @@ scalar_of(GDALGroupH group, GDALMDArrayH array, const char *const *names)
     return NULL;
 }
 
+/* The height or pressure of all of the array: a scalar that `coordinates` lists or, without that, one by a usual name.  An
+ * axis of length 1 that only other arrays have is not meant. */
+static GDALMDArrayH
+scalar_level(GDALGroupH group, GDALMDArrayH array)
+{
+    g_autofree char *listed = m2n_array_attribute(array, "coordinates");
+    g_auto(GStrv) words = g_strsplit(listed != NULL ? listed : "", " ", -1);
+    const char *const *names = listed != NULL ? (const char *const *)words : m2n_level_names;
+
+    for (guint i = 0; names[i] != NULL; i++) {
+        GDALMDArrayH found = GDALGroupOpenMDArray(group, names[i], NULL);
+        if (found == NULL)
+            continue;
+        if (m2n_is_level(names[i], found) && GDALMDArrayGetTotalElementsCount(found) == 1 &&
+            (listed != NULL || GDALMDArrayGetDimensionCount(found) == 0))
+            return found;
+        GDALMDArrayRelease(found);
+    }
+    return NULL;
+}
+
 /* Which role each dimension plays; one of length 1 that plays none does no harm. */
 static gboolean
 sort_dimensions(M2nAxes *a, GDALDimensionH *dims, size_t n, GDALMDArrayH *coordinate,
@@ -349,7 +366,7 @@ sort_dimensions(M2nAxes *a, GDALDimensionH *dims, size_t n, GDALMDArrayH *coordi
             a->y = (int)i;
         else if (is_one_of(name, x_names) || (units && g_str_has_prefix(units, "degrees_east")))
             a->x = (int)i;
-        else if (is_one_of(name, level_names))
+        else if (m2n_is_level(name, coordinate[i]))
             a->level = (int)i;
         else if (g_str_equal(name, "expver"))
             a->version = (int)i;
@@ -364,8 +381,7 @@ fill_axes(M2nAxes *a, GDALGroupH group, GDALMDArrayH array, GDALMDArrayH *coordi
           GError **error)
 {
     GDALMDArrayH time = a->time >= 0 ? coordinate[a->time] : scalar_of(group, array, time_names);
-    GDALMDArrayH level =
-        a->level >= 0 ? coordinate[a->level] : scalar_of(group, array, level_names);
+    GDALMDArrayH level = a->level >= 0 ? coordinate[a->level] : scalar_level(group, array);
     gboolean ok = TRUE;
 
     if (coordinate[a->y] == NULL || coordinate[a->x] == NULL)

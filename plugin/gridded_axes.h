@@ -4,6 +4,7 @@
 #include <gdal.h>
 
 #include "grib/grid.h"
+#include "plugin/gridded_levels.h"
 
 G_BEGIN_DECLS
 
@@ -12,8 +13,8 @@ typedef struct {
     int time, level, y, x, version; /* index of the dimension, -1: none */
     gsize n_times, n_levels, n_versions;
     gint64 *times;           /* [n_times] UTC seconds; one where time is a scalar */
-    double *levels;          /* [n_levels] hPa or metres, or NULL */
-    gboolean pressure;       /* levels are pressures in hPa */
+    double *levels;          /* [n_levels] or NULL */
+    M2nVertical vertical;
     gboolean flip_y, flip_x; /* rows from the south, columns from the east */
     M2nGrid *grid;
 } M2nAxes;

@@ -205,8 +205,14 @@ add_levels(M2nGridded *a, guint file, GDALMDArrayH array, const char *name, cons
         labels.pressure = labels.level; /* unless its axis says more */
     for (gsize i = 0; i < n_levels; i++) {
         M2nVariable id;
-        if (axes->levels != NULL && axes->pressure)
+        if (axes->vertical == M2N_PRESSURES)
             labels.pressure = axes->levels[i];
+        if (axes->vertical == M2N_HEIGHTS)
+            labels.height = axes->levels[i];
+        if (axes->vertical == M2N_OTHER_LEVELS && type == NULL) {
+            labels.type_of_level = "level";
+            labels.level = axes->levels[i];
+        }
         m2n_array_identify(&labels, &id);
         const M2nGriddedPiece piece = {file, (char *)name, axes, axes->level >= 0 ? i : 0,
                                        m2n_array_chunk(array)};

@@ -5,8 +5,8 @@
 
 #include "grib/variable.h"
 
-/* Long names of WeatherBench's folders and WeatherBench 2's arrays, and CF standard names where they do
- * not depend on the level, to the short names of grib/variable.h. */
+/* Long names of WeatherBench's folders and WeatherBench 2's arrays, and CF standard names, to the short names of
+ * grib/variable.h; where they depend on the level, of pressure levels. */
 static const char *const long_names[][2] = {
     {"10m_u_component_of_wind", "u10"},
     {"10m_v_component_of_wind", "v10"},
@@ -32,6 +32,10 @@ static const char *const standard_names[][2] = {
     {"air_pressure_at_mean_sea_level", "msl"},
     {"surface_air_pressure", "sp"},
     {"cloud_area_fraction", "tcc"},
+    {"air_temperature", "t"},
+    {"dew_point_temperature", "dpt"},
+    {"eastward_wind", "u"},
+    {"northward_wind", "v"},
     {"sea_surface_temperature", "sst"},
     {"geopotential", "z"},
     {"geopotential_height", "gh"},
@@ -65,8 +69,10 @@ short_name(const char *const (*table)[2], gsize n, const char *name)
 
 /* "t2m", or "t" at a level. */
 static gboolean
-from_short_name(const char *name, double pressure, M2nVariable *v)
+from_short_name(const char *name, double pressure, double height, M2nVariable *v)
 {
+    if (height > 0 && m2n_variable_at_height(name, height, v))
+        return TRUE;
     if (pressure > 0) {
         char number[G_ASCII_DTOSTR_BUF_SIZE];
         g_autofree char *at =
@@ -85,15 +91,15 @@ from_name(const M2nArrayLabels *l, M2nVariable *v)
     const double pressure = l->pressure > 0 ? l->pressure : level;
     const char *known = short_name(long_names, G_N_ELEMENTS(long_names), whole);
 
-    if (from_short_name(known != NULL ? known : whole, l->pressure, v))
+    if (from_short_name(known != NULL ? known : whole, l->pressure, l->height, v))
         return TRUE;
     known = short_name(long_names, G_N_ELEMENTS(long_names), lower);
-    if (pressure > 0 && from_short_name(known != NULL ? known : lower, pressure, v))
+    if (pressure > 0 && from_short_name(known != NULL ? known : lower, pressure, l->height, v))
         return TRUE;
     known = l->standard_name != NULL
                 ? short_name(standard_names, G_N_ELEMENTS(standard_names), l->standard_name)
                 : NULL;
-    return known != NULL && from_short_name(known, pressure, v);
+    return known != NULL && from_short_name(known, pressure, l->height, v);
 }
 
 void
@@ -107,6 +113,9 @@ m2n_array_identify(const M2nArrayLabels *l, M2nVariable *v)
     if (l->pressure > 0) {
         g_strlcpy(v->type_of_level, "isobaricInhPa", sizeof v->type_of_level);
         v->level = l->pressure;
+    } else if (l->height > 0) {
+        g_strlcpy(v->type_of_level, "heightAboveGround", sizeof v->type_of_level);
+        v->level = l->height;
     } else {
         g_strlcpy(v->type_of_level, l->type_of_level != NULL ? l->type_of_level : "surface",
                   sizeof v->type_of_level);

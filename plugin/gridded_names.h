@@ -10,7 +10,7 @@ typedef struct {
     long param_id;             /* GRIB_paramId */
     const char *type_of_level; /* GRIB_typeOfLevel */
     double level;              /* GRIB_level */
-    double pressure;           /* hPa, from its vertical coordinate */
+    double pressure, height;   /* hPa or metres above ground, from its vertical coordinate */
 } M2nArrayLabels;
 
 /* Fills name, param_id, type_of_level and level of `v`; param_id 0 when nothing is known but the name. */

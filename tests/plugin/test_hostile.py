@@ -260,7 +260,7 @@ class Hostile(fixture.Case):
 
     def zarr(self, axes, fields, **units):
         """arrays.zarr of a kilobyte and a forecast of it; axes: name -> (size, value of all), or (2, [two values])"""
-        units = {"time": "hours since 2024-01-01", "latitude": "degrees_north", "longitude": "degrees_east", **units}
+        units = {"time": "hours since 2024-01-01", "level": "hPa", "latitude": "degrees_north", "longitude": "degrees_east", **units}
         root = self.folder / "arrays.zarr"
         shutil.rmtree(root, ignore_errors=True)
         for name, dims in {**{a: [a] for a in axes}, **fields}.items():

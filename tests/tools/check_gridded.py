@@ -135,6 +135,60 @@ def weatherbench(program, folder):
     check("weatherbench: place", geo is not None and np.allclose(geo, [-11.25, 22.5, 0, 90, 0, -22.5]), geo)
 
 
+def place(f, h=3, w=4):
+    axis(f, "time", np.arange(T), "hours since 2018-01-01", "i4", standard_name="time", axis="T")
+    axis(f, "lon", 5.0 + np.arange(w), "degrees_east", standard_name="longitude", axis="X")
+    axis(f, "lat", 50.0 - np.arange(h), "degrees_north", standard_name="latitude", axis="Y")
+    return h, w
+
+
+def cdo(program, folder):
+    """What `cdo -f nc copy` makes of GRIB: vertical axes of length 1, numbered, and none for the whole atmosphere."""
+    path = f"{folder}/cdo.nc"
+    with netCDF4.Dataset(path, "w") as f:
+        h, w = place(f)
+        axis(f, "height", [10.0], "m", standard_name="height", positive="up", axis="Z")
+        axis(f, "height_2", [2.0], "m", standard_name="height", positive="up", axis="Z")
+        axis(f, "plev", [100000.0], "Pa", standard_name="air_pressure", positive="down", axis="Z")
+        axis(f, "lev", [1.0, 2.0], "1", standard_name="hybrid_sigma_pressure", positive="down", axis="Z")
+        truth = {}
+        for name, level, standard, unit in (("10u", "height", "eastward_wind", "m s**-1"),
+                                            ("2t", "height_2", "air_temperature", "K"), ("tcc", None, None, "%"),
+                                            ("r", "plev", "relative_humidity", "%"), ("q", "lev", None, "kg kg**-1")):
+            n = len(f[level]) if level else 0
+            v = f.createVariable(name, "f4", ("time", *([level] if level else []), "lat", "lon"))
+            v.units, truth[name] = unit, fields(*((T, n, h, w) if level else (T, h, w)))
+            if standard:
+                v.standard_name = standard
+            v[:] = truth[name]
+    init, _, got = run(program, folder, "u10,t2m,tcc,r1000", T, "latest", path)
+    want = [truth["10u"][:, 0], truth["2t"][:, 0], truth["tcc"] / 100, truth["r"][:, 0]]
+    check("cdo: levels with numbers, and none", got is not None and np.allclose(got, np.stack(want, 1), rtol=1e-6), init)
+    error, _, _ = run(program, folder, "q1", T, "latest", path)
+    check("cdo: a model level is no pressure", "q1" in str(error), error)
+
+
+def cmip(program, folder):
+    """CMIP and CORDEX: a generic quantity by its standard name, its height a scalar named by `coordinates`."""
+    path, truth = f"{folder}/cmip.nc", {}
+    with netCDF4.Dataset(path, "w") as f:
+        h, w = place(f)
+        axis(f, "height", [10.0], "m", dim=False, standard_name="height", positive="up", axis="Z")
+        axis(f, "height2m", [2.0], "m", dim=False, standard_name="height", positive="up", axis="Z")
+        axis(f, "plev", [50000.0], "Pa", standard_name="air_pressure", positive="down", axis="Z")
+        for name, at, standard, unit in (("uas", "height", "eastward_wind", "m s-1"),
+                                         ("near_ground", "height2m", "air_temperature", "K"),
+                                         ("above", None, "air_temperature", "K"), ("psl", "", None, "Pa")):
+            v = f.createVariable(name, "f4", ("time", *(["plev"] if at is None else []), "lat", "lon"))
+            v.units, v.standard_name = unit, standard or "air_pressure_at_mean_sea_level"
+            if at:
+                v.coordinates = at
+            truth[name] = fields(T, h, w)
+            v[:] = truth[name][:, None] if at is None else truth[name]
+    init, _, got = run(program, folder, "u10,t2m,t500,msl", T, "latest", path)
+    check("cmip: heights as scalars", got is not None and np.array_equal(got, np.stack(list(truth.values()), 1)), init)
+
+
 def units(program, folder):
     path, h, w = f"{folder}/units.nc", 3, 4
     celsius, percent = fields(T, h, w, base=20), fields(T, h, w, base=30)
@@ -176,7 +230,7 @@ def bad(program, folder):
 def main():
     program = sys.argv[1]
     with tempfile.TemporaryDirectory() as folder:
-        for test in (cds_old, cds_new, weatherbench, units, bad):
+        for test in (cds_old, cds_new, weatherbench, cdo, cmip, units, bad):
             test(program, folder)
     finish()
 
