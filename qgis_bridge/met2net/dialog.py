@@ -1,4 +1,4 @@
-"""The window of "Add forecast...": a forecast file, or GRIB and a model to make one from. Never modal."""
+"""The window of "Add forecast...": a forecast file, or weather and a model to make one from. Never modal."""
 import json
 import os
 
@@ -11,7 +11,7 @@ from qgis.PyQt.QtWidgets import (QCheckBox, QComboBox, QDialog, QDialogButtonBox
 from .forecast import write_whole
 
 WIND = "met2net/wind"
-GRIB_FILTER = "GRIB (*.grib *.grib2 *.grb *.grb2 *.grib1);;All files (*)"
+WEATHER_FILTER = "GRIB and NetCDF (*.grib *.grib2 *.grb *.grb2 *.grib1 *.nc *.nc4);;All files (*)"
 MODEL_FILTER = "Models (*.safetensors);;All files (*)"
 FORECAST_FILTER = "Forecasts (*.json);;All files (*)"
 
@@ -73,7 +73,7 @@ class AddForecastDialog(QDialog):
         self.setMinimumWidth(520)
         self.tabs = QTabWidget()
         self.tabs.addTab(self.open_page(), "Forecast file")
-        self.tabs.addTab(self.make_page(), "GRIB and model")
+        self.tabs.addTab(self.make_page(), "Weather and model")
         self.wind = QCheckBox("Wind arrows (writes a GRIB2 file beside the forecast file)")
         self.wind.setChecked(QgsSettings().value(WIND, True, bool))
         self.note = QLabel()
@@ -98,7 +98,7 @@ class AddForecastDialog(QDialog):
 
     def make_page(self):
         page = QWidget()
-        self.grib = file_widget(QgsFileWidget.GetMultipleFiles, GRIB_FILTER, "Weather up to now")
+        self.grib = file_widget(QgsFileWidget.GetMultipleFiles, WEATHER_FILTER, "Weather up to now")
         self.model = file_widget(QgsFileWidget.GetFile, MODEL_FILTER, "Model")
         self.save = file_widget(QgsFileWidget.SaveFile, FORECAST_FILTER, "Forecast file to write")
         self.init_time = QLineEdit()
@@ -116,7 +116,7 @@ class AddForecastDialog(QDialog):
         for value, text in PRECISIONS:
             self.precision.addItem(text, value)
         form = QFormLayout(page)
-        for label, widget in (("Weather up to now (GRIB)", self.grib), ("Model", self.model),
+        for label, widget in (("Weather up to now", self.grib), ("Model", self.model),
                               ("Initial time", self.init_time), ("Lead time", self.lead_time),
                               ("Ensemble member", self.member), ("Precision", self.precision),
                               ("Map projection", self.crs), ("Forecast file to write", self.save)):

@@ -14,7 +14,7 @@ ICON = os.path.join(os.path.dirname(os.path.dirname(__file__)), "icon.svg")
 RESAMPLING = ("bilinear", "nearest", "conservative")
 PRECISIONS = ("float32", "bf16", "int8")
 MODEL_FILTER = "Models (*.safetensors);;All files (*)"
-INPUT_FILTER = "Forecasts and GRIB (*.json *.grib *.grib2 *.grb *.grb2);;All files (*)"
+INPUT_FILTER = "Forecasts, GRIB and NetCDF (*.json *.grib *.grib2 *.grb *.grb2 *.nc *.nc4);;All files (*)"
 
 
 class Met2NetAlgorithm(QgsProcessingAlgorithm):

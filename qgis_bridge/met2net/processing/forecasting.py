@@ -15,7 +15,7 @@ from ..forecast import is_forecast_file, open_dataset
 from . import tools
 from .algorithm import INPUT_FILTER, Met2NetAlgorithm, load_variables
 
-INPUT_HELP = "A forecast file (forecast.json), or a GRIB file with the weather up to now; GRIB needs a model."
+INPUT_HELP = "A forecast file (forecast.json), or GRIB or NetCDF with the weather up to now, which needs a model."
 COUNTS = re.compile(r"(\d+) forecasts? made .*?, (\d+) already complete, (\d+) failed")
 FORMATS = ("GRIB2", "GTiff", "COG", "netCDF", "Zarr")
 
@@ -24,11 +24,11 @@ class ForecastToRaster(Met2NetAlgorithm):
     NAME, TITLE, GROUP = "forecasttoraster", "Forecast to raster", "Forecast"
     HELP = """Computes a forecast and writes it as a raster with one band per variable and lead time.
 
-Takes a forecast file, or a GRIB file and a model. Each band tells variable, level, unit, initial and valid time. \
-When loaded, every variable becomes a styled layer that follows the temporal controller."""
+Takes a forecast file, or weather (GRIB or NetCDF) and a model. Each band tells variable, level, unit, initial and \
+valid time. When loaded, every variable becomes a styled layer that follows the temporal controller."""
 
     def initAlgorithm(self, _configuration=None):
-        self.add_file("INPUT", "Forecast file or GRIB", INPUT_HELP, INPUT_FILTER)
+        self.add_file("INPUT", "Forecast file or weather", INPUT_HELP, INPUT_FILTER)
         self.add_model()
         self.add_times()
         self.add_variables()
@@ -112,11 +112,11 @@ class ForecastToGrib2(Met2NetAlgorithm):
     NAME, TITLE, GROUP = "forecasttogrib2", "Forecast to GRIB2", "Forecast"
     HELP = """Computes a forecast and writes it as GRIB2, as weather services exchange it.
 
-Takes a forecast file, or a GRIB file and a model. Simple packing, one message per variable and lead time, so that \
-every GRIB reader takes it."""
+Takes a forecast file, or weather (GRIB or NetCDF) and a model. Simple packing, one message per variable and lead \
+time, so that every GRIB reader takes it."""
 
     def initAlgorithm(self, _configuration=None):
-        self.add_file("INPUT", "Forecast file or GRIB", INPUT_HELP, INPUT_FILTER)
+        self.add_file("INPUT", "Forecast file or weather", INPUT_HELP, INPUT_FILTER)
         self.add_model()
         self.add_times()
         self.add_variables()
@@ -144,16 +144,16 @@ every GRIB reader takes it."""
 
 class BatchForecast(Met2NetAlgorithm):
     NAME, TITLE, GROUP = "batchforecast", "Forecasts for a folder", "Forecast"
-    HELP = """Makes a forecast from every GRIB file of a folder, with one model.
+    HELP = """Makes a forecast from every GRIB or NetCDF file of a folder, with one model.
 
 What is already there and complete is not made again, so an interrupted run goes on where it stopped. A bad input is \
 reported and the others go on."""
 
     def initAlgorithm(self, _configuration=None):
-        self.add(QgsProcessingParameterFile("INPUT", "Folder with GRIB files",
+        self.add(QgsProcessingParameterFile("INPUT", "Folder with GRIB or NetCDF files",
                                             behavior=QgsProcessingParameterFile.Folder),
                  "Every file in it that matches the pattern is an input.")
-        self.add_text("PATTERN", "File names", "Pattern of the names, as *.grib2.", default="*.grib*")
+        self.add_text("PATTERN", "File names", "Pattern of the names, as *.grib2 or *.nc.", default="*.grib*")
         self.add_model(optional=False)
         self.add_times()
         self.add_variables()

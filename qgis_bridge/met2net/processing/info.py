@@ -5,7 +5,7 @@ from ..forecast import write_whole
 from . import tools
 from .algorithm import Met2NetAlgorithm
 
-FILE_FILTER = ("Models, data sets, forecasts, GRIB (*.safetensors *.json *.grib *.grib2 *.grb *.grb2);;"
+FILE_FILTER = ("Models, data sets, forecasts, weather (*.safetensors *.json *.grib *.grib2 *.grb *.grb2 *.nc *.nc4);;"
                "All files (*)")
 
 
@@ -13,7 +13,7 @@ class ModelInfo(Met2NetAlgorithm):
     NAME, TITLE, GROUP = "modelinfo", "Model info", "Model"
     HELP = """What is in a model: its variables, levels, grid, time step, window and settings.
 
-Takes a prepared data set, a forecast file or GRIB as well. The log shows it for people, the result is JSON."""
+Takes a prepared data set, a forecast file, GRIB or NetCDF as well. The log shows it for people, the result is JSON."""
 
     def initAlgorithm(self, _configuration=None):
         self.add_file("INPUT", "Model or other file", "The file to describe.", FILE_FILTER)
