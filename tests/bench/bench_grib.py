@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """bench_grib.py BENCH_GRIB [PART ...]: reading GRIB beside eccodes, CDO and GDAL, in one run, on files made here.
 
 Parts: scan, regrid, memory, or the name of a packing (PACKINGS); without any all of them, about three minutes.  Fields of

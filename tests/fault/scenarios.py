@@ -8,7 +8,7 @@ import subprocess
 import typing
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = pathlib.Path(os.environ.get("M2N_BUILD", ROOT / "build"))
+BUILD = pathlib.Path(os.environ.get("M2N_BUILD", ROOT / "build")).resolve()
 HOST, CLI = BUILD / "tests/fault/fault_scenario", BUILD / "plugin/cli"
 TRAIN = [CLI / "met2net-train", "data.safetensors", "-o", "new.safetensors", "-q", "--threads", "1", "--epochs", "2",
          "--batch", "8", "--steps", "2", "--hid-S", "4", "--hid-T", "8", "--N-T", "1"]
