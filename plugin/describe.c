@@ -152,7 +152,11 @@ describe_arrays(const char *name, GError **error)
 
     if (a == NULL)
         return NULL;
-    g_autofree char *text = m2n_gridded_describe(a);
+    g_autofree char *text = m2n_gridded_describe(a, error);
+    if (text == NULL) {
+        g_prefix_error(error, "%s: ", name);
+        return NULL;
+    }
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
     JsonObject *o = json_object_new();
     JsonNode *node = json_node_new(JSON_NODE_OBJECT);

@@ -101,8 +101,8 @@ fill_message(M2nGribReader *r, guint i, gboolean values, JsonObject *o, GError *
         return TRUE;
     g_autofree float *x = g_try_new(float, h.grid->n_points + 1);
     if (x == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "no memory for %" G_GSIZE_FORMAT " points",
-                    h.grid->n_points);
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%s: message %u: no memory for %" G_GSIZE_FORMAT " points",
+                    m2n_grib_reader_name(r), h.number, h.grid->n_points);
         return FALSE;
     }
     if (!m2n_grib_reader_values(r, i, &h, x, error))
@@ -134,8 +134,13 @@ m2n_describe_grib(M2nSource *source, gboolean values, JsonObject *o, GError **er
         json_array_add_object_element(messages, m);
         json_object_set_int_member(m, "number", m2n_grib_reader_entry(r, i)->number);
         json_object_set_int_member(m, "edition", m2n_grib_reader_entry(r, i)->edition);
-        if (!fill_message(r, i, values, m, &problem))
-            json_object_set_string_member(m, "error", problem->message);
+        if (fill_message(r, i, values, m, &problem))
+            continue;
+        if (g_error_matches(problem, M2N_ERROR, M2N_ERROR_IO) || g_error_matches(problem, M2N_ERROR, M2N_ERROR_MEMORY)) {
+            g_propagate_error(error, g_steal_pointer(&problem)); /* of the machine, not of the message */
+            return FALSE;
+        }
+        json_object_set_string_member(m, "error", problem->message);
     }
     return TRUE;
 }

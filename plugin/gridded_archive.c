@@ -47,6 +47,13 @@ moments_of(const Variable *v, gsize *n)
     return m;
 }
 
+static gboolean
+no_memory_for_times(const Variable *v, GError **error)
+{
+    g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%s: no memory for %" G_GSIZE_FORMAT " times", v->id.name, v->n_times);
+    return FALSE;
+}
+
 /* Made when a variable is first used: archives have far more variables than a model. */
 static gboolean
 set_moments(M2nGridded *a, Variable *v, GError **error)
@@ -55,10 +62,8 @@ set_moments(M2nGridded *a, Variable *v, GError **error)
         return TRUE;
     if (a->n_moments + v->n_times <= MAX_MOMENTS)
         v->moments = moments_of(v, &v->n_moments);
-    if (v->moments == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY, "%s: no memory for %" G_GSIZE_FORMAT " times", v->id.name, v->n_times);
-        return FALSE;
-    }
+    if (v->moments == NULL)
+        return no_memory_for_times(v, error);
     a->n_moments += v->n_moments;
     return TRUE;
 }
@@ -118,14 +123,18 @@ append_time(GString *s, gint64 t)
 }
 
 char *
-m2n_gridded_describe(const M2nGridded *a)
+m2n_gridded_describe(const M2nGridded *a, GError **error)
 {
-    GString *s = g_string_new(NULL);
+    g_autoptr(GString) s = g_string_new(NULL);
 
     for (guint i = 0; i < a->variables->len; i++) {
         const Variable *v = g_ptr_array_index(a->variables, i);
         gsize n = 0;
         g_autofree Moment *m = moments_of(v, &n);
+        if (m == NULL) {
+            no_memory_for_times(v, error);
+            return NULL;
+        }
         g_autofree char *grid = m2n_grid_describe(v->grid);
         g_string_append_printf(s, "%s%s: paramId %ld, %s %g", i > 0 ? "\n" : "", v->id.name,
                                v->id.param_id, v->id.type_of_level, v->id.level);
@@ -138,7 +147,7 @@ m2n_gridded_describe(const M2nGridded *a)
         }
         g_string_append_printf(s, ", %s", grid);
     }
-    return g_string_free(s, FALSE);
+    return g_string_free(g_steal_pointer(&s), FALSE);
 }
 
 gboolean

@@ -59,8 +59,8 @@ gboolean m2n_gridded_read_window(M2nGridded *a, const M2nDomain *d, guint steps,
                                  gpointer user_data, GError **error);
 
 /* (transfer full) Every variable found, a line each, for messages and met2net-info: "t2m: paramId
- * 167, heightAboveGround 2, K, 744 times from ... to ..., EPSG:4326 34x19 ..." */
-char *m2n_gridded_describe(const M2nGridded *a);
+ * 167, heightAboveGround 2, K, 744 times from ... to ..., EPSG:4326 34x19 ..."  NULL: M2N_ERROR_MEMORY. */
+char *m2n_gridded_describe(const M2nGridded *a, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(M2nGridded, m2n_gridded_free)
 

@@ -116,7 +116,7 @@ def main():
         for scenario in scenarios(top, args.scenario):
             places, good, still_open = judge.without_fault(scenario, top)
             for kind in args.kinds.split(","):
-                old = known[str(scenario.command[0]), scenario.env.get("M2N_FAULT_RANK"), kind]
+                old = known[str(scenario.command[scenario.launcher]), scenario.env.get("M2N_FAULT_RANK"), kind]
                 stacks = {s: n for s, n in places.get(kind, {}).items() if kind not in READING or s not in old}
                 old.update(stacks)
                 faults = list(faults_of(kind, stacks, args))

@@ -12,6 +12,8 @@ BUILD = pathlib.Path(os.environ.get("M2N_BUILD", ROOT / "build")).resolve()
 HOST, CLI = BUILD / "tests/fault/fault_scenario", BUILD / "plugin/cli"
 TRAIN = [CLI / "met2net-train", "data.safetensors", "-o", "new.safetensors", "-q", "--threads", "1", "--epochs", "2",
          "--batch", "8", "--steps", "2", "--hid-S", "4", "--hid-T", "8", "--N-T", "1"]
+TRAIN_GRIB = [x if x != "data.safetensors" else "weather.grib2" for x in [*TRAIN, "-v", "t2m,u10"]]
+PREPARE = [CLI / "met2net-prepare", "-q", "-v", "t2m,u10", "--size", "8x4", "-o", "out.safetensors"]
 
 
 def mpirun(n):
@@ -108,20 +110,18 @@ def of_training(made):
     outputs = ["new.safetensors", "new.last.safetensors"]
     files = {"data.safetensors": made["data.safetensors"], "weather.grib2": made["weather.grib2"]}
     average = [*TRAIN, "--average-weights", "0.5"]
-    from_grib = [x if x != "data.safetensors" else "weather.grib2" for x in [*TRAIN, "-v", "t2m,u10"]]
 
-    for name, command in {"train": TRAIN, "average": average, "train-grib": from_grib}.items():
+    for name, command in {"train": TRAIN, "average": average, "train-grib": TRAIN_GRIB}.items():
         yield Scenario(name, files, command, outputs, changing=tuple(outputs), beside=beside, again=go_on_training(command))
 
 
 def of_tools(made):
-    prepare = [CLI / "met2net-prepare", "-q", "-v", "t2m,u10", "--size", "8x4", "-o", "out.safetensors"]
     zarr = {n: content for n, content in made.items() if n.startswith("fields.zarr/")}
     model = {"model.safetensors": made["model.safetensors"]}
 
-    yield Scenario("prepare", {"weather.grib2": made["weather.grib2"]}, [*prepare, "weather.grib2"], ["out.safetensors"])
-    yield Scenario("prepare-netcdf", {"fields.nc": made["fields.nc"]}, [*prepare, "fields.nc"], ["out.safetensors"])
-    yield Scenario("prepare-zarr", zarr, [*prepare, "fields.zarr"], ["out.safetensors"])
+    yield Scenario("prepare", {"weather.grib2": made["weather.grib2"]}, [*PREPARE, "weather.grib2"], ["out.safetensors"])
+    yield Scenario("prepare-netcdf", {"fields.nc": made["fields.nc"]}, [*PREPARE, "fields.nc"], ["out.safetensors"])
+    yield Scenario("prepare-zarr", zarr, [*PREPARE, "fields.zarr"], ["out.safetensors"])
     yield Scenario("verify", {**model, "weather.grib2": made["weather.grib2"]},
                    [CLI / "met2net-verify", "-q", "-j", "1", "-m", "model.safetensors", "-e", "12h", "-l", "2h",
                     "--csv", "out.csv", "--json", "out.json", "--chart", "out.svg", "weather.grib2"],
@@ -130,15 +130,19 @@ def of_tools(made):
                    ["small.safetensors"])
     yield Scenario("convert-verify", {**model, "weather.grib2": made["weather.grib2"]},
                    [CLI / "met2net-convert", "-q", "-j", "1", "-p", "int8", "--verify", "weather.grib2", "model.safetensors"])
+    described = ["model.safetensors", "data.safetensors", "weather.grib2", "fields.nc"]
+    yield Scenario("info", {**zarr, **{n: made[n] for n in described}}, [CLI / "met2net-info", *described, "fields.zarr"])
     yield Scenario("set", model, [CLI / "met2net-info", "--set", "colour=blue", "model.safetensors"], ["model.safetensors"])
 
 
 def of_several(made):
-    """Two processes under mpirun, with the fault in one of them."""
+    """Two processes under mpirun, with the fault in one of them.  met2net-prepare knows nothing of MPI: there are two of it
+    at work on one file."""
     launcher = mpirun(2)
-    train = [*launcher, *TRAIN]
+    train, train_grib, prepare = [*launcher, *TRAIN], [*launcher, *TRAIN_GRIB], [*launcher, *PREPARE, "weather.grib2"]
     outputs = ["new.safetensors", "new.last.safetensors"]
-    beside = ("new.checkpoint.safetensors", "new.log.jsonl", "new.svg")
+    beside = ("new.checkpoint.safetensors", "new.log.jsonl", "new.svg", "new.data.safetensors")
+    weather = {"weather.grib2": made["weather.grib2"]}
     forecast = [*launcher, CLI / "met2net-forecast", "-q", "-m", "model.safetensors", "-l", "1h", "-o", "{input}.out",
                 "-f", "GRIB2", "one.grib2", "two.grib2", "three.grib2"]
     inputs = {f"{n}.grib2": made["analysis.grib2"] for n in ("one", "two", "three")}
@@ -148,6 +152,9 @@ def of_several(made):
         more = {"env": env, "launcher": len(launcher)}
         yield Scenario(f"mpi-train-{rank}", {"data.safetensors": made["data.safetensors"]}, train, outputs,
                        changing=tuple(outputs), beside=beside, again=go_on_training(train), **more)
+        yield Scenario(f"mpi-train-grib-{rank}", weather, train_grib, outputs, changing=tuple(outputs), beside=beside,
+                       again=go_on_training(train_grib), **more)
+        yield Scenario(f"mpi-prepare-{rank}", weather, prepare, ["out.safetensors"], **more)
         yield Scenario(f"mpi-forecast-{rank}", {"model.safetensors": made["model.safetensors"], **inputs}, forecast,
                        ["one.out", "two.out", "three.out"], **more)
 

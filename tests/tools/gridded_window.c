@@ -47,7 +47,7 @@ main(int argc, char **argv)
         return fail(error);
     if (!g_file_set_contents(argv[1], (const char *)out, (gssize)(values * sizeof *out), &error))
         return fail(error);
-    g_autofree char *text = m2n_gridded_describe(a);
+    g_autofree char *text = m2n_gridded_describe(a, NULL);
     printf("%" G_GINT64_FORMAT " %u %u", init, d.grid->width, d.grid->height);
     for (int i = 0; i < 6; i++)
         printf(" %.12g", d.grid->geo[i]);
