@@ -121,11 +121,11 @@ def left_behind(folder, scenario, good):
             continue
         if any(inside == n or inside.startswith(n + "/") for n in scenario.outputs):
             continue
+        if name.startswith("data/") and path.name in scenario.beside:
+            continue
         if inside in scenario.files and name.startswith("data/"):
             if path.read_bytes() != scenario.files[inside]:
                 yield f"{name} was changed"
-        elif name.startswith("data/") and path.name in scenario.beside:
-            continue
         elif not (name.startswith("cache/met2net/") and name.endswith((".safetensors", ".m2nindex"))):
             yield f"{name} was left"
 

@@ -57,7 +57,7 @@ def run_here(folder, *commands):
 
 def make_data(top):
     """Two days of a small weather, its last hours, the two days prepared for training, a model of them, and a forecast
-    in other formats, to be read: {name: content}."""
+    in other formats, to be read; in half/ a run whose disk failed in its second epoch: {name: content}."""
     weather = [BUILD / "samples/weather/weather", "-q", "--hours", "48", "--grid", "16x8", "--spin-up", "2",
                "--truncation", "10", "-o"]
     forecast = [CLI / "met2net-forecast", "-q", "-m", "model.safetensors", "analysis.grib2", "-l"]
@@ -65,6 +65,10 @@ def make_data(top):
              [*weather, "analysis.grib2", "--start", "2020-01-02T18:00Z", "--hours", "6"],
              [CLI / "met2net-prepare", "-q", "-v", "t2m,u10", "weather.grib2", "-o", "data.safetensors"], TRAIN)
     (top / "new.safetensors").rename(top / "model.safetensors")
+    (top / "half").mkdir()
+    (top / "half/data.safetensors").write_bytes((top / "data.safetensors").read_bytes())
+    subprocess.run(["env", f"LD_PRELOAD={BUILD}/tests/fault/libm2nfault.so", "M2N_FAULT=rename:7+", f"M2N_FAULT_ROOT={top}/half", *TRAIN],
+                   cwd=top / "half", stderr=subprocess.DEVNULL)
     run_here(top, *[[*forecast, "12h", "-o", f"fields.{suffix}"] for suffix in ("nc", "zarr")],
              [*forecast, "6h", "--ccsds", "-o", "ccsds.grib2"],
              *[["grib_set", "-r", "-s", f"packingType=grid_{packing}", "ccsds.grib2", f"{packing}.grib2"]
@@ -113,6 +117,8 @@ def of_training(made):
 
     for name, command in {"train": TRAIN, "average": average, "train-grib": TRAIN_GRIB}.items():
         yield Scenario(name, files, command, outputs, changing=tuple(outputs), beside=beside, again=go_on_training(command))
+    half = {pathlib.Path(n).name: content for n, content in made.items() if n.startswith("half/")}
+    yield Scenario("resume", half, [*TRAIN, "--resume"], outputs, changing=tuple(outputs), beside=beside)
 
 
 def of_tools(made):
