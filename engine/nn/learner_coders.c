@@ -5,7 +5,6 @@
 #include "engine/nn/coder.h"
 #include "engine/nn/learner_private.h"
 #include "engine/ops/activation_backward.h"
-#include "engine/ops/attention.h"
 #include "engine/ops/fused_conv_backward.h"
 #include "engine/ops/mse.h"
 #include "engine/ops/norm_backward.h"
@@ -78,7 +77,7 @@ m2n_learner_lay_out_coder(const M2nLearner *l, M2nArena *a, M2nWorker *w)
 
     for (guint i = 0; i < 2; i++)
         w->plane[i] = m2n_arena_floats(a, plane);
-    for (guint i = 0; i < 3; i++)
+    for (guint i = 0; i < 2; i++)
         w->image[i] = m2n_arena_floats(a, c->hid_S * plane);
     for (guint i = 0; i < c->N_S; i++) {
         const M2nFusedConv encoder = m2n_encoder_stage(c, i), decoder = m2n_decoder_stage(c, i);
@@ -138,31 +137,65 @@ run_stage(const M2nLearner *l, const M2nWorker *w, gboolean decoder, gsize varia
                         w->shift[i], norms->mean[i], norms->rstd[i]);
 }
 
-/* w->image[0]: gradient of stage i's output after norm and SiLU -> dv: of its input after them; NULL: not wanted.
- * in: as of run_stage(). */
+/* The last stage of a decoder is read out: its output's gradient is that of the one image times a weight a channel. */
+typedef struct {
+    const float *dy; /* [H][W] */
+    gsize weight;    /* of the read-out */
+} ReadOut;
+
+/* Norm and SiLU of stage i, at `at`.  w->image[0]: gradient of its output, if not by `from` -> w->image[1]: of the
+ * convolution's, before the shuffle. */
+static void
+run_norm_backward(const M2nLearner *l, const M2nWorker *w, const M2nFusedConv *shape,
+                  const M2nStageAt *at, guint i, const Norms *norms, const ReadOut *from)
+{
+    const gsize grow = shape->shuffle ? 2 : 1, channels = l->config.hid_S / GROUPS;
+    const gsize hw = shape->height * grow * shape->width * grow / shape->stride / shape->stride;
+    const float *gamma = l->query + at->gamma;
+
+    for (gsize g = 0; g < GROUPS; g++) {
+        const float mean = norms->mean[i][g], rstd = norms->rstd[i][g];
+        M2nGroupTotal total = {0};
+        float b, d;
+
+        for (gsize c = g * channels; c < (g + 1) * channels; c++) {
+            const M2nNormSilu channel = {hw, w->conv[i] + c * hw, w->scale[i][c], w->shift[i][c],
+                                         mean};
+            float *dv = w->image[0] + c * hw;
+            M2nNormSiluSums sums;
+
+            m2n_norm_silu_backward(&channel, dv, from != NULL ? from->dy : dv,
+                                   from != NULL ? l->query[from->weight + c] : 1.0f, &sums);
+            m2n_group_norm_add(&total, sums.dv, sums.dvx, gamma[c], rstd,
+                               m2n_worker_gradient(l, w, at->gamma + c),
+                               m2n_worker_gradient(l, w, at->beta + c));
+            if (from != NULL)
+                *m2n_worker_gradient(l, w, from->weight + c) += (float)sums.readout;
+        }
+        m2n_group_norm_finish(&total, channels * hw, mean, rstd, &b, &d);
+        for (gsize c = g * channels; c < (g + 1) * channels; c++) {
+            float *dconv = w->image[1] + c * hw;
+
+            m2n_blend(shape->shuffle ? w->plane[0] : dconv, w->image[0] + c * hw,
+                      w->conv[i] + c * hw, hw, rstd * gamma[c], b, d);
+            if (shape->shuffle)
+                m2n_pixel_unshuffle(1, shape->height, shape->width, dconv, w->plane[0]);
+        }
+    }
+}
+
+/* w->image[0], or `from`: gradient of stage i's output after norm and SiLU -> dv: of its input after them; NULL: not
+ * wanted.  in: as of run_stage(). */
 static void
 run_stage_backward(const M2nLearner *l, const M2nWorker *w, gboolean decoder, gsize variable,
-                   guint i, const float *in, const Norms *norms, float *dv)
+                   guint i, const float *in, const Norms *norms, const ReadOut *from, float *dv)
 {
     const M2nFusedConv shape = stage_shape(&l->config, decoder, i);
     const M2nStageAt *at =
         &(decoder ? l->places.decoder : l->places.encoder)[variable * l->config.N_S + i];
-    const gsize grow = shape.shuffle ? 2 : 1, S = l->config.hid_S;
-    const gsize hw = shape.height * grow * shape.width * grow / shape.stride / shape.stride;
-    const M2nGroupNorm norm = {S, hw, GROUPS};
-    float *da = w->image[0], *dconv = w->image[1], *normed = w->plane[0];
+    const float *dconv = w->image[1];
 
-    for (gsize c = 0; c < S; c++) {
-        m2n_scale_shift(normed, w->conv[i] + c * hw, hw, w->scale[i][c], w->shift[i][c]);
-        m2n_silu_backward(da + c * hw, da + c * hw, normed, hw);
-    }
-    m2n_group_norm_backward(&norm, dconv, da, w->conv[i], l->query + at->gamma, norms->mean[i],
-                            norms->rstd[i], m2n_worker_gradient(l, w, at->gamma),
-                            m2n_worker_gradient(l, w, at->beta));
-    if (shape.shuffle) {
-        m2n_pixel_unshuffle(S, shape.height, shape.width, w->image[2], dconv);
-        dconv = w->image[2];
-    }
+    run_norm_backward(l, w, &shape, at, i, norms, from);
     m2n_fused_conv_backward_weight(&shape, m2n_worker_gradient(l, w, at->weight),
                                    m2n_worker_gradient(l, w, at->bias), dconv, in,
                                    i > 0 ? w->scale[i - 1] : NULL, i > 0 ? w->shift[i - 1] : NULL,
@@ -224,7 +257,7 @@ encode_images_backward(gsize begin, gsize end, guint thread, gpointer data)
         memcpy(w->image[0], l->latent + image.latent, l->config.hid_S * l->hw * sizeof(float));
         for (guint i = l->config.N_S; i-- > 0;)
             run_stage_backward(l, w, FALSE, image.variable, i, i == 0 ? in : w->conv[i - 1], &norms,
-                               i > 0 ? w->image[0] : NULL);
+                               NULL, i > 0 ? w->image[0] : NULL);
     }
 }
 
@@ -255,25 +288,21 @@ decode_image(const M2nLearner *l, const M2nWorker *w, gsize variable, const floa
                  w->shift[last], l->query + readout->weight, l->query[readout->bias], y);
 }
 
-/* dy [H][W] -> w->image[0], gradient of the last stage's output */
+/* Gradients of stages and read-out from w->plane[1], that of the image. */
 static void
-read_out_backward(const M2nLearner *l, const M2nWorker *w, gsize variable, const float *dy)
+decode_image_backward(const M2nLearner *l, const M2nWorker *w, gsize variable, const float *latent,
+                      const Norms *norms, float *dlatent)
 {
-    const M2nConfig *c = &l->config;
     const M2nLinearAt *readout = &l->places.readout[variable];
-    const gsize n = (gsize)c->height * c->width;
-    const guint last = c->N_S - 1;
+    const guint last = l->config.N_S - 1;
+    const ReadOut from = {w->plane[1], readout->weight};
     double sum, square;
 
-    for (gsize f = 0; f < c->hid_S; f++) {
-        float *a = w->plane[0];
-
-        m2n_norm_silu(n, w->conv[last] + f * n, w->scale[last][f], w->shift[last][f], a);
-        *m2n_worker_gradient(l, w, readout->weight + f) += (float)m2n_attention_dot(dy, a, n);
-        m2n_scale_shift(w->image[0] + f * n, dy, n, l->query[readout->weight + f], 0.0f);
-    }
-    m2n_moments(dy, n, 0.0f, &sum, &square);
+    m2n_moments(from.dy, (gsize)l->config.height * l->config.width, 0.0f, &sum, &square);
     *m2n_worker_gradient(l, w, readout->bias) += (float)sum;
+    for (guint i = l->config.N_S; i-- > 0;)
+        run_stage_backward(l, w, TRUE, variable, i, i == 0 ? latent : w->conv[i - 1], norms,
+                           i == last ? &from : NULL, i > 0 ? w->image[0] : dlatent);
 }
 
 static void
@@ -296,10 +325,7 @@ decode_images(gsize begin, gsize end, guint thread, gpointer data)
             continue;
         memset(dy, 0, plane * sizeof *dy);
         m2n_mse_backward(dy, y, target, plane, 1.0f / (float)all_images);
-        read_out_backward(l, w, image.variable, dy);
-        for (guint i = l->config.N_S; i-- > 0;)
-            run_stage_backward(l, w, TRUE, image.variable, i, i == 0 ? latent : w->conv[i - 1],
-                               &norms, i > 0 ? w->image[0] : l->dlatent + image.latent);
+        decode_image_backward(l, w, image.variable, latent, &norms, l->dlatent + image.latent);
     }
 }
 

@@ -86,7 +86,7 @@ typedef struct M2nWorker {
     float *wide;                  /* [4D][P] */
     float *chain[2];              /* [M2N_CHAIN][P] */
     float *channel;               /* [D] */
-    float *image[3];              /* [S][H][W] */
+    float *image[2];              /* [S][H][W] */
     float *plane[2];              /* [H][W] */
     float *conv[M2N_MAX_STAGES];                          /* [S][h_i][w_i] per stage, before its norm */
     float *scale[M2N_MAX_STAGES], *shift[M2N_MAX_STAGES]; /* [S], that norm */

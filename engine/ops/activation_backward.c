@@ -32,6 +32,24 @@ gelu_ref(float *dx, const float *dy, const float *x, gsize n)
     }
 }
 
+static void
+norm_silu_ref(const M2nNormSilu *c, float *dv, const float *dy, float weight, M2nNormSiluSums *sums)
+{
+    M2nNormSiluSums sum = {0};
+
+    for (gsize i = 0; i < c->n; i++) {
+        const float v = (float)((double)c->scale * (double)c->x[i] + (double)c->shift);
+        const double bounded = CLAMP((double)v, -1e3, 1e3), g = (double)dy[i];
+
+        silu_ref(&dv[i], &dy[i], &v, 1);
+        dv[i] *= weight;
+        sum.dv += (double)dv[i];
+        sum.dvx += (double)dv[i] * ((double)c->x[i] - (double)c->mean);
+        sum.readout += isnan(v) ? (double)v : g * bounded / (1.0 + exp(-bounded));
+    }
+    *sums = sum;
+}
+
 #if M2N_HAVE_X86
 /* ---- bodies for AVX2 ------------------------------------------------------------------- */
 
@@ -58,14 +76,16 @@ exp_negative(float x)
     return p * scale;
 }
 
+/* logistic: 1 / (1 + exp(-x)), which times x is SiLU */
 M2N_BODY float
-silu_slope(float x)
+silu_slope(float x, float *logistic)
 {
     const float a = fabsf(x) < 87.0f ? fabsf(x) : 87.0f;
     const float e = exp_negative(-a), s = 1.0f / (1.0f + e); /* of |x| */
     const float rest = e * s, t = a * s * rest;              /* rest = 1 - s, exact in the tail */
     const float slope = x < 0.0f ? rest - t : s + t;
 
+    *logistic = x < 0.0f ? rest : s;
     return x == x ? slope : x;
 }
 
@@ -93,8 +113,11 @@ M2N_BODY void
 silu_body(float *dx, const float *dy, const float *x, gsize n)
 {
 #pragma omp simd
-    for (gsize i = 0; i < n; i++)
-        dx[i] = dy[i] * silu_slope(x[i]);
+    for (gsize i = 0; i < n; i++) {
+        float logistic;
+
+        dx[i] = dy[i] * silu_slope(x[i], &logistic);
+    }
 }
 
 M2N_BODY void
@@ -103,6 +126,37 @@ gelu_body(float *dx, const float *dy, const float *x, gsize n)
 #pragma omp simd
     for (gsize i = 0; i < n; i++)
         dx[i] = dy[i] * gelu_slope(x[i]);
+}
+
+#define SUMMED 512u /* values whose sums are float32: 64 in each of eight lanes */
+
+M2N_BODY void
+norm_silu_body(const M2nNormSilu *c, float *dv, const float *dy, float weight,
+               M2nNormSiluSums *sums)
+{
+    const float *x = c->x, scale = c->scale, shift = c->shift, mean = c->mean;
+    M2nNormSiluSums all = {0};
+
+    for (gsize begin = 0; begin < c->n; begin += SUMMED) {
+        const gsize end = MIN(begin + SUMMED, c->n);
+        float sum = 0.0f, product = 0.0f, readout = 0.0f;
+
+#pragma omp simd reduction(+ : sum, product, readout)
+        for (gsize i = begin; i < end; i++) {
+            const float v = scale * x[i] + shift, g = dy[i];
+            float logistic;
+            const float d = weight * g * silu_slope(v, &logistic);
+
+            dv[i] = d;
+            sum += d;
+            product += d * (x[i] - mean);
+            readout += g * (v * logistic);
+        }
+        all.dv += (double)sum;
+        all.dvx += (double)product;
+        all.readout += (double)readout;
+    }
+    *sums = all;
 }
 
 /* ---- AVX2 and AVX-512 ------------------------------------------------------------------ */
@@ -117,6 +171,13 @@ M2N_AVX2 static void
 gelu_avx2(float *dx, const float *dy, const float *x, gsize n)
 {
     gelu_body(dx, dy, x, n);
+}
+
+M2N_AVX2 static void
+norm_silu_avx2(const M2nNormSilu *c, float *dv, const float *dy, float weight,
+               M2nNormSiluSums *sums)
+{
+    norm_silu_body(c, dv, dy, weight, sums);
 }
 
 /* gelu'(-a), a >= 0, by polynomials of degree 5 on pieces of width 0.4, as activation_simd.h has GELU's: [power][piece];
@@ -151,8 +212,9 @@ gelu_slope_avx512(__m512 x)
     return _mm512_mask_sub_ps(s, positive, _mm512_set1_ps(1.0f), s);
 }
 
+/* logistic: as of silu_slope() */
 M2N_AVX512 M2N_INLINE __m512
-silu_slope_avx512(__m512 x)
+silu_slope_avx512(__m512 x, __m512 *logistic)
 {
     const __m512 one = _mm512_set1_ps(1.0f);
     const __m512 a = _mm512_min_ps(_mm512_set1_ps(M2N_EXP_LIMIT), _mm512_abs_ps(x));
@@ -160,6 +222,7 @@ silu_slope_avx512(__m512 x)
     const __m512 rest = _mm512_mul_ps(e, s), t = _mm512_mul_ps(_mm512_mul_ps(a, s), rest);
     const __mmask16 negative = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_LT_OQ);
 
+    *logistic = _mm512_mask_mov_ps(s, negative, rest);
     return _mm512_mask_sub_ps(_mm512_add_ps(s, t), negative, rest, t);
 }
 
@@ -168,7 +231,8 @@ silu_avx512(float *dx, const float *dy, const float *x, gsize n)
 {
     for (gsize i = 0; i < n; i += 16) {
         const __mmask16 m = _cvtu32_mask16(n - i >= 16 ? 0xffffu : (1u << (n - i)) - 1u);
-        const __m512 slope = silu_slope_avx512(_mm512_maskz_loadu_ps(m, x + i));
+        __m512 logistic;
+        const __m512 slope = silu_slope_avx512(_mm512_maskz_loadu_ps(m, x + i), &logistic);
 
         _mm512_mask_storeu_ps(dx + i, m, _mm512_mul_ps(_mm512_maskz_loadu_ps(m, dy + i), slope));
     }
@@ -184,15 +248,55 @@ gelu_avx512(float *dx, const float *dy, const float *x, gsize n)
         _mm512_mask_storeu_ps(dx + i, m, _mm512_mul_ps(_mm512_maskz_loadu_ps(m, dy + i), slope));
     }
 }
+
+/* One register of the sums of 1024 values. */
+M2N_AVX512 M2N_INLINE double
+emptied(M2nLanes *sum)
+{
+    const double d = m2n_lanes_sum(sum);
+
+    *sum = (M2nLanes){0};
+    return d;
+}
+
+M2N_AVX512 static void
+norm_silu_avx512(const M2nNormSilu *c, float *dv, const float *dy, float weight,
+                 M2nNormSiluSums *sums)
+{
+    const __m512 scale = _mm512_set1_ps(c->scale), shift = _mm512_set1_ps(c->shift);
+    const __m512 mean = _mm512_set1_ps(c->mean), factor = _mm512_set1_ps(weight);
+    M2nLanes sum = {0}, product = {0}, readout = {0};
+    M2nNormSiluSums all = {0};
+
+    for (gsize i = 0; i < c->n; i += 16) {
+        const __mmask16 m = _cvtu32_mask16(c->n - i >= 16 ? 0xffffu : (1u << (c->n - i)) - 1u);
+        const __m512 x = _mm512_maskz_loadu_ps(m, c->x + i), g = _mm512_maskz_loadu_ps(m, dy + i);
+        const __m512 v = _mm512_fmadd_ps(scale, x, shift);
+        __m512 logistic;
+        const __m512 slope = silu_slope_avx512(v, &logistic);
+        const __m512 d = _mm512_mul_ps(_mm512_mul_ps(factor, g), slope);
+
+        _mm512_mask_storeu_ps(dv + i, m, d);
+        sum += (M2nLanes)d;
+        product = (M2nLanes)_mm512_fmadd_ps(d, _mm512_sub_ps(x, mean), (__m512)product);
+        readout = (M2nLanes)_mm512_fmadd_ps(g, _mm512_mul_ps(v, logistic), (__m512)readout);
+        if (i % 1024 == 1008 || c->n - i <= 16) {
+            all.dv += emptied(&sum);
+            all.dvx += emptied(&product);
+            all.readout += emptied(&readout);
+        }
+    }
+    *sums = all;
+}
 #endif
 
 /* ---- table and dispatch -------------------------------------------------------------- */
 
 const M2nActivationBackwardVariant m2n_activation_backward_variants[M2N_N_ISA] = {
-    {M2N_ISA_SCALAR, silu_ref, gelu_ref},
+    {M2N_ISA_SCALAR, silu_ref, gelu_ref, norm_silu_ref},
 #if M2N_HAVE_X86
-    {M2N_ISA_AVX2, silu_avx2, gelu_avx2},
-    {M2N_ISA_AVX512, silu_avx512, gelu_avx512},
+    {M2N_ISA_AVX2, silu_avx2, gelu_avx2, norm_silu_avx2},
+    {M2N_ISA_AVX512, silu_avx512, gelu_avx512, norm_silu_avx512},
 #endif
 };
 
@@ -206,4 +310,11 @@ void
 m2n_gelu_backward(float *dx, const float *dy, const float *x, gsize n)
 {
     M2N_DISPATCH(m2n_activation_backward_variants, gelu)(dx, dy, x, n);
+}
+
+void
+m2n_norm_silu_backward(const M2nNormSilu *channel, float *dv, const float *dy, float weight,
+                       M2nNormSiluSums *sums)
+{
+    M2N_DISPATCH(m2n_activation_backward_variants, norm_silu)(channel, dv, dy, weight, sums);
 }

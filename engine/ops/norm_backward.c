@@ -117,27 +117,45 @@ const M2nNormBackwardVariant m2n_norm_backward_variants[M2N_N_ISA] = {
 };
 
 void
+m2n_group_norm_add(M2nGroupTotal *total, double sum_dy, double sum_dyx, float gamma, float rstd,
+                   float *dgamma, float *dbeta)
+{
+    const double sum_dyh = sum_dyx * (double)rstd;
+
+    if (dgamma != NULL) {
+        *dgamma += (float)sum_dyh;
+        *dbeta += (float)sum_dy;
+    }
+    total->g += (double)gamma * sum_dy;
+    total->gh += (double)gamma * sum_dyh;
+}
+
+void
+m2n_group_norm_finish(const M2nGroupTotal *total, gsize n, float mean, float rstd, float *b,
+                      float *d)
+{
+    const double r = (double)rstd, slope = -r * r * total->gh / (double)n;
+
+    *b = (float)slope;
+    *d = (float)(-r * total->g / (double)n - slope * (double)mean);
+}
+
+void
 m2n_group_norm_coefficients(gsize channels, gsize hw, const float *dy, const float *x,
                             const float *gamma, float mean, float rstd, float *b, float *d,
                             float *dgamma, float *dbeta)
 {
-    const double n = (double)(channels * hw), r = (double)rstd;
-    double mean_g = 0.0, mean_gh = 0.0;
+    M2nGroupTotal total = {0};
 
     for (gsize c = 0; c < channels; c++) {
         double sum_dy, sum_dyx;
 
         M2N_DISPATCH(m2n_norm_backward_variants, sums)
         (dy + c * hw, x + c * hw, hw, mean, &sum_dy, &sum_dyx);
-        if (dgamma != NULL) {
-            dgamma[c] += (float)(sum_dyx * r);
-            dbeta[c] += (float)sum_dy;
-        }
-        mean_g += (double)gamma[c] * sum_dy / n;
-        mean_gh += (double)gamma[c] * sum_dyx * r / n;
+        m2n_group_norm_add(&total, sum_dy, sum_dyx, gamma[c], rstd,
+                           dgamma != NULL ? dgamma + c : NULL, dgamma != NULL ? dbeta + c : NULL);
     }
-    *b = (float)(-r * r * mean_gh);
-    *d = (float)(-r * mean_g + r * r * mean_gh * (double)mean);
+    m2n_group_norm_finish(&total, channels * hw, mean, rstd, b, d);
 }
 
 void

@@ -9,6 +9,8 @@
  *
  * m2n_group_norm_backward      all of it for one image: dx is written; dgamma and dbeta may be NULL together
  * m2n_group_norm_coefficients  the b and d of channels of one group, a being rstd gamma: dx = a dy + b x + d
+ * m2n_group_norm_add, _finish  the same from sums that the caller has, channel by channel: *total is zero before the
+ *                              first; n values in all channels
  * m2n_batch_norm_sums          sum_dy[c] += sum_p dy, sum_dyx[c] += sum_p dy (x - mean[c]), one image
  * m2n_batch_norm_coefficients  a, b, d [channels] from the sums over `rows` images; dgamma, dbeta as above
  * m2n_norm_combine             dx += a dy + b x + d, one image
@@ -28,6 +30,16 @@ void m2n_group_norm_backward(const M2nGroupNorm *shape, float *dx, const float *
 void m2n_group_norm_coefficients(gsize channels, gsize hw, const float *dy, const float *x,
                                  const float *gamma, float mean, float rstd, float *b, float *d,
                                  float *dgamma, float *dbeta);
+
+typedef struct {
+    double g, gh; /* of gamma dy, and of gamma dy h */
+} M2nGroupTotal;
+
+/* sum_dyx: of dy (x - mean) */
+void m2n_group_norm_add(M2nGroupTotal *total, double sum_dy, double sum_dyx, float gamma, float rstd,
+                        float *dgamma, float *dbeta);
+void m2n_group_norm_finish(const M2nGroupTotal *total, gsize n, float mean, float rstd, float *b,
+                           float *d);
 
 void m2n_batch_norm_sums(gsize channels, gsize hw, const float *dy, const float *x,
                          const float *mean, double *sum_dy, double *sum_dyx);
