@@ -231,14 +231,16 @@ fill_x_line(const Job *j, const float *x, const float *scale, const float *shift
     j->variant->turn(n, width, in, stride, out + INS, INS);
 }
 
-/* Lines of rows of blocks t .. t + down. */
+/* Lines of rows of blocks t .. t + down.  The first two of x are the last two of the band before. */
 static void
 fill_band(const Job *j, const float *dy, const float *x, const float *scale, const float *shift,
           gsize c0, gsize n, gsize t)
 {
     const M2nFusedConv *s = j->s;
+    const gsize had = t > 0 ? 2 : 0;
 
-    for (gsize l = 0; l < 2 * j->down + 2; l++) {
+    memmove(j->x, j->x + 2 * j->down * j->x_line, had * j->x_line * sizeof *j->x);
+    for (gsize l = had; l < 2 * j->down + 2; l++) {
         const gsize row = 2 * t + l; /* + 1 */
 
         if (row >= 1 && row <= s->height)
