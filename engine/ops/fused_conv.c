@@ -245,10 +245,18 @@ winograd_outputs(const M2nFusedConv *s, const Segment *segment, gsize n, gsize l
                                    .x = {v + p * m2n_winograd_pitch(s->in)},
                                    .end = {.to = m + p * c->rows * M2N_PANEL}});
         for (gsize k = 0; k < n; k++) {
-            w->output(c->rows, m + k * M2N_WINOGRAD_BLOCKS, start, tile);
-            for (gsize a = 0; a < M2N_WINOGRAD_ROWS && segment[k].i + a < last_row; a++)
-                store(s, variant(), tile + a * c->rows * COLUMNS, o, rows, segment[k].i + a,
-                      segment[k].j, y);
+            const float *products = m + k * M2N_WINOGRAD_BLOCKS;
+            const gsize i = segment[k].i, j = segment[k].j;
+
+            if (!s->shuffle && rows == c->rows && i + M2N_WINOGRAD_ROWS <= last_row &&
+                j + COLUMNS <= s->width) {
+                w->output(rows, products, start, y + (o * s->height + i) * s->width + j, s->width,
+                          s->height * s->width);
+                continue;
+            }
+            w->output(c->rows, products, start, tile, c->rows * COLUMNS, COLUMNS);
+            for (gsize a = 0; a < M2N_WINOGRAD_ROWS && i + a < last_row; a++)
+                store(s, variant(), tile + a * c->rows * COLUMNS, o, rows, i + a, j, y);
         }
     }
 }

@@ -116,7 +116,7 @@ input_ref(gsize in, const float *x, gsize channel, gsize line, gsize odd, float 
 }
 
 M2N_BODY void
-output_body(gsize rows, const float *m, const float *bias, float *y)
+output_body(gsize rows, const float *m, const float *bias, float *y, gsize line, gsize channel)
 {
     for (gsize r = 0; r < rows; r++) {
         M2nLanes e[M2N_WINOGRAD_ROWS], o[M2N_WINOGRAD_ROWS];
@@ -125,7 +125,7 @@ output_body(gsize rows, const float *m, const float *bias, float *y)
         output_lanes(m + r * M2N_PANEL, rows * M2N_PANEL, bias[r], TRUE, o);
         for (gsize a = 0; a < M2N_WINOGRAD_ROWS; a++)
             for (gsize k = 0; k < M2N_LANES; k++) {
-                float *to = y + (a * rows + r) * M2N_WINOGRAD_COLUMNS + 2 * k;
+                float *to = y + a * line + r * channel + 2 * k;
 
                 to[0] = e[a][k];
                 to[1] = o[a][k];
@@ -134,9 +134,9 @@ output_body(gsize rows, const float *m, const float *bias, float *y)
 }
 
 static void
-output_ref(gsize rows, const float *m, const float *bias, float *y)
+output_ref(gsize rows, const float *m, const float *bias, float *y, gsize line, gsize channel)
 {
-    output_body(rows, m, bias, y);
+    output_body(rows, m, bias, y, line, channel);
 }
 
 #if M2N_HAVE_X86
@@ -149,7 +149,7 @@ input_avx2(gsize in, const float *x, gsize channel, gsize line, gsize odd, float
 }
 
 M2N_AVX2 static void
-output_avx2(gsize rows, const float *m, const float *bias, float *y)
+output_avx2(gsize rows, const float *m, const float *bias, float *y, gsize line, gsize channel)
 {
     for (gsize r = 0; r < rows; r++) {
         M2nLanes lanes[2][M2N_WINOGRAD_ROWS];
@@ -158,7 +158,7 @@ output_avx2(gsize rows, const float *m, const float *bias, float *y)
         output_lanes(m + r * M2N_PANEL, rows * M2N_PANEL, bias[r], TRUE, lanes[1]);
         for (gsize a = 0; a < M2N_WINOGRAD_ROWS; a++)
             for (gsize half = 0; half < M2N_LANES; half += 8) {
-                float *to = y + (a * rows + r) * M2N_WINOGRAD_COLUMNS + 2 * half;
+                float *to = y + a * line + r * channel + 2 * half;
                 const __m256 even = _mm256_loadu_ps((const float *)&lanes[0][a] + half);
                 const __m256 odd = _mm256_loadu_ps((const float *)&lanes[1][a] + half);
                 const __m256 low = _mm256_unpacklo_ps(even, odd);
@@ -179,7 +179,7 @@ input_avx512(gsize in, const float *x, gsize channel, gsize line, gsize odd, flo
 }
 
 M2N_AVX512 static void
-output_avx512(gsize rows, const float *m, const float *bias, float *y)
+output_avx512(gsize rows, const float *m, const float *bias, float *y, gsize line, gsize channel)
 {
     const __m512i low = _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
     const __m512i high = _mm512_add_epi32(low, _mm512_set1_epi32(8));
@@ -191,7 +191,7 @@ output_avx512(gsize rows, const float *m, const float *bias, float *y)
         output_lanes(m + r * M2N_PANEL, rows * M2N_PANEL, bias[r], TRUE, o);
 #pragma GCC unroll 4
         for (gsize a = 0; a < M2N_WINOGRAD_ROWS; a++) {
-            float *to = y + (a * rows + r) * M2N_WINOGRAD_COLUMNS;
+            float *to = y + a * line + r * channel;
 
             _mm512_storeu_ps(to, _mm512_permutex2var_ps((__m512)e[a], low, (__m512)o[a]));
             _mm512_storeu_ps(to + 16, _mm512_permutex2var_ps((__m512)e[a], high, (__m512)o[a]));

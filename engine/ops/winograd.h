@@ -46,8 +46,10 @@ typedef struct {
     /* B4^T d B2 of a segment: v[24][in][32] (m2n_winograd_pitch() apart), 16 lanes of it.  Column 2k of channel c,
      * line a is x[c channel + a line + k], column 2k - 1 `odd` floats after it */
     void (*input)(gsize in, const float *x, gsize channel, gsize line, gsize odd, float *v);
-    /* bias + A4^T m A2 of a segment: m[24][rows][32], 16 lanes of it, -> y[4][rows][32 columns] */
-    void (*output)(gsize rows, const float *m, const float *bias, float *y);
+    /* bias + A4^T m A2 of a segment: m[24][rows][32], 16 lanes of it, -> y: row a of channel r is the 32 columns
+     * at a line + r channel */
+    void (*output)(gsize rows, const float *m, const float *bias, float *y, gsize line,
+                   gsize channel);
 } M2nWinogradVariant;
 
 extern const M2nWinogradVariant m2n_winograd_variants[M2N_N_ISA];

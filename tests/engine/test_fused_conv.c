@@ -170,8 +170,8 @@ test_winograd_matches_reference(gconstpointer data)
     ref->input(IN, x, LINES * LINE, LINE, ODD, a);
     v->input(IN, x, LINES * LINE, LINE, ODD, b);
     m2n_assert_close(b, a, n, 1e-6, 0);
-    ref->output(ROWS, m, bias, y[0]);
-    v->output(ROWS, m, bias, y[1]);
+    ref->output(ROWS, m, bias, y[0], 32, M2N_WINOGRAD_ROWS * 32);
+    v->output(ROWS, m, bias, y[1], 32, M2N_WINOGRAD_ROWS * 32);
     m2n_assert_close(y[1], y[0], G_N_ELEMENTS(y[0]), 1e-5, 0);
 }
 
@@ -194,7 +194,7 @@ test_winograd_is_a_convolution(void)
     ref->input(1, lines, 0, LINE, ODD, v);
     for (gsize i = 0; i < M2N_WINOGRAD * M2N_WINOGRAD_BLOCKS; i++)
         m[i / 16 * M2N_PANEL + i % 16] = u[i / 16] * v[i / 16 * pitch + i % 16];
-    ref->output(1, m, &bias, y[0]);
+    ref->output(1, m, &bias, y[0], 32, 0);
     for (gsize i = 0; i < M2N_WINOGRAD_ROWS; i++)
         for (gsize j = 0; j < 32; j++) {
             double want = 0.5;
