@@ -19,20 +19,27 @@ typedef struct {
 
 /* ---- reading --------------------------------------------------------------------------- */
 
-/* The values of the parameter of this name into `out`; nothing when measuring or after a failure. */
+/* n values of a parameter into `out`; nothing when measuring or after a failure. */
+static void
+read_some(Builder *b, float *out, const M2nParameter *p, gsize first, gsize n)
+{
+    if (b->measuring || b->failed)
+        return;
+    if (b->from->weights != NULL)
+        memcpy(out, b->from->weights + p->offset + first, n * sizeof(float));
+    else if (!m2n_safetensors_read_f32(b->from->st, b->from->tensor[p - b->from->p->list], first, n,
+                                       out, b->error))
+        b->failed = TRUE;
+}
+
+/* All of the parameter of this name. */
 static void
 read_values(Builder *b, float *out, const char *name)
 {
     const M2nParameter *p = m2n_parameters_find(b->from->p, name);
 
     g_assert(p != NULL);
-    if (b->measuring || b->failed)
-        return;
-    if (b->from->weights != NULL)
-        memcpy(out, b->from->weights + p->offset, p->elements * sizeof(float));
-    else if (!m2n_safetensors_read_f32(b->from->st, b->from->tensor[p - b->from->p->list], 0,
-                                       p->elements, out, b->error))
-        b->failed = TRUE;
+    read_some(b, out, p, 0, p->elements);
 }
 
 static char *
@@ -108,31 +115,17 @@ keep_stage(Builder *b, const char *prefix, const char *conv, gsize stride)
     return s;
 }
 
-/* Matrices of `in` columns below each other, as one packed matrix. */
-static M2nMatrix
-pack_stack(Builder *b, gsize n, char *const *names, gsize out, gsize in)
-{
-    g_autofree float *w = work_space(b, n * out * in);
-    float *packed = m2n_arena_floats(b->arena, m2n_matrix_floats(b->from->precision, n * out, in));
-
-    for (gsize i = 0; i < n; i++)
-        read_values(b, w != NULL ? w + i * out * in : NULL, names[i]);
-    if (w != NULL)
-        m2n_matrix_pack(b->from->precision, n * out, in, w, packed);
-    return (M2nMatrix){b->from->precision, n * out, in, packed, NULL, NULL, NULL};
-}
-
 /* What is folded into a 1x1 convolution: y = row (W (column x + shift) + bias + after) */
 typedef struct {
     const float *column, *shift; /* [in], or NULL: 1, 0 */
     const float *row, *after;    /* [out], or NULL: 1, 0 */
 } Fold;
 
-/* Row by row in loops of one kind each, which the compiler makes vectors of. */
+/* Rows first .. first + n, row by row in loops of one kind each, which the compiler makes vectors of. */
 static void
-fold(const Fold *f, gsize out, gsize in, float *w, float *bias)
+fold(const Fold *f, gsize first, gsize n, gsize in, float *w, float *bias)
 {
-    for (gsize o = 0; o < out; o++, w += in) {
+    for (gsize o = first; o < first + n; o++, w += in) {
         const float row = f->row != NULL ? f->row[o] : 1.0f;
         double sum = (double)bias[o] + (f->after != NULL ? (double)f->after[o] : 0.0);
 
@@ -149,29 +142,65 @@ fold(const Fold *f, gsize out, gsize in, float *w, float *bias)
     }
 }
 
+/* Rows first .. first + n of matrices of `out` rows below each other. */
+static void
+read_rows(Builder *b, const M2nParameter *const *p, gsize out, gsize in, gsize first, gsize n,
+          float *w)
+{
+    while (n > 0) {
+        const gsize row = first % out, now = MIN(n, out - row);
+
+        read_some(b, w, p[first / out], row * in, now * in);
+        first += now;
+        n -= now;
+        w += now * in;
+    }
+}
+
+/* Matrices of [out][in] below each other as one packed matrix, whose rows are read, folded and packed a few at a
+ * time, in L2; `bias` [n * out] is folded with them, or NULL. */
+static const float *
+pack_stack(Builder *b, gsize n, char *const *names, M2nPrecision precision, gsize out, gsize in,
+           const Fold *f, float *bias)
+{
+    const gsize half = n * out / 2, step = m2n_matrix_step(precision, n * out, in);
+    g_autofree const M2nParameter **p = g_new(const M2nParameter *, n);
+    g_autofree float *w = work_space(b, 2 * step * in);
+    float *packed = m2n_arena_floats(b->arena, m2n_matrix_floats(precision, n * out, in));
+
+    for (gsize i = 0; i < n; i++) {
+        p[i] = m2n_parameters_find(b->from->p, names[i]);
+        g_assert(p[i] != NULL);
+    }
+    for (gsize o = 0; o < half && w != NULL && !b->failed; o += step) {
+        const gsize rows = MIN(step, half - o);
+
+        for (gsize h = 0; h < 2; h++) {
+            read_rows(b, p, out, in, h * half + o, rows, w + h * rows * in);
+            if (bias != NULL)
+                fold(f, h * half + o, rows, in, w + h * rows * in, bias);
+        }
+        m2n_matrix_pack(precision, n * out, in, o, rows, w, packed);
+    }
+    return packed;
+}
+
 /* With 8 bits the columns are not folded but kept: see product.h. */
 static M2nMatrix
 pack_linear(Builder *b, const char *prefix, M2nPrecision precision, gsize out, gsize in, Fold f)
 {
     g_autofree char *weight = join(prefix, "weight"), *bias = join(prefix, "bias");
-    g_autofree float *w = work_space(b, out * in);
     M2nMatrix m = {precision, out, in, NULL, NULL, NULL, NULL};
-    float *packed = m2n_arena_floats(b->arena, m2n_matrix_floats(precision, out, in));
     float *kept = m2n_arena_floats(b->arena, out);
     float *columns = m2n_arena_floats(b->arena, precision == M2N_INT8 ? 2 * in : 0);
 
-    read_values(b, w, weight);
     read_values(b, kept, bias);
     if (precision == M2N_INT8 && f.column != NULL) {
         m.column = memcpy(columns, f.column, in * sizeof(float));
         m.column_shift = memcpy(columns + in, f.shift, in * sizeof(float));
         f.column = f.shift = NULL;
     }
-    if (w != NULL) {
-        fold(&f, out, in, w, kept);
-        m2n_matrix_pack(precision, out, in, w, packed);
-    }
-    m.packed = packed;
+    m.packed = pack_stack(b, 1, &weight, precision, out, in, &f, kept);
     m.bias = kept;
     return m;
 }
@@ -231,6 +260,16 @@ build_mlp(Builder *b, M2nBlock *block, const char *unit, gsize d)
     block->fc2 = pack_linear(b, fc2, b->from->precision, d, 4 * d, second);
 }
 
+/* n matrices [d][d] without bias */
+static M2nMatrix
+pack_bare(Builder *b, gsize n, char *const *names, gsize d)
+{
+    const M2nPrecision precision = b->from->precision;
+
+    return (M2nMatrix){precision, n * d, d, pack_stack(b, n, names, precision, d, d, NULL, NULL),
+                       NULL,      NULL,  NULL};
+}
+
 static void
 build_attention(Builder *b, M2nBlock *block, const char *layer, gsize d)
 {
@@ -244,8 +283,8 @@ build_attention(Builder *b, M2nBlock *block, const char *layer, gsize d)
         weight[i] = g_strdup_printf("%s.attn_1.%s.0.weight", layer, names[i]);
         *norm[i] = keep_norm(b, p);
     }
-    block->qkv = pack_stack(b, 3, weight, d, d);
-    block->post = pack_stack(b, 1, weight + 3, d, d);
+    block->qkv = pack_bare(b, 3, weight, d);
+    block->post = pack_bare(b, 1, weight + 3, d);
     for (gsize i = 0; i < 4; i++)
         g_free(weight[i]);
 }

@@ -4,6 +4,8 @@
 #include "engine/ops/panel_int8.h"
 #include "engine/ops/panel_quantise.h"
 
+#define PIECE 8192u /* floats of half a piece: two of them stay in L2 while they are read, folded and packed */
+
 gsize
 m2n_matrix_floats(M2nPrecision precision, gsize out, gsize in)
 {
@@ -17,8 +19,18 @@ m2n_matrix_floats(M2nPrecision precision, gsize out, gsize in)
     }
 }
 
+/* With fewer bits a matrix is one piece. */
+gsize
+m2n_matrix_step(M2nPrecision precision, gsize out, gsize in)
+{
+    const gsize rows = m2n_panel_pack_step(), wanted = PIECE / in / rows * rows;
+
+    return precision != M2N_FLOAT32 ? out / 2 : MIN(MAX(wanted, rows), out / 2);
+}
+
 void
-m2n_matrix_pack(M2nPrecision precision, gsize out, gsize in, const float *w, float *packed)
+m2n_matrix_pack(M2nPrecision precision, gsize out, gsize in, gsize begin, gsize n, const float *w,
+                float *packed)
 {
     switch (precision) {
     case M2N_INT8:
@@ -28,7 +40,7 @@ m2n_matrix_pack(M2nPrecision precision, gsize out, gsize in, const float *w, flo
         m2n_panel_bf16_pack(out, in, w, packed);
         break;
     default:
-        m2n_panel_pack(out, in, w, packed);
+        m2n_panel_pack_piece(out, in, begin, n, w, packed);
     }
 }
 

@@ -22,7 +22,11 @@ typedef struct {
 } M2nMatrix;
 
 gsize m2n_matrix_floats(M2nPrecision precision, gsize out, gsize in); /* of `packed` */
-void m2n_matrix_pack(M2nPrecision precision, gsize out, gsize in, const float *w, float *packed);
+/* Piece by piece: rows begin .. begin + n of each half of the output channels, w[2][n][in].  n = m2n_matrix_step(), less
+ * in the last piece. */
+void m2n_matrix_pack(M2nPrecision precision, gsize out, gsize in, gsize begin, gsize n,
+                     const float *w, float *packed);
+gsize m2n_matrix_step(M2nPrecision precision, gsize out, gsize in);
 
 /* A thread's space. */
 typedef struct {

@@ -103,18 +103,18 @@ pack_tile(gsize rows, gsize count, gsize k, Weights w, gsize half, float *packed
     }
 }
 
+/* Rows begin .. begin + n of both halves, the lower ones n rows after the upper ones in `w`. */
 static void
-pack_blocks(const M2nChainVariant *v, gsize out, gsize in, Weights w, float *packed)
+pack_blocks(const M2nChainVariant *v, gsize out, gsize in, gsize begin, gsize n, Weights w,
+            float *packed)
 {
-    const gsize m = out / 2;
-
     for (gsize first = 0; first < in; first += SLICE) {
-        const gsize k = MIN(SLICE, in - first) / 2, block = padded(v, m) * k;
+        const gsize k = MIN(SLICE, in - first) / 2, block = padded(v, out / 2) * k;
 
-        for (gsize o = 0; o < m; o += v->rows)
-            pack_tile(v->rows, MIN(v->rows, m - o), k,
-                      (Weights){w.at + o * w.row + first * w.column, w.row, w.column}, m,
-                      packed + o * k, block);
+        for (gsize o = 0; o < n; o += v->rows)
+            pack_tile(v->rows, MIN(v->rows, n - o), k,
+                      (Weights){w.at + o * w.row + first * w.column, w.row, w.column}, n,
+                      packed + (begin + o) * k, block);
         packed += N_BLOCKS * block;
     }
 }
@@ -315,13 +315,26 @@ m2n_panel_packed_floats(gsize out, gsize in)
 void
 m2n_panel_pack(gsize out, gsize in, const float *w, float *packed)
 {
-    pack_blocks(variant(), out, in, (Weights){w, in, 1}, packed);
+    pack_blocks(variant(), out, in, 0, out / 2, (Weights){w, in, 1}, packed);
+}
+
+gsize
+m2n_panel_pack_step(void)
+{
+    return variant()->rows;
+}
+
+void
+m2n_panel_pack_piece(gsize out, gsize in, gsize begin, gsize n, const float *w, float *packed)
+{
+    g_assert(begin % variant()->rows == 0 && begin + n <= out / 2);
+    pack_blocks(variant(), out, in, begin, n, (Weights){w, in, 1}, packed);
 }
 
 void
 m2n_panel_pack_transposed(gsize out, gsize in, const float *w, float *packed)
 {
-    pack_blocks(variant(), out, in, (Weights){w, 1, out}, packed);
+    pack_blocks(variant(), out, in, 0, out / 2, (Weights){w, 1, out}, packed);
 }
 
 gsize

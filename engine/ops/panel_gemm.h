@@ -23,6 +23,10 @@ G_BEGIN_DECLS
 
 gsize m2n_panel_packed_floats(gsize out, gsize in);
 void m2n_panel_pack(gsize out, gsize in, const float *w, float *packed);
+/* The same piece by piece: rows begin .. begin + n of each half of the output channels, w[2][n][in].  begin, and n
+ * but of the last piece: multiples of m2n_panel_pack_step(). */
+void m2n_panel_pack_piece(gsize out, gsize in, gsize begin, gsize n, const float *w, float *packed);
+gsize m2n_panel_pack_step(void);
 /* The same of w[in][out]: the product is then with its transpose. */
 void m2n_panel_pack_transposed(gsize out, gsize in, const float *w, float *packed);
 gsize m2n_panel_scratch(gsize out, gsize in);

@@ -36,6 +36,23 @@ formula(gsize out, gsize in, const float *w, const float *bias, const float *x, 
     }
 }
 
+/* A matrix packed a few rows of both halves at a time is what it is packed at once. */
+static void
+check_pieces(gsize out, gsize in, const float *w, const float *packed)
+{
+    const gsize floats = m2n_panel_packed_floats(out, in), step = m2n_panel_pack_step(), m = out / 2;
+    g_autofree float *pieces = g_new0(float, floats), *rows = g_new(float, 2 * step * in);
+
+    for (gsize o = 0; o < m; o += step) {
+        const gsize n = MIN(step, m - o);
+
+        memcpy(rows, w + o * in, n * in * sizeof(float));
+        memcpy(rows + n * in, w + (m + o) * in, n * in * sizeof(float));
+        m2n_panel_pack_piece(out, in, o, n, rows, pieces);
+    }
+    g_assert_true(memcmp(pieces, packed, floats * sizeof(float)) == 0);
+}
+
 /* Halves around tiles of 6 and 8 rows; slices of 256 input channels and what is left. */
 static void
 test_gemm(void)
@@ -55,6 +72,7 @@ test_gemm(void)
         m2n_fill_random(w, out * in);
         m2n_fill_random(bias, out);
         m2n_panel_pack(out, in, w, packed);
+        check_pieces(out, in, w, packed);
         for (int with = 0; with < 2; with++) {
             formula(out, in, w, with ? bias : NULL, x0, want);
             m2n_panel_gemm(out, in, packed, with ? bias : NULL, x0, y0, scratch);
