@@ -2,6 +2,7 @@
 #include "grib/archive.h"
 
 #include "engine/base/error.h"
+#include "engine/base/memory_limit.h"
 #include "grib/archive_private.h"
 #include "grib/variable.h"
 
@@ -56,6 +57,16 @@ compare_messages(gconstpointer x, gconstpointer y)
 
 /* ---- opening ------------------------------------------------------------------------------- */
 
+guint64
+m2n_archive_index_memory(const M2nArchive *a)
+{
+    guint64 bytes = 0;
+
+    for (guint i = 0; i < a->readers->len; i++)
+        bytes += m2n_grib_reader_memory(g_ptr_array_index(a->readers, i));
+    return bytes;
+}
+
 /* What was found in a large file, for the next time. */
 static void
 keep_index(M2nArchive *a, M2nGribReader *r, guint first)
@@ -71,9 +82,10 @@ keep_index(M2nArchive *a, M2nGribReader *r, guint first)
 }
 
 static gboolean
-add_source(M2nArchive *a, M2nSource *source, gboolean skip_damaged, GError **error)
+add_source(M2nArchive *a, M2nSource *source, gboolean skip_damaged, guint64 memory, GError **error)
 {
-    M2nGribReader *r = m2n_grib_reader_open(source, error);
+    const guint64 index = m2n_archive_index_memory(a);
+    M2nGribReader *r = m2n_grib_reader_open_within(source, memory - MIN(index, memory), error);
 
     if (r == NULL)
         return FALSE;
@@ -105,6 +117,7 @@ m2n_archive_open_with(M2nSource *const *sources, guint n_sources, const M2nArchi
 {
     g_assert(n_sources > 0);
     g_autoptr(M2nArchive) a = g_new0(M2nArchive, 1);
+    const guint64 memory = options->memory > 0 ? options->memory : m2n_memory_default();
 
     a->readers = g_ptr_array_new_with_free_func((GDestroyNotify)m2n_grib_reader_close);
     a->problems = g_ptr_array_new_with_free_func(g_free);
@@ -119,7 +132,7 @@ m2n_archive_open_with(M2nSource *const *sources, guint n_sources, const M2nArchi
                   ? g_strdup(m2n_source_name(sources[0]))
                   : g_strdup_printf("%s and %u more", m2n_source_name(sources[0]), n_sources - 1);
     for (guint i = 0; i < n_sources; i++)
-        if (!add_source(a, sources[i], options->skip_damaged, error))
+        if (!add_source(a, sources[i], options->skip_damaged, memory, error))
             return NULL;
     if (a->messages->len == 0) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT, "%s",

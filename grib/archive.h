@@ -20,11 +20,12 @@ typedef struct {
     gboolean skip_damaged;
     guint threads; /* that decode a window; 0: as many as the machine has, at most 8 */
     long member;   /* of an ensemble; < 0: the lowest.  Messages of the others are left out */
+    guint64 memory; /* bytes that the index may take, else M2N_ERROR_MEMORY; 0: m2n_memory_default() */
 } M2nArchiveOptions;
 
 #define M2N_ARCHIVE_OPTIONS_DEFAULT                                                                \
     {                                                                                              \
-        .skip_damaged = FALSE, .threads = 0, .member = -1                                                     \
+        .skip_damaged = FALSE, .threads = 0, .member = -1, .memory = 0                                                     \
     }
 
 M2nArchive *m2n_archive_open_with(M2nSource *const *sources, guint n_sources,
@@ -35,7 +36,7 @@ long m2n_archive_member(const M2nArchive *a, guint *members);
 /* One line that a user should read, or NULL: a member was chosen for want of a wish. (transfer none) */
 const char *m2n_archive_note(const M2nArchive *a);
 
-/* What m2n_archive_read_window() may allocate beside its result, in bytes; 0, as at first: no bound.  It then
+/* What the index and m2n_archive_read_window() beside its result may take, in bytes; 0, as at first: no bound.  It then
  * decodes on fewer threads, and is M2N_ERROR_MEMORY where one message alone takes more. */
 void m2n_archive_set_memory(M2nArchive *a, guint64 bytes);
 

@@ -50,6 +50,9 @@ struct M2nArchive {
     char *note;         /* a line, or NULL */
 };
 
+/* Bytes that are taken by what is known of the messages. */
+guint64 m2n_archive_index_memory(const M2nArchive *a);
+
 /* Leaves the messages of member `wanted` (< 0: the lowest) and those of no ensemble.  FALSE:
  * M2N_ERROR_MISSING: which members there are. */
 gboolean m2n_archive_keep_member(M2nArchive *a, long wanted, GError **error);

@@ -41,11 +41,11 @@ about(const Message *m, GError **error)
     return FALSE;
 }
 
-/* What the weights made so far hold. */
+/* What the index and the weights made so far hold. */
 static guint64
 held(const M2nArchive *a)
 {
-    guint64 bytes = 0;
+    guint64 bytes = m2n_archive_index_memory(a);
 
     for (guint i = 0; i < a->weights->len; i++) {
         const Weights *w = &g_array_index(a->weights, Weights, i);
@@ -55,7 +55,7 @@ held(const M2nArchive *a)
     return bytes;
 }
 
-/* Whether `need` bytes fit beside the weights.  FALSE: M2N_ERROR_MEMORY. */
+/* Whether `need` bytes fit beside what is held.  FALSE: M2N_ERROR_MEMORY. */
 static gboolean
 allow(const M2nArchive *a, const Message *m, guint64 need, GError **error)
 {

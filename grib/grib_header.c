@@ -10,6 +10,8 @@
 #include "grib/grib_spec.h"
 #include "grib/grib_unpack.h"
 
+#define MOST_NAMES ((guint64)16 << 20) /* bytes: twenty thousand products */
+
 /* ---- the grid ------------------------------------------------------------------------------ */
 
 /* The grid section inside a message; n 0 when a GRIB1 message has none. */
@@ -24,7 +26,7 @@ grid_section(const M2nGribEntry *e, const guint8 *message, gsize length, gsize *
         return message + 16 + e->size[1] + e->size[2];
     }
     const gsize first = (gsize)p[0] << 16 | (gsize)p[1] << 8 | p[2];
-    if (length < 40 || (p[7] & 0x80) == 0 || first + 6 > (gsize)(end - p))
+    if (length < 40 || (p[7] & 0x80) == 0 || first < 28 || first + 6 > (gsize)(end - p))
         return p;
     p += first;
     *n = (gsize)p[0] << 16 | (gsize)p[1] << 8 | p[2];
@@ -67,6 +69,22 @@ is_counted(const M2nGrid *g)
     return g->row_points != NULL || !m2n_grid_has_place(g);
 }
 
+/* Counts the bytes of one more grid.  FALSE: M2N_ERROR_MEMORY. */
+static gboolean
+may_keep_grid(M2nGribReader *r, guint64 bytes, GError **error)
+{
+    const guint64 fields = r->entries != NULL ? r->entries->len * (guint64)M2N_GRIB_FIELD_BYTES : 0;
+
+    if (r->grid_bytes + bytes + fields > r->memory) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                    "an index up to here takes %" G_GUINT64_FORMAT " MiB, most of it grids, %" G_GUINT64_FORMAT " MiB are allowed",
+                    ((r->grid_bytes + bytes + fields) >> 20) + 1, r->memory >> 20);
+        return FALSE;
+    }
+    r->grid_bytes += bytes;
+    return TRUE;
+}
+
 gboolean
 m2n_grib_reader_layout(M2nGribReader *r, int edition, GBytes *section, gsize values,
                        M2nGribHeader *h, GError **error)
@@ -79,7 +97,10 @@ m2n_grib_reader_layout(M2nGribReader *r, int edition, GBytes *section, gsize val
     if (found == NULL || (edition == 1 && values != 0 && is_counted(found->grid) &&
                           found->grid->n_points != values)) {
         M2nGribHeader *made = layout_new(edition, octets, n, values, error);
-        if (made == NULL) {
+        if (made == NULL || !may_keep_grid(r, n + sizeof *made + 128 + m2n_grid_bytes(made->grid), error)) {
+            if (made != NULL)
+                m2n_grib_header_clear(made);
+            g_free(made);
             g_mutex_unlock(&r->lock);
             return FALSE;
         }
@@ -117,7 +138,7 @@ m2n_grib_reader_section(M2nGribReader *r, guint i, GError **error)
 {
     const M2nGribEntry *e = m2n_grib_reader_entry(r, i);
     gsize length, n;
-    g_autofree guint8 *message = m2n_grib_message(r->source, e, FALSE, &length, error);
+    g_autofree guint8 *message = m2n_grib_head(r->source, e, r->memory, &length, error);
 
     if (message == NULL)
         return NULL;
@@ -238,11 +259,13 @@ read_product(M2nGribReader *r, const guint8 *message, gsize length, M2nGribHeade
         return TRUE;
     g_autofree M2nGribHeader *kept = g_memdup2(h, sizeof *h);
     put_instant(&t, kept);
-    if (same_times(kept, h)) {
-        g_mutex_lock(&r->lock);
+    g_mutex_lock(&r->lock);
+    const guint64 bytes = n + sizeof *kept + 128; /* and what GBytes and the table take */
+    if (same_times(kept, h) && r->name_bytes + bytes <= MIN(MOST_NAMES, r->memory)) {
+        r->name_bytes += bytes;
         g_hash_table_replace(r->names, g_steal_pointer(&timeless), g_steal_pointer(&kept));
-        g_mutex_unlock(&r->lock);
     }
+    g_mutex_unlock(&r->lock);
     return TRUE;
 }
 
@@ -260,7 +283,7 @@ m2n_grib_reader_header(M2nGribReader *r, guint i, M2nGribHeader *h, GError **err
         m2n_grid_ref(h->grid);
         return TRUE;
     }
-    g_autofree guint8 *message = m2n_grib_message(r->source, e, FALSE, &length, error);
+    g_autofree guint8 *message = m2n_grib_head(r->source, e, r->memory, &length, error);
     if (message == NULL)
         return FALSE;
     const gsize values = e->edition == 1 ? m2n_grib_count_1(message, length) : 0;

@@ -5,10 +5,13 @@
 #include <string.h>
 
 #include "engine/base/error.h"
+#include "engine/base/memory_limit.h"
 #include "grib/grib_decode.h"
 #include "grib/grib_reader_private.h"
 #include "grib/grib_unpack.h"
 #include "grib/index_cache.h"
+
+#define MOST_KEPT 500000u /* fields: the file of more is larger than index_cache.c takes */
 
 static void
 free_layout(gpointer h)
@@ -29,8 +32,15 @@ index_key(M2nSource *source)
 M2nGribReader *
 m2n_grib_reader_open(M2nSource *source, GError **error)
 {
+    return m2n_grib_reader_open_within(source, m2n_memory_default(), error);
+}
+
+M2nGribReader *
+m2n_grib_reader_open_within(M2nSource *source, guint64 memory, GError **error)
+{
     M2nGribReader *r = g_new0(M2nGribReader, 1);
 
+    r->memory = memory;
     r->source = m2n_source_ref(source);
     r->grids = g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref,
                                      free_layout);
@@ -43,7 +53,7 @@ m2n_grib_reader_open(M2nSource *source, GError **error)
         if (index != NULL && m2n_grib_index_read(r, index))
             return r;
     }
-    r->entries = m2n_grib_scan(source, error);
+    r->entries = m2n_grib_scan(source, memory, error);
     if (r->entries != NULL)
         return r;
     m2n_grib_reader_close(r);
@@ -53,7 +63,8 @@ m2n_grib_reader_open(M2nSource *source, GError **error)
 void
 m2n_grib_reader_keep_index(M2nGribReader *r, const M2nGribHeader *const *headers)
 {
-    if (r->known != NULL || m2n_source_size(r->source) < M2N_GRIB_INDEX_FROM)
+    if (r->known != NULL || m2n_source_size(r->source) < M2N_GRIB_INDEX_FROM ||
+        r->entries->len > MIN(r->memory / M2N_GRIB_INDEX_BYTES, MOST_KEPT))
         return;
     g_autofree char *key = index_key(r->source);
     g_autoptr(GBytes) index = m2n_grib_index_write(r, headers);
@@ -85,6 +96,15 @@ m2n_grib_reader_entry(const M2nGribReader *r, guint i)
 {
     g_assert(i < r->entries->len);
     return &g_array_index(r->entries, M2nGribEntry, i);
+}
+
+guint64
+m2n_grib_reader_memory(M2nGribReader *r)
+{
+    g_mutex_lock(&r->lock);
+    const guint64 bytes = r->entries->len * (guint64)M2N_GRIB_FIELD_BYTES + r->grid_bytes + r->name_bytes;
+    g_mutex_unlock(&r->lock);
+    return bytes;
 }
 
 const char *
@@ -161,7 +181,7 @@ m2n_grib_reader_values(M2nGribReader *r, guint i, const M2nGribHeader *header, f
 
     if (!m2n_grib_reader_usable(r, e, error))
         return FALSE;
-    g_autofree guint8 *message = m2n_grib_message(r->source, e, TRUE, &length, error);
+    g_autofree guint8 *message = m2n_grib_message(r->source, e, &length, error);
     if (message == NULL)
         return FALSE;
     g_autofree float *room = oriented ? NULL : g_try_new(float, n + 1);

@@ -35,7 +35,9 @@ typedef struct {
 } M2nGribHeader;
 
 /* (transfer full) Keeps a reference to the source.  NULL: M2N_ERROR_IO, or _FORMAT when there is no GRIB
- * message in it.  Damaged messages do not fail here: _entry() tells. */
+ * message in it.  Damaged messages do not fail here: _entry() tells.  What is known of its fields, M2N_GRIB_FIELD_BYTES for
+ * each and their grids, stays within `memory` bytes [m2n_memory_default()], else M2N_ERROR_MEMORY: here, or from _header(). */
+M2nGribReader *m2n_grib_reader_open_within(M2nSource *source, guint64 memory, GError **error);
 M2nGribReader *m2n_grib_reader_open(M2nSource *source, GError **error);
 void m2n_grib_reader_close(M2nGribReader *r);
 
@@ -47,6 +49,7 @@ void m2n_grib_reader_keep_index(M2nGribReader *r, const M2nGribHeader *const *he
 guint m2n_grib_reader_count(const M2nGribReader *r);
 const M2nGribEntry *m2n_grib_reader_entry(const M2nGribReader *r, guint i);
 const char *m2n_grib_reader_name(const M2nGribReader *r);
+guint64 m2n_grib_reader_memory(M2nGribReader *r); /* bytes of that */
 
 /* Fills *h; release with m2n_grib_header_clear().  FALSE: M2N_ERROR_IO, _MEMORY, or _FORMAT naming file,
  * message and key; nothing is left to release. */

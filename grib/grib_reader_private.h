@@ -4,11 +4,16 @@
 
 G_BEGIN_DECLS
 
+/* What writing or reading the index of a field takes while it goes on, beside M2N_GRIB_FIELD_BYTES. */
+#define M2N_GRIB_INDEX_BYTES 2048u
+
 struct M2nGribReader {
     M2nSource *source;
     GArray *entries;      /* of M2nGribEntry */
     M2nGribHeader *known; /* [entries->len] out of an index, or NULL; number 0: not in there */
+    guint64 memory;       /* bytes that all of this may take */
     GMutex lock;
+    guint64 grid_bytes, name_bytes; /* of these tables; under `lock` */
     GHashTable
         *grids; /* grid section bytes -> M2nGribHeader with the grid part alone; under `lock` */
     GHashTable *names; /* bare messages without times -> M2nGribHeader without grid; under `lock` */

@@ -13,7 +13,7 @@
 
 typedef struct {
     M2nSource *source;
-    guint64 size;
+    guint64 size, memory; /* bytes that what is known of its fields may take */
     GArray *entries;
 } Scan;
 
@@ -40,6 +40,22 @@ add(Scan *s, const M2nGribEntry *like)
     M2nGribEntry *e = &g_array_index(s->entries, M2nGribEntry, s->entries->len - 1);
     e->number = s->entries->len;
     return e;
+}
+
+/* FALSE: M2N_ERROR_MEMORY, more entries than may be. */
+static gboolean
+has_room(const Scan *s, guint64 at, GError **error)
+{
+    const guint64 now = (s->entries->len + 1) * (guint64)M2N_GRIB_FIELD_BYTES;
+
+    if (now <= s->memory)
+        return TRUE;
+    const double all = (double)now * (double)s->size / (double)MAX(at, 1);
+    g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
+                "%s: %u fields in the first %" G_GUINT64_FORMAT " of %" G_GUINT64_FORMAT
+                " bytes: an index of them all takes about %.0f MiB, %" G_GUINT64_FORMAT " MiB are allowed",
+                m2n_source_name(s->source), s->entries->len, at, s->size, all / (1 << 20), s->memory >> 20);
+    return FALSE;
 }
 
 /* The next "GRIB" at or after *at; *found FALSE at the end. */
@@ -148,6 +164,8 @@ walk_2(Scan *s, const M2nGribEntry *message, GError **error)
             bitmap_at = p;
             bitmap_size = (guint32)size;
         }
+        if (id == 7 && !has_room(s, e.offset + p, error))
+            return FALSE;
         if (id == 7)
             add(s, &e);
         p += size;
@@ -229,9 +247,9 @@ what_instead(M2nSource *source)
 }
 
 GArray *
-m2n_grib_scan(M2nSource *source, GError **error)
+m2n_grib_scan(M2nSource *source, guint64 memory, GError **error)
 {
-    Scan s = {.source = source, .size = m2n_source_size(source)};
+    Scan s = {.source = source, .size = m2n_source_size(source), .memory = memory};
     g_autoptr(GArray) entries = g_array_new(FALSE, TRUE, sizeof(M2nGribEntry));
     guint64 at = 0;
     gboolean found = TRUE;
@@ -239,7 +257,8 @@ m2n_grib_scan(M2nSource *source, GError **error)
     g_array_set_clear_func(entries, m2n_grib_entry_clear);
     s.entries = entries;
     while (found) {
-        if (!find_magic(&s, &at, &found, error) || (found && !take_message(&s, at, &at, error)))
+        if (!find_magic(&s, &at, &found, error) ||
+            (found && (!has_room(&s, at, error) || !take_message(&s, at, &at, error))))
             return NULL;
     }
     if (entries->len == 0) {
@@ -249,68 +268,4 @@ m2n_grib_scan(M2nSource *source, GError **error)
         return NULL;
     }
     return g_steal_pointer(&entries);
-}
-
-static void
-put_big_endian(guint8 *p, guint64 v, int n)
-{
-    for (int i = n - 1; i >= 0; i--, v >>= 8)
-        p[i] = (guint8)(v & 0xff);
-}
-
-/* Sections put together anew, the data section empty unless wanted. */
-static guint8 *
-assemble(M2nSource *source, const M2nGribEntry *e, gboolean values, gsize *length, GError **error)
-{
-    guint64 total = 16 + 4;
-
-    for (int id = 1; id <= 7; id++)
-        total += id == 7 && !values ? 5 : e->size[id];
-    guint8 *m = g_try_malloc(total);
-    if (m == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
-                    "%s: message %u: no memory for %" G_GUINT64_FORMAT " bytes",
-                    m2n_source_name(source), e->number, total);
-        return NULL;
-    }
-    guint8 *p = m + 16;
-    gboolean ok = m2n_source_read(source, e->offset, m, 16, error);
-    put_big_endian(m + 8, total, 8);
-    for (int id = 1; ok && id <= 7; id++) {
-        if (id == 7 && !values) {
-            memcpy(p, "\0\0\0\5\7", 5);
-            p += 5;
-        } else if (e->size[id] > 0) {
-            ok = m2n_source_read(source, e->offset + e->at[id], p, e->size[id], error);
-            p += e->size[id];
-        }
-    }
-    if (!ok) {
-        g_free(m);
-        return NULL;
-    }
-    memcpy(p, "7777", 4);
-    *length = (gsize)total;
-    return m;
-}
-
-guint8 *
-m2n_grib_message(M2nSource *source, const M2nGribEntry *e, gboolean values, gsize *length,
-                 GError **error)
-{
-    if (e->edition == 2 && (e->shared || !values))
-        return assemble(source, e, values, length, error);
-    guint8 *m = g_try_malloc((gsize)e->length);
-    if (m == NULL) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_MEMORY,
-                    "%s: message %u: no memory for %" G_GUINT64_FORMAT " bytes",
-                    m2n_source_name(source), e->number, e->length);
-        return NULL;
-    }
-    if (!m2n_source_read(source, e->offset, m, (gsize)e->length, error)) {
-        g_free(m);
-        return NULL;
-    }
-    *length = (gsize)e->length;
-    return m;
 }

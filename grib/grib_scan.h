@@ -18,13 +18,20 @@ typedef struct {
     char *problem; /* NULL, or why this message cannot be used: one line without file name */
 } M2nGribEntry;
 
-/* (transfer full) array of M2nGribEntry.  Damaged messages are entries with `problem` set.  NULL:
- * M2N_ERROR_IO, or _FORMAT when the source holds no GRIB message at all. */
-GArray *m2n_grib_scan(M2nSource *source, GError **error);
+/* What an index takes for each field, all told: its entry, its header, its place in an archive. */
+#define M2N_GRIB_FIELD_BYTES 640u
 
-/* (transfer full) One field as a message of its own.  With `values` FALSE the data section of a GRIB2
- * message is left out, so that headers cost no reading of data.  NULL: M2N_ERROR_IO, _MEMORY. */
-guint8 *m2n_grib_message(M2nSource *source, const M2nGribEntry *entry, gboolean values,
-                         gsize *length, GError **error);
+/* (transfer full) array of M2nGribEntry, as many as `memory` bytes allow.  Damaged messages are entries with
+ * `problem` set.  NULL: M2N_ERROR_IO, _MEMORY (more messages), or _FORMAT when the source holds no GRIB message at all. */
+GArray *m2n_grib_scan(M2nSource *source, guint64 memory, GError **error);
+
+/* (transfer full) One field as a message of its own.  NULL: M2N_ERROR_IO, _MEMORY. */
+guint8 *m2n_grib_message(M2nSource *source, const M2nGribEntry *entry, gsize *length, GError **error);
+
+/* (transfer full) What a header is made of, in at most `most` bytes.  GRIB2: a message without bitmap and values.  GRIB1:
+ * *length is the message's, there is all of its sections 1 to 3 and the first M2N_GRIB_HEAD_1 octets of section 4.
+ * NULL: as above; _MEMORY tells what is needed, too. */
+#define M2N_GRIB_HEAD_1 32u
+guint8 *m2n_grib_head(M2nSource *source, const M2nGribEntry *entry, guint64 most, gsize *length, GError **error);
 
 G_END_DECLS

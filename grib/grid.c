@@ -59,6 +59,15 @@ m2n_grid_unref(M2nGrid *g)
     g_free(g);
 }
 
+guint64
+m2n_grid_bytes(const M2nGrid *g)
+{
+    const guint64 row = (g->row_y != NULL) * sizeof *g->row_y + (g->row_points != NULL) * sizeof *g->row_points +
+                        (g->row_x0 != NULL) * sizeof *g->row_x0 + (g->row_dx != NULL) * sizeof *g->row_dx;
+
+    return sizeof *g + (g->crs != NULL ? strlen(g->crs) : 0) + row * g->height;
+}
+
 gboolean
 m2n_grid_is_lonlat(const M2nGrid *g)
 {

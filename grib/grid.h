@@ -38,6 +38,7 @@ M2nGrid *m2n_grid_new_affine(const char *crs, guint width, guint height, const d
 M2nGrid *m2n_grid_alloc(const char *crs, const char *type);
 M2nGrid *m2n_grid_ref(const M2nGrid *g); /* immutable but for its count */
 void m2n_grid_unref(M2nGrid *g);
+guint64 m2n_grid_bytes(const M2nGrid *g); /* of memory */
 /* Same points, to a thousandth of a cell; longitudes may differ by whole turns. */
 gboolean m2n_grid_equal(const M2nGrid *a, const M2nGrid *b);
 gboolean m2n_grid_is_lonlat(const M2nGrid *g);  /* x is longitude, y latitude, in degrees */

@@ -68,7 +68,7 @@ open_inputs(M2nForecast *f, const M2nForecastSpec *spec, GError **error)
     f->input_stamp = m2n_input_stamp(names, error);
     if (f->input_stamp == NULL)
         return FALSE;
-    f->archive = m2n_shared_archive_open(names, f->input_stamp, spec->member, error);
+    f->archive = m2n_shared_archive_open(names, f->input_stamp, spec->member, spec->max_memory, error);
     if (f->archive == NULL)
         return FALSE;
     f->init_time = spec->init_time;

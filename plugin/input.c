@@ -110,7 +110,7 @@ kind_of(const char *name)
 }
 
 static gboolean
-open_grib(M2nInput *in, long member, GError **error)
+open_grib(M2nInput *in, long member, guint64 memory, GError **error)
 {
     M2nArchiveOptions options = M2N_ARCHIVE_OPTIONS_DEFAULT;
     g_autoptr(GPtrArray) sources = g_ptr_array_new_with_free_func((GDestroyNotify)m2n_source_unref);
@@ -122,6 +122,7 @@ open_grib(M2nInput *in, long member, GError **error)
         g_ptr_array_add(sources, source);
     }
     options.member = member;
+    options.memory = memory;
     in->archive =
         m2n_archive_open_with((M2nSource *const *)sources->pdata, sources->len, &options, error);
     return in->archive != NULL;
@@ -150,11 +151,11 @@ open_arrays(M2nInput *in, GError **error)
 M2nInput *
 m2n_input_open(const char *const *names, GError **error)
 {
-    return m2n_input_open_member(names, -1, error);
+    return m2n_input_open_with(names, -1, m2n_memory_default(), error);
 }
 
 M2nInput *
-m2n_input_open_member(const char *const *names, long member, GError **error)
+m2n_input_open_with(const char *const *names, long member, guint64 memory, GError **error)
 {
     g_autoptr(M2nInput) in = g_new0(M2nInput, 1);
 
@@ -173,11 +174,11 @@ m2n_input_open_member(const char *const *names, long member, GError **error)
                     "%s: member %ld: members are told apart in GRIB files alone", names[0], member);
         return NULL;
     }
-    if (!(in->kind == GRIB     ? open_grib(in, member, error)
+    if (!(in->kind == GRIB     ? open_grib(in, member, memory, error)
           : in->kind == ARRAYS ? open_arrays(in, error)
                                : open_dataset(in, error)))
         return NULL;
-    m2n_input_set_memory(in, m2n_memory_default());
+    m2n_input_set_memory(in, memory);
     return g_steal_pointer(&in);
 }
 

@@ -14,8 +14,9 @@ typedef struct M2nInput M2nInput;
 /* (transfer full) names: NULL-terminated, all of one kind; of an ensemble (GRIB) the lowest member.  Reads headers
  * alone.  NULL: M2N_ERROR_IO, _FORMAT, M2N_ERROR_ARGUMENT (kinds mixed). */
 M2nInput *m2n_input_open(const char *const *names, GError **error);
-/* The same of one member, < 0: the lowest.  NULL: also M2N_ERROR_MISSING (no such member). */
-M2nInput *m2n_input_open_member(const char *const *names, long member, GError **error);
+/* The same of one member, < 0: the lowest, and with bytes for the index of GRIB; as above m2n_memory_default().  NULL: also
+ * M2N_ERROR_MISSING (no such member), _MEMORY. */
+M2nInput *m2n_input_open_with(const char *const *names, long member, guint64 memory, GError **error);
 void m2n_input_free(M2nInput *in);
 
 /* (transfer full) A line per name, which changes when its content does (for a folder: when names, sizes or

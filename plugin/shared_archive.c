@@ -59,7 +59,7 @@ find_or_add(const char *key)
 
 M2nSharedArchive *
 m2n_shared_archive_open(const char *const *names, const char *stamp, long member,
-                        GError **error)
+                        guint64 max_memory, GError **error)
 {
     g_autofree char *joined = g_strjoinv("\n", (char **)names); /* messages speak of them */
     g_autofree char *key = g_strdup_printf("%s%s\n%ld", stamp, joined, member);
@@ -67,7 +67,7 @@ m2n_shared_archive_open(const char *const *names, const char *stamp, long member
 
     g_mutex_lock(&s->lock);
     if (s->input == NULL) /* the first, or the first again after one that failed */
-        s->input = m2n_input_open_member(names, member, error);
+        s->input = m2n_input_open_with(names, member, max_memory, error);
     const gboolean ok = s->input != NULL;
     g_mutex_unlock(&s->lock);
     return ok ? g_steal_pointer(&s) : NULL;

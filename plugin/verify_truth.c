@@ -59,7 +59,7 @@ m2n_truth_open(const char *const *names, const M2nDomain *domain, M2nRegridMetho
         return NULL;
     }
     t->climatology_key = -1;
-    t->input = m2n_input_open(names, error);
+    t->input = m2n_input_open_with(names, -1, t->reading, error);
     if (t->input == NULL)
         return NULL;
     m2n_input_set_memory(t->input, t->reading);

@@ -35,7 +35,7 @@ plain_eccodes(M2nSource *source, M2nGribReader *r, guint n, double *room, gsize 
     for (guint i = 0; i < n; i++) {
         gsize length, got = points;
         g_autofree guint8 *m =
-            m2n_grib_message(source, m2n_grib_reader_entry(r, i), TRUE, &length, NULL);
+            m2n_grib_message(source, m2n_grib_reader_entry(r, i), &length, NULL);
         codes_handle *h = codes_handle_new_from_message(NULL, m, length);
         if (codes_get_double_array(h, "values", room, &got) != 0)
             exit(1);

@@ -205,7 +205,7 @@ compare_file(const char *path, guint *bad)
 
         if (e->problem != NULL)
             continue;
-        g_autofree guint8 *m = m2n_grib_message(source, e, TRUE, &length, NULL);
+        g_autofree guint8 *m = m2n_grib_message(source, e, &length, NULL);
         m2n_grib_packing(e->edition, m, length, packing, sizeof packing);
         if (g_str_equal(packing, "grid_simple"))
             continue;
