@@ -169,13 +169,22 @@ may_replace(const char *path, M2nFormat format, GError **error)
     return FALSE;
 }
 
-/* Over what was there.  rename() does not replace a folder that holds files: the old one steps aside. */
+/* Over what was there.  rename() does not replace a folder that holds files: the two change names, or, where a file system
+ * knows nothing of that, the old one steps aside, and for a moment nothing has the name. */
 static gboolean
 move_into_place(const char *temporary, const char *path, GError **error)
 {
+    const gboolean folder = g_file_test(path, G_FILE_TEST_IS_DIR);
     g_autofree char *aside = NULL;
+    gboolean done = FALSE;
 
-    if (g_file_test(path, G_FILE_TEST_IS_DIR)) {
+    if (folder && !m2n_durable_exchange(temporary, path, &done, error))
+        return FALSE;
+    if (done) {
+        remove_tree(temporary); /* the old one */
+        return TRUE;
+    }
+    if (folder) {
         aside = g_strconcat(temporary, ".old", NULL);
         if (g_rename(path, aside) != 0)
             return fail(error, path, "cannot be replaced");

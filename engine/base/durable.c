@@ -1,3 +1,4 @@
+#define _GNU_SOURCE /* renameat2() */
 #include "engine/base/durable.h"
 
 #include <errno.h>
@@ -57,6 +58,23 @@ m2n_durable_write(const char *path, const GString *text, GError **error)
                                  0666, &why))
         return TRUE;
     g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s", path, why->message);
+    return FALSE;
+}
+
+gboolean
+m2n_durable_exchange(const char *a, const char *b, gboolean *done, GError **error)
+{
+    g_autofree char *folder = g_path_get_dirname(b);
+
+#ifdef RENAME_EXCHANGE
+    *done = renameat2(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) == 0;
+#else
+    (void)a;
+    *done = FALSE;
+#endif
+    if (!*done || sync_one(folder, error))
+        return TRUE;
+    g_prefix_error(error, "%s: its folder ", b);
     return FALSE;
 }
 

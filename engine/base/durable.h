@@ -14,4 +14,8 @@ gboolean m2n_durable_write(const char *path, const GString *text, GError **error
 /* rename(), then fsync of the folder of `to`: without this a power cut may leave the old name or none. */
 gboolean m2n_durable_rename(const char *from, const char *to, GError **error);
 
+/* Files or folders a and b of one folder, both there, change names at once, and the folder is synced.  *done FALSE without an
+ * error: the system or its file system cannot.  FALSE: M2N_ERROR_IO, they have changed and the folder could not be synced. */
+gboolean m2n_durable_exchange(const char *a, const char *b, gboolean *done, GError **error);
+
 G_END_DECLS

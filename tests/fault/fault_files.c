@@ -60,6 +60,16 @@ OPENAT_CALL(openat64);
 FOPEN_CALL(fopen);
 FOPEN_CALL(fopen64);
 
+VISIBLE int
+renameat2(int a, const char *from, int b, const char *to, unsigned flags)
+{
+    if (fault_path_counts(a, from))
+        FAIL(RENAME, EIO, -1);
+    fault_trace("from", -1, from);
+    fault_trace("to", -1, to);
+    return (int)syscall(SYS_renameat2, a, from, b, to, flags);
+}
+
 VISIBLE DIR *
 opendir(const char *path)
 {

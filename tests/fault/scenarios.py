@@ -105,6 +105,8 @@ def of_forecast(made):
     yield Scenario("forecast", files, [*forecast, "out.grib2", "analysis.grib2"], ["out.grib2"])
     for name, suffix in {"GTiff": "tif", "COG": "tif", "netCDF": "nc", "Zarr": "zarr"}.items():
         yield Scenario(name, files, [*forecast, f"out.{suffix}", "-f", name, "analysis.grib2"], [f"out.{suffix}"])
+    zarr = [*forecast, "out.zarr", "-f", "Zarr", "analysis.grib2"]
+    yield Scenario("Zarr-again", files, [*zarr, "--overwrite"], ["out.zarr"], before=(zarr,))
     yield Scenario("from-dataset", files, [*forecast, "out.grib2", "data.safetensors"], ["out.grib2"])
     yield Scenario("from-netcdf", files, [*forecast, "out.grib2", "fields.nc"], ["out.grib2"])
 

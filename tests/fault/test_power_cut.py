@@ -63,6 +63,21 @@ class TestPowerCut(unittest.TestCase):
         self.assertEqual(len(violations([*good, "write /d/a"])[0]), 1)
 
 
+    def test_a_zarr_folder_that_is_replaced_has_its_name_at_every_moment(self):
+        with tempfile.TemporaryDirectory() as top:
+            top = pathlib.Path(top)
+            scenario = scenarios(top, "Zarr")[0]
+            scenario.before = (scenario.command,)
+            folder = judge.make_folder(top, scenario)
+            done = judge.run([*scenario.command, "--overwrite"], folder, scenario, M2N_FAULT_TRACE=str(folder / "trace"))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            lines = (folder / "trace").read_text().replace(f"{folder}/", "").splitlines()
+            self.assertEqual(violations(lines)[0], [])
+            self.assertIn("to data/out.zarr", lines)
+            self.assertNotIn("from data/out.zarr", lines)
+            self.assertEqual([p.name for p in (folder / "data").glob(".*")], [])
+
+
 def order_of(name):
     def test(self):
         with tempfile.TemporaryDirectory() as top:
