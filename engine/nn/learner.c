@@ -298,7 +298,7 @@ void
 m2n_learner_step(M2nLearner *l, const float *x, const float *y, const M2nDropPath *drop,
                  M2nLosses *losses)
 {
-    memset(l->gradient, 0, l->parameters->total * sizeof(float));
+    m2n_learner_clear_gradient(l);
     m2n_learner_pack_stages(l);
 
     /* stage 1: encoders and decoders, through the key translator */

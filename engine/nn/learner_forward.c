@@ -268,14 +268,6 @@ mlp_channels(const M2nWorker *w, gsize begin, gsize end, gconstpointer data)
     }
 }
 
-void
-m2n_learner_hidden(const M2nLearner *l, const M2nWorker *w, gsize r, float *hidden)
-{
-    const Row row = {l, r, hidden};
-
-    m2n_share(w, (4 * l->config.hid_T + M2N_CHAIN - 1) / M2N_CHAIN, mlp_channels, &row);
-}
-
 /* sum = 2 x + middle + scale_2 fc2(gelu(dw3(fc1(BatchNorm(middle))))), z = norm_2(sum) */
 static void
 rows_mlp(gsize begin, gsize end, guint thread, gpointer data)
@@ -296,7 +288,7 @@ rows_mlp(gsize begin, gsize end, guint thread, gpointer data)
 
         m2n_linear_normed(w, t->wide + 4 * r * n, middle, l->scale, l->shift, 4 * d, d, hw,
                           l->packed.fc1, weights + b->fc1.bias);
-        m2n_learner_hidden(l, w, r, w->wide);
+        m2n_share(w, (4 * d + M2N_CHAIN - 1) / M2N_CHAIN, mlp_channels, &(Row){l, r, w->wide});
         m2n_linear(w, y, w->wide, d, 4 * d, hw, l->packed.fc2, weights + b->fc2.bias);
         for (gsize c = 0; c < d; c++) {
             const gsize p = c * hw;

@@ -126,17 +126,24 @@ linear_weight(const M2nWorker *w, gsize begin, gsize end, gconstpointer data)
 }
 
 void
-m2n_linear_weight(const M2nWorker *w, float *dweight, float *dbias, const float *dy, const float *x,
-                  gsize out, gsize in, gsize n)
+m2n_linear_bias(float *dbias, const float *dy, gsize out, gsize n)
 {
-    m2n_share(w, (in + COLUMNS - 1) / COLUMNS, linear_weight,
-              &(LinearWeight){out, in, n, dy, x, dweight});
-    for (gsize o = 0; dbias != NULL && o < out; o++) {
+    for (gsize o = 0; o < out; o++) {
         double sum, square;
 
         m2n_moments(dy + o * n, n, 0.0f, &sum, &square);
         dbias[o] += (float)sum;
     }
+}
+
+void
+m2n_linear_weight(const M2nWorker *w, float *dweight, float *dbias, const float *dy, const float *x,
+                  gsize out, gsize in, gsize n)
+{
+    m2n_share(w, (in + COLUMNS - 1) / COLUMNS, linear_weight,
+              &(LinearWeight){out, in, n, dy, x, dweight});
+    if (dbias != NULL)
+        m2n_linear_bias(dbias, dy, out, n);
 }
 
 /* ---- packed weights ---------------------------------------------------------------------------- */
@@ -284,12 +291,36 @@ typedef struct {
     gsize begin, end;
 } Part;
 
+static void
+clear_workers(gsize begin, gsize end, guint thread, gpointer data)
+{
+    const Part *p = data;
+
+    (void)thread;
+    for (gsize t = begin; t < end; t++)
+        memset(p->l->worker[t].gradient, 0, (p->end - p->begin) * sizeof(float));
+}
+
 void
 m2n_learner_begin_part(M2nLearner *l, gsize begin, gsize end)
 {
+    Part p = {l, begin, end};
+
     l->part = begin;
-    for (guint t = 0; t < l->threads; t++)
-        memset(l->worker[t].gradient, 0, (end - begin) * sizeof(float));
+    m2n_parallel_for(l->pool, l->threads, clear_workers, &p);
+}
+
+static void
+clear_gradient(gsize begin, gsize end, guint thread, gpointer data)
+{
+    (void)thread;
+    memset((float *)data + begin, 0, (end - begin) * sizeof(float));
+}
+
+void
+m2n_learner_clear_gradient(M2nLearner *l)
+{
+    m2n_parallel_for(l->pool, l->parameters->total, clear_gradient, l->gradient);
 }
 
 static void

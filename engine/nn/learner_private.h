@@ -161,8 +161,6 @@ void m2n_learner_fold_projections(M2nLearner *l);
 M2nAttentionInput m2n_learner_projection(const M2nLearner *l, guint which, gsize b);
 /* l->mixed from them and the attention of the trace */
 void m2n_learner_mix(M2nLearner *l);
-/* hidden = gelu(dw3(wide)) of row r */
-void m2n_learner_hidden(const M2nLearner *l, const M2nWorker *w, gsize r, float *hidden);
 /* sum = z + SiLU(norm(post)) of row r */
 void m2n_learner_post(const M2nLearner *l, gsize r, float *sum, const float *post, const float *z);
 /* Block l->layer from its input l->z, which becomes its output.  `again`: its trace has the batch statistics
@@ -207,6 +205,7 @@ void m2n_linear_input_scaled(const M2nWorker *w, float *dx, const float *dy, con
 /* dweight[out][in] += dy x^T, dbias[out] += sums of dy (dbias may be NULL) */
 void m2n_linear_weight(const M2nWorker *w, float *dweight, float *dbias, const float *dy,
                        const float *x, gsize out, gsize in, gsize n);
+void m2n_linear_bias(float *dbias, const float *dy, gsize out, gsize n);
 /* y = gamma (x - mean) rstd + beta, one image; mean, rstd [groups] */
 void m2n_apply_norm(gsize channels, gsize hw, gsize groups, float *y, const float *x,
                     const float *gamma, const float *beta, const float *mean, const float *rstd);
@@ -230,6 +229,8 @@ m2n_worker_gradient(const M2nLearner *l, const M2nWorker *w, gsize offset)
 {
     return w->gradient + (offset - l->part);
 }
+/* All threads clear the gradient. */
+void m2n_learner_clear_gradient(M2nLearner *l);
 /* The workers' gradients stand for [begin, end) from now on, and are zero. */
 void m2n_learner_begin_part(M2nLearner *l, gsize begin, gsize end);
 /* Adds them to the gradient, thread by thread in order. */

@@ -7,9 +7,11 @@
 #include "engine/nn/learner_private.h"
 #include "engine/ops/activation.h"
 #include "engine/ops/activation_backward.h"
+#include "engine/ops/attention.h"
 #include "engine/ops/batch_norm.h"
 #include "engine/ops/depthwise.h"
 #include "engine/ops/depthwise_backward.h"
+#include "engine/ops/gemm.h"
 #include "engine/ops/norm_backward.h"
 #include "engine/ops/pointwise.h"
 
@@ -68,28 +70,52 @@ scale_channels(const M2nLearner *l, float *dm, const float *dt, gsize scale, flo
         m2n_scale_shift(dm + c * l->hw, dt + c * l->hw, l->hw, keep * l->weights[scale + c], 0.0f);
 }
 
-/* df: gradient of gelu(dw3(f1)) -> of f1 */
+/* Hidden channels of a row at a time: a panel of m2n_gemm's, if a buffer of one row holds them. */
+static gsize
+group(const M2nLearner *l)
+{
+    return MIN(32, l->config.hid_T);
+}
+
+/* df: gradient of h = gelu(dw3(f1)) -> of f1; to learn from, h too */
 static void
-mlp_convolution(const M2nWorker *w, gsize begin, gsize end, gconstpointer data)
+mlp_chain(const M2nWorker *w, const Row *row, gsize c, gsize channels, float *h)
+{
+    const M2nLearner *l = row->l;
+    const M2nBlockAt *b = &l->places.block[l->layer];
+    const M2nDepthwise three = {channels, l->height, l->width, 3, 1};
+    const gsize n = channels * l->hw;
+    const float *f1 = l->t->wide + 4 * row->at + c * l->hw,
+                *weight = l->weights + b->dw3.weight + 9 * c;
+    float *df = row->df + c * l->hw, *f3 = w->chain[0];
+
+    m2n_depthwise(&three, f3, f1, weight, l->weights + b->dw3.bias + c, w->op);
+    if (l->learn)
+        m2n_gelu(h, f3, n);
+    m2n_gelu_backward(f3, df, f3, n);
+    if (l->learn)
+        m2n_depthwise_backward_weight(&three, gradient(l, w, b->dw3.weight + 9 * c),
+                                      gradient(l, w, b->dw3.bias + c), f3, f1, w->op);
+    m2n_depthwise_backward_input(&three, df, f3, weight, w->op);
+}
+
+/* Some groups of hidden channels, and fc2's weights' gradient for each while h is in cache. */
+static void
+mlp_groups(const M2nWorker *w, gsize begin, gsize end, gconstpointer data)
 {
     const Row *row = data;
     const M2nLearner *l = row->l;
-    const M2nBlockAt *b = &l->places.block[l->layer];
-    const gsize d = 4 * l->config.hid_T, hw = l->hw;
-    float *f3 = w->chain[0];
+    const gsize d = l->config.hid_T, hw = l->hw;
+    float *h = w->row[1];
 
-    for (gsize c = begin * M2N_CHAIN; c < MIN(end * M2N_CHAIN, d); c += M2N_CHAIN) {
-        const M2nDepthwise three = {MIN(M2N_CHAIN, d - c), l->height, l->width, 3, 1};
-        const float *f1 = l->t->wide + 4 * row->at + c * hw,
-                    *weight = l->weights + b->dw3.weight + 9 * c;
-        float *df = row->df + c * hw;
+    for (gsize g = begin * group(l); g < MIN(end * group(l), 4 * d); g += group(l)) {
+        const gsize channels = MIN(group(l), 4 * d - g);
 
-        m2n_depthwise(&three, f3, f1, weight, l->weights + b->dw3.bias + c, w->op);
-        m2n_gelu_backward(f3, df, f3, three.channels * hw);
+        for (gsize c = 0; c < channels; c += M2N_CHAIN)
+            mlp_chain(w, row, g + c, MIN(M2N_CHAIN, channels - c), h + c * hw);
         if (l->learn)
-            m2n_depthwise_backward_weight(&three, gradient(l, w, b->dw3.weight + 9 * c),
-                                          gradient(l, w, b->dw3.bias + c), f3, f1, w->op);
-        m2n_depthwise_backward_input(&three, df, f3, weight, w->op);
+            m2n_gemm(FALSE, TRUE, d, channels, hw, l->dt + row->at, hw, h, hw, TRUE,
+                     gradient(l, w, l->places.block[l->layer].fc2.weight + g), 4 * d, w->gemm);
     }
 }
 
@@ -100,19 +126,14 @@ mlp_row(M2nLearner *l, const M2nWorker *w, gsize r, float keep)
 {
     const M2nBlockAt *b = &l->places.block[l->layer];
     const gsize d = l->config.hid_T, hw = l->hw, n = d * hw, at = r * n;
-    const gsize chains = (4 * d + M2N_CHAIN - 1) / M2N_CHAIN;
     const Row row = {.l = l, .at = at, .df = w->wide};
     float *y = w->row[0];
 
-    if (l->learn) {
-        m2n_learner_hidden(l, w, r, w->wide);
-        m2n_linear_weight(w, gradient(l, w, b->fc2.weight), gradient(l, w, b->fc2.bias), l->dt + at,
-                          w->wide, d, 4 * d, hw);
-    }
     m2n_scale_shift(w->channel, l->weights + b->layer_scale[1], d, keep, 0.0f);
     m2n_linear_input_scaled(w, row.df, l->dt + at, w->channel, d, 4 * d, hw, l->packed.fc2);
-    m2n_share(w, chains, mlp_convolution, &row);
+    m2n_share(w, (4 * d + group(l) - 1) / group(l), mlp_groups, &row);
     if (l->learn) {
+        m2n_linear_bias(gradient(l, w, b->fc2.bias), l->dt + at, d, hw);
         m2n_batch_norm_apply(d, hw, y, l->t->middle + at, l->scale, l->shift);
         m2n_linear_weight(w, gradient(l, w, b->fc1.weight), gradient(l, w, b->fc1.bias), row.df, y,
                           4 * d, d, hw);
@@ -305,12 +326,10 @@ finish_scale(const M2nLearner *l, const M2nWorker *w, gsize scale, const M2nLine
     for (gsize c = 0; c < l->config.hid_T; c++) {
         const float s = kept * l->weights[scale + c], *weight = l->weights + at->weight + c * in;
         float *dw = gradient(l, w, at->weight + c * in);
-        double sum = (double)l->weights[at->bias + c] * (double)db[c];
+        const double sum =
+            (double)l->weights[at->bias + c] * (double)db[c] + m2n_attention_dot(weight, dw, in);
 
-        for (gsize i = 0; i < in; i++) {
-            sum += (double)weight[i] * (double)dw[i];
-            dw[i] *= s;
-        }
+        m2n_scale_shift(dw, dw, in, s, 0.0f);
         dscale[c] += kept * (float)sum;
         db[c] *= s;
     }
