@@ -128,6 +128,8 @@ lay_out(M2nLearner *l, M2nArena *a)
     for (guint t = 0; t < l->threads; t++)
         lay_out_worker(l, a, &l->worker[t]);
     m2n_learner_lay_out_stages(l, a);
+    if (l->recomputed == 0)
+        m2n_learner_lay_out_kept(l, a);
     m2n_learner_lay_out_packed(l, a);
     l->query = m2n_arena_floats(a, l->parameters->total);
     l->key = m2n_arena_floats(a, l->parameters->total);
@@ -302,7 +304,7 @@ m2n_learner_step(M2nLearner *l, const float *x, const float *y, const M2nDropPat
     m2n_learner_pack_stages(l);
 
     /* stage 1: encoders and decoders, through the key translator */
-    m2n_learner_encode(l, x, l->latent_x);
+    m2n_learner_encode(l, x, l->latent_x, TRUE);
     m2n_learner_translate(l, l->key, drop != NULL ? drop->key : NULL, l->latent_x, l->latent_out);
     losses->reconstruction = m2n_learner_decode(l, l->latent_out, y, l->latent_y);
     l->latent = l->latent_x;
@@ -311,7 +313,7 @@ m2n_learner_step(M2nLearner *l, const float *x, const float *y, const M2nDropPat
     m2n_group_begin_sum(l->group, l->gradient, l->places.translator);
 
     /* stage 2: the query translator, between latents that do not move */
-    m2n_learner_encode(l, y, l->latent_y);
+    m2n_learner_encode(l, y, l->latent_y, FALSE);
     m2n_learner_translate(l, l->query, drop != NULL ? drop->query : NULL, l->latent_x,
                           l->latent_out);
     losses->prediction = m2n_learner_decode(l, l->latent_out, y, NULL);

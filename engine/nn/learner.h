@@ -42,7 +42,8 @@ typedef struct {
 /* Bytes of a learner that recomputes `recomputed` of its blocks (0 .. N_T). */
 gsize m2n_learner_memory(const M2nConfig *config, guint batch, guint threads, guint recomputed);
 
-/* (transfer full) Weights are zero.  As few blocks as `max_memory` allows are recomputed; 0: none.  NULL:
+/* (transfer full) Weights are zero.  As few blocks as `max_memory` allows are recomputed, and with the first of them the
+ * encoders; 0: none.  NULL:
  * M2N_ERROR_MEMORY: the least it can do with, and what is allowed. */
 M2nLearner *m2n_learner_new(const M2nConfig *config, guint batch, guint threads, gsize max_memory,
                             GError **error);

@@ -1,5 +1,6 @@
-/* Encoders and decoders in training: each image forward and backward while it is in cache, so that
- * nothing is kept for the way back but the latents.  The stages are those of a forecast (coder.h). */
+/* Encoders and decoders in training: each image forward and backward while it is in cache.  For their way back
+ * encoders keep all stages but the first, if memory allows; that one is the largest, and soon computed again.  The
+ * stages are those of a forecast (coder.h). */
 #include <string.h>
 
 #include "engine/nn/coder.h"
@@ -88,6 +89,44 @@ m2n_learner_lay_out_coder(const M2nLearner *l, M2nArena *a, M2nWorker *w)
         bands = MAX(bands, MAX(m2n_fused_conv_bands(&encoder), m2n_fused_conv_bands(&decoder)));
     }
     w->moments = (gpointer)m2n_arena_floats(a, GROUPS * bands * sizeof(M2nMoments) / sizeof(float));
+}
+
+#define NORM_FLOATS (sizeof(Norms) / sizeof(float))
+
+/* Floats of one image after stage i of an encoder. */
+static gsize
+stage_floats(const M2nConfig *c, guint i)
+{
+    const M2nFusedConv s = m2n_encoder_stage(c, i);
+
+    return s.out * s.height * s.width / s.stride / s.stride;
+}
+
+void
+m2n_learner_lay_out_kept(M2nLearner *l, M2nArena *a)
+{
+    const gsize images = l->rows * l->config.steps;
+
+    for (guint i = 1; i < l->config.N_S; i++) {
+        l->kept.conv[i] = m2n_arena_floats(a, images * stage_floats(&l->config, i));
+        l->kept.scale[i] = m2n_arena_floats(a, images * l->config.hid_S);
+        l->kept.shift[i] = m2n_arena_floats(a, images * l->config.hid_S);
+    }
+    l->kept.norms = m2n_arena_floats(a, images * NORM_FLOATS);
+}
+
+/* The worker with an image's kept stages for its own. */
+static M2nWorker
+with_kept(const M2nLearner *l, const M2nWorker *w, gsize image)
+{
+    M2nWorker k = *w;
+
+    for (guint i = 1; i < l->config.N_S; i++) {
+        k.conv[i] = l->kept.conv[i] + image * stage_floats(&l->config, i);
+        k.scale[i] = l->kept.scale[i] + image * l->config.hid_S;
+        k.shift[i] = l->kept.shift[i] + image * l->config.hid_S;
+    }
+    return k;
 }
 
 /* Stage i of a variable's encoder or decoder. */
@@ -218,46 +257,63 @@ static void
 encode_images(gsize begin, gsize end, guint thread, gpointer data)
 {
     const M2nLearner *l = data;
-    const M2nWorker *w = &l->worker[thread];
     const gsize plane = (gsize)l->config.height * l->config.width;
     const guint last = l->config.N_S - 1;
-    Norms norms;
 
     for (gsize i = begin; i < end; i++) {
+        const M2nWorker w = l->keeping ? with_kept(l, &l->worker[thread], i) : l->worker[thread];
         const Image image = locate(l, i);
+        Norms norms = {0};
 
-        encode_image(l, w, image.variable, l->images + i * plane, &norms);
+        encode_image(l, &w, image.variable, l->images + i * plane, &norms);
+        if (l->keeping)
+            memcpy(l->kept.norms + i * NORM_FLOATS, &norms, sizeof norms);
         for (gsize c = 0; c < l->config.hid_S; c++)
-            m2n_norm_silu(l->hw, w->conv[last] + c * l->hw, w->scale[last][c], w->shift[last][c],
+            m2n_norm_silu(l->hw, w.conv[last] + c * l->hw, w.scale[last][c], w.shift[last][c],
                           l->out + image.latent + c * l->hw);
     }
 }
 
 void
-m2n_learner_encode(M2nLearner *l, const float *images, float *latent)
+m2n_learner_encode(M2nLearner *l, const float *images, float *latent, gboolean keep)
 {
     l->images = images;
     l->out = latent;
+    l->keeping = keep && l->kept.norms != NULL;
     m2n_parallel_for(l->pool, l->rows * l->config.steps, encode_images, l);
+}
+
+/* What encode_image() had, of `image`, into w and norms. */
+static void
+encode_again(const M2nLearner *l, M2nWorker *w, const Image *image, gsize k, const float *in,
+             Norms *norms)
+{
+    if (l->kept.norms == NULL) {
+        encode_image(l, w, image->variable, in, norms);
+        return;
+    }
+    *w = with_kept(l, w, k);
+    memcpy(norms, l->kept.norms + k * NORM_FLOATS, sizeof *norms);
+    run_stage(l, w, FALSE, image->variable, 0, in, norms);
 }
 
 static void
 encode_images_backward(gsize begin, gsize end, guint thread, gpointer data)
 {
     const M2nLearner *l = data;
-    const M2nWorker *w = &l->worker[thread];
     const gsize plane = (gsize)l->config.height * l->config.width;
-    Norms norms;
 
     for (gsize k = begin; k < end; k++) {
+        M2nWorker w = l->worker[thread];
         const Image image = locate(l, k);
         const float *in = l->images + k * plane;
+        Norms norms;
 
-        encode_image(l, w, image.variable, in, &norms);
-        memcpy(w->image[0], l->latent + image.latent, l->config.hid_S * l->hw * sizeof(float));
+        encode_again(l, &w, &image, k, in, &norms);
+        memcpy(w.image[0], l->latent + image.latent, l->config.hid_S * l->hw * sizeof(float));
         for (guint i = l->config.N_S; i-- > 0;)
-            run_stage_backward(l, w, FALSE, image.variable, i, i == 0 ? in : w->conv[i - 1], &norms,
-                               NULL, i > 0 ? w->image[0] : NULL);
+            run_stage_backward(l, &w, FALSE, image.variable, i, i == 0 ? in : w.conv[i - 1], &norms,
+                               NULL, i > 0 ? w.image[0] : NULL);
     }
 }
 

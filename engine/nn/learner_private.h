@@ -95,6 +95,13 @@ typedef struct M2nWorker {
     float *gemm, *op; /* scratch of the ops */
 } M2nWorker;
 
+/* What encoders keep of each image for the way back: as in M2nWorker, one image after the other; stages from the
+ * second on. */
+typedef struct {
+    float *conv[M2N_MAX_STAGES], *scale[M2N_MAX_STAGES], *shift[M2N_MAX_STAGES];
+    float *norms; /* statistics of all stages */
+} M2nKeptStages;
+
 struct M2nLearner {
     M2nConfig config;
     M2nParameters *parameters;
@@ -119,6 +126,8 @@ struct M2nLearner {
     float *scale, *shift;                            /* [D] of the batch norm at work */
     float *coefficient[3];                           /* [D] of m2n_norm_combine */
     float *latent_x, *latent_y, *latent_out;         /* [R][C][P] */
+    M2nKeptStages kept;                              /* of the encoders of x; norms NULL: nothing */
+    gboolean keeping;                                /* the encoders at work */
     double *image_loss;                              /* [B*T*V] */
 
     /* of the pass at work */
@@ -136,12 +145,14 @@ struct M2nLearner {
 /* ---- learner_coders.c: encoders and decoders ---- */
 
 void m2n_learner_lay_out_stages(M2nLearner *l, M2nArena *a);
+void m2n_learner_lay_out_kept(M2nLearner *l, M2nArena *a);
 void m2n_learner_lay_out_coder(const M2nLearner *l, M2nArena *a, M2nWorker *w);
 gsize m2n_learner_coder_scratch(const M2nLearner *l);
 /* With the weights of this step: before all that follows. */
 void m2n_learner_pack_stages(M2nLearner *l);
 
-void m2n_learner_encode(M2nLearner *l, const float *images, float *latent);
+/* keep: for m2n_learner_encode_backward() of the same images, if there is memory */
+void m2n_learner_encode(M2nLearner *l, const float *images, float *latent, gboolean keep);
 /* Adds the encoders' part to the gradient. */
 void m2n_learner_encode_backward(M2nLearner *l, const float *images, const float *dlatent);
 /* This process's part of the mean squared error of the decoded latent.  With dlatent: writes its gradient there and adds the decoders'
