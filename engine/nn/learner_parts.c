@@ -176,9 +176,9 @@ static void
 pack(const M2nLearner *l, const Matrix *m)
 {
     if (l->back)
-        m2n_panel_pack_transposed(m->in, m->out, l->weights + m->weight, m->packed);
+        m2n_image_gemm_pack_transposed(m->in, m->out, l->weights + m->weight, m->packed);
     else
-        m2n_panel_pack(m->out, m->in, l->weights + m->weight, m->packed);
+        m2n_image_gemm_pack(m->out, m->in, l->weights + m->weight, m->packed);
 }
 
 static void
@@ -211,7 +211,7 @@ m2n_learner_pack_end(M2nLearner *l, const M2nLinearAt *at, gsize out, gsize in, 
 static gsize
 packed_floats(gsize out, gsize in)
 {
-    return MAX(m2n_panel_packed_floats(out, in), m2n_panel_packed_floats(in, out));
+    return MAX(m2n_image_gemm_packed_floats(out, in), m2n_image_gemm_packed_floats(in, out));
 }
 
 void

@@ -44,6 +44,19 @@ m2n_matrix_pack(M2nPrecision precision, gsize out, gsize in, gsize begin, gsize 
     }
 }
 
+gsize
+m2n_matrix_expanded_floats(const M2nMatrix *m)
+{
+    return m->precision == M2N_FLOAT32 ? m2n_panel_expanded_floats(m->out, m->in) : 0;
+}
+
+void
+m2n_matrix_expand(const M2nMatrix *m, gsize part, gsize parts, float *more)
+{
+    if (m->precision == M2N_FLOAT32)
+        m2n_panel_expand(m->out, m->in, part, parts, m->packed, more);
+}
+
 void
 m2n_product_lay_out(M2nProductScratch *s, M2nArena *arena, M2nPrecision precision, gsize most,
                     float *panel)
@@ -99,8 +112,8 @@ scaled(const M2nMatrix *m, const M2nProductScratch *s, gsize n, M2nOperand x)
 }
 
 void
-m2n_product(const M2nMatrix *m, const M2nProductScratch *s, gsize n, M2nOperand x, float *y,
-            gsize y_stride)
+m2n_product(const M2nMatrix *m, const float *more, const M2nProductScratch *s, gsize n,
+            M2nOperand x, float *y, gsize y_stride)
 {
     if (m->precision == M2N_INT8) {
         product_int8(m, s, n, x, y, y_stride);
@@ -112,7 +125,7 @@ m2n_product(const M2nMatrix *m, const M2nProductScratch *s, gsize n, M2nOperand 
     if (m->precision == M2N_BF16)
         m2n_panel_bf16_gemm(m->out, m->in, m->packed, m->bias, n, from, to, s->wide);
     else if (n == 2)
-        m2n_panel_gemm_pair(m->out, m->in, m->packed, m->bias, from, to, s->sums);
+        m2n_panel_gemm_pair(m->out, m->in, m->packed, more, m->bias, from, to, s->sums);
     else
         m2n_panel_gemm(m->out, m->in, m->packed, m->bias, x.x, y, s->sums);
 }

@@ -28,6 +28,10 @@ void m2n_matrix_pack(M2nPrecision precision, gsize out, gsize in, gsize begin, g
                      const float *w, float *packed);
 gsize m2n_matrix_step(M2nPrecision precision, gsize out, gsize in);
 
+/* What products of pairs of panels need besides `packed`, see m2n_panel_expand(); nothing with fewer bits. */
+gsize m2n_matrix_expanded_floats(const M2nMatrix *m);
+void m2n_matrix_expand(const M2nMatrix *m, gsize part, gsize parts, float *more);
+
 /* A thread's space. */
 typedef struct {
     float *panel; /* [2][in][32]: x scaled; of the widest matrix that is given a scale */
@@ -49,8 +53,8 @@ typedef struct {
     const float *scale, *shift; /* [in], or both NULL: x as it is */
 } M2nOperand;
 
-/* n panels, 1 or 2. */
-void m2n_product(const M2nMatrix *m, const M2nProductScratch *s, gsize n, M2nOperand x, float *y,
-                 gsize y_stride);
+/* n panels, 1 or 2; `more`: m2n_matrix_expand(). */
+void m2n_product(const M2nMatrix *m, const float *more, const M2nProductScratch *s, gsize n,
+                 M2nOperand x, float *y, gsize y_stride);
 
 G_END_DECLS

@@ -141,7 +141,7 @@ pass_gate(gsize begin, gsize end, guint thread, gpointer data)
                               t->shift[M2N_NORM_X] + p.row * t->d};
         float *gate = m2n_translator_wide(t, p.first) + 2 * size;
 
-        m2n_product(&b->proj_1, &t->scratch[thread].product, p.n, x, gate, wide);
+        m2n_product(&b->proj_1, t->more[0], &t->scratch[thread].product, p.n, x, gate, wide);
         for (gsize k = 0; k < p.n; k++)
             m2n_gelu(gate + k * wide, gate + k * wide, size);
     }
@@ -161,12 +161,12 @@ pass_hidden(gsize begin, gsize end, guint thread, gpointer data)
         const M2nPanels p = m2n_translator_item(t, item);
         float *wide = m2n_translator_wide(t, p.first), *z = m2n_translator_z(t, p.first);
 
-        m2n_product(&b->conv1, &s->product, p.n, (M2nOperand){wide + 3 * size, stride, NULL, NULL},
-                    gated, size);
+        m2n_product(&b->conv1, t->more[0], &s->product, p.n,
+                    (M2nOperand){wide + 3 * size, stride, NULL, NULL}, gated, size);
         for (gsize k = 0; k < p.n; k++)
             m2n_panel_multiply(t->d, wide + k * stride + 2 * size, gated + k * size);
-        m2n_product(&b->proj_2, &s->product, p.n, (M2nOperand){gated, size, NULL, NULL}, projected,
-                    size);
+        m2n_product(&b->proj_2, t->more[1], &s->product, p.n, (M2nOperand){gated, size, NULL, NULL},
+                    projected, size);
         for (gsize k = 0; k < p.n; k++) {
             const float *const terms[] = {projected + k * size, m2n_translator_x(t, p.first + k)};
             const float *const scale[] = {NULL, t->residual[0] + p.row * t->d};
@@ -174,7 +174,8 @@ pass_hidden(gsize begin, gsize end, guint thread, gpointer data)
             m2n_panel_combine(t->d, 2, terms, scale, t->residual[1] + p.row * t->d,
                               z + 2 * k * size);
         }
-        m2n_product(&b->fc1, &s->product, p.n, (M2nOperand){z, 2 * size, NULL, NULL}, wide, stride);
+        m2n_product(&b->fc1, t->more[2], &s->product, p.n, (M2nOperand){z, 2 * size, NULL, NULL},
+                    wide, stride);
     }
 }
 
@@ -194,7 +195,7 @@ pass_output(gsize begin, gsize end, guint thread, gpointer data)
         const M2nOperand hidden = {m2n_translator_wide(t, p.first), t->wide_channels * M2N_PANEL,
                                    NULL, NULL};
 
-        m2n_product(&b->fc2, &t->scratch[thread].product, p.n, hidden, out, size);
+        m2n_product(&b->fc2, t->more[0], &t->scratch[thread].product, p.n, hidden, out, size);
         for (gsize k = 0; k < p.n; k++) {
             const float *const terms[] = {out + k * size, z + 2 * k * size,
                                           m2n_translator_x(t, p.first + k)};
@@ -212,7 +213,6 @@ void
 m2n_temporal_unit(M2nTranslator *t)
 {
     const M2nBlock *b = &t->model->block[t->layer];
-    const gsize items = m2n_translator_items(t);
 
     for (gsize i = 0; i < t->rows * t->d; i++) {
         const float scale = t->scale[M2N_NORM_X][i], shift = t->shift[M2N_NORM_X][i];
@@ -222,9 +222,10 @@ m2n_temporal_unit(M2nTranslator *t)
         t->doubled[0][i] = 2.0f * scale;
         t->doubled[1][i] = 2.0f * shift;
     }
-    m2n_parallel_each(t->pool, items, pass_gate, t);
+    m2n_translator_products(t, pass_gate, 1, (const M2nMatrix *[]){&b->proj_1});
     m2n_parallel_each(t->pool, t->rows * t->d / GROUP, pass_gate_planes, t);
-    m2n_parallel_each(t->pool, items, pass_hidden, t);
+    m2n_translator_products(t, pass_hidden, 3,
+                            (const M2nMatrix *[]){&b->conv1, &b->proj_2, &b->fc1});
     m2n_parallel_each(t->pool, t->rows * 4 * t->d / HIDDEN_GROUP, pass_hidden_planes, t);
-    m2n_parallel_each(t->pool, items, pass_output, t);
+    m2n_translator_products(t, pass_output, 1, (const M2nMatrix *[]){&b->fc2});
 }

@@ -7,6 +7,7 @@
 #include "engine/ops/attention.h"
 #include "engine/ops/depthwise.h"
 
+#define PARTS 16u       /* for threads to share what is made before a pass of products */
 #define RIM_COLUMNS 16u /* the 9 of the dilated 7x7 filter, rounded up so that rows stay aligned */
 
 /* ---- buffers ----------------------------------------------------------------------------- */
@@ -48,6 +49,20 @@ lay_out_scratch(M2nTranslator *t, M2nArena *arena, M2nTranslatorScratch *s)
     s->image = m2n_arena_floats(arena, t->height * (t->pitch - 2 * RIM_COLUMNS));
 }
 
+/* The most that one pass needs. */
+static gsize
+more_floats(const M2nModel *m)
+{
+    const M2nBlock *b = &m->block[0];
+    const gsize hidden = m2n_matrix_expanded_floats(&b->conv1) +
+                         m2n_matrix_expanded_floats(&b->proj_2) +
+                         m2n_matrix_expanded_floats(&b->fc1);
+    const gsize ends =
+        MAX(m2n_matrix_expanded_floats(&m->conv1), m2n_matrix_expanded_floats(&m->conv2));
+
+    return MAX(MAX(hidden, ends), m2n_matrix_expanded_floats(&b->fc2));
+}
+
 void
 m2n_translator_lay_out(M2nTranslator *t, M2nArena *arena, guint threads)
 {
@@ -65,6 +80,7 @@ m2n_translator_lay_out(M2nTranslator *t, M2nArena *arena, guint threads)
         t->residual[i] = m2n_arena_floats(arena, vector);
         t->doubled[i] = m2n_arena_floats(arena, vector);
     }
+    t->more[0] = m2n_arena_floats(arena, more_floats(t->model));
     t->mix = m2n_arena_floats(arena, vector * v);
     t->mix_shift = m2n_arena_floats(arena, vector);
     t->moments = (gpointer)m2n_arena_floats(arena, 3 * panels * sizeof(M2nMoments) / sizeof(float));
@@ -79,6 +95,33 @@ m2n_translator_lay_out(M2nTranslator *t, M2nArena *arena, guint threads)
     if (t->latent != NULL &&
         t->hw % M2N_PANEL != 0) /* lanes past hw are computed with, though to no effect */
         memset(t->latent, 0, panels * t->ts * M2N_PANEL * sizeof(float));
+}
+
+/* ---- products -------------------------------------------------------------------------- */
+
+/* item = part of PARTS */
+static void
+pass_expand(gsize begin, gsize end, guint thread, gpointer data)
+{
+    const M2nTranslator *t = data;
+
+    (void)thread;
+    for (gsize part = begin; part < end; part++)
+        for (gsize i = 0; i < M2N_MATRICES && t->matrix[i] != NULL; i++)
+            m2n_matrix_expand(t->matrix[i], part, PARTS, t->more[i]);
+}
+
+void
+m2n_translator_products(M2nTranslator *t, M2nTask pass, gsize n, const M2nMatrix *const *matrix)
+{
+    for (gsize i = 0; i < M2N_MATRICES; i++) {
+        t->matrix[i] = i < n ? matrix[i] : NULL;
+        if (i > 0 && i < n)
+            t->more[i] = t->more[i - 1] + m2n_matrix_expanded_floats(matrix[i - 1]);
+    }
+    if (t->hw >= 2 * M2N_PANEL) /* else there are no pairs */
+        m2n_parallel_each(t->pool, PARTS, pass_expand, t);
+    m2n_parallel_each(t->pool, m2n_translator_items(t), pass, t);
 }
 
 /* ---- norms ------------------------------------------------------------------------------- */
@@ -122,7 +165,7 @@ pass_begin(gsize begin, gsize end, guint thread, gpointer data)
         const M2nOperand x = {t->latent + p.first * t->ts * M2N_PANEL, t->ts * M2N_PANEL, NULL,
                               NULL};
 
-        m2n_product(&t->model->conv1, &t->scratch[thread].product, p.n, x,
+        m2n_product(&t->model->conv1, t->more[0], &t->scratch[thread].product, p.n, x,
                     m2n_translator_z(t, p.first), 2 * t->d * M2N_PANEL);
     }
 }
@@ -135,7 +178,7 @@ pass_end(gsize begin, gsize end, guint thread, gpointer data)
     for (gsize item = begin; item < end; item++) {
         const M2nPanels p = m2n_translator_item(t, item);
 
-        m2n_product(&t->model->conv2, &t->scratch[thread].product, p.n,
+        m2n_product(&t->model->conv2, t->more[0], &t->scratch[thread].product, p.n,
                     normalised(t, M2N_NORM_Z, m2n_translator_z(t, p.first), p.row),
                     t->latent + p.first * t->ts * M2N_PANEL, t->ts * M2N_PANEL);
     }
@@ -150,7 +193,7 @@ pass_project(gsize begin, gsize end, guint thread, gpointer data)
     for (gsize item = begin; item < end; item++) {
         const M2nPanels p = m2n_translator_item(t, item);
 
-        m2n_product(&t->model->block[t->layer].qkv, &t->scratch[thread].product, p.n,
+        m2n_product(&t->model->block[t->layer].qkv, t->more[0], &t->scratch[thread].product, p.n,
                     normalised(t, M2N_NORM_Z, m2n_translator_z(t, p.first), p.row),
                     m2n_translator_wide(t, p.first), t->wide_channels * M2N_PANEL);
         for (gsize i = p.first; i < p.first + p.n; i++)
@@ -256,7 +299,7 @@ pass_mix(gsize begin, gsize end, guint thread, gpointer data)
             }
             m2n_panel_combine(t->d, v, values, scale, t->mix_shift + row * t->d, in + k * size);
         }
-        m2n_product(&t->model->block[t->layer].post, &t->scratch[thread].product, p.n,
+        m2n_product(&t->model->block[t->layer].post, t->more[0], &t->scratch[thread].product, p.n,
                     (M2nOperand){in, size, NULL, NULL}, m2n_translator_x(t, p.first), 2 * size);
         for (gsize i = p.first; i < p.first + p.n; i++)
             m2n_panel_moments(t->d, m2n_translator_lanes(t, i % t->panels), m2n_translator_x(t, i),
@@ -287,7 +330,7 @@ pass_residual(gsize begin, gsize end, guint thread, gpointer data)
 void
 m2n_translator_begin(M2nTranslator *t)
 {
-    m2n_parallel_each(t->pool, m2n_translator_items(t), pass_begin, t);
+    m2n_translator_products(t, pass_begin, 1, (const M2nMatrix *[]){&t->model->conv1});
     for (gsize i = 0; i < t->rows * t->d; i++) { /* no norm before the first block */
         t->scale[M2N_NORM_Z][i] = 1.0f;
         t->shift[M2N_NORM_Z][i] = 0.0f;
@@ -300,13 +343,13 @@ m2n_translator_block(M2nTranslator *t)
     const M2nBlock *b = &t->model->block[t->layer];
     const gsize panels = t->rows * t->panels;
 
-    m2n_parallel_each(t->pool, m2n_translator_items(t), pass_project, t);
+    m2n_translator_products(t, pass_project, 1, (const M2nMatrix *[]){&b->qkv});
     m2n_translator_finish_norm(t, 0, M2N_NORM_Q, &b->q);
     m2n_translator_finish_norm(t, 1, M2N_NORM_K, &b->k);
     m2n_translator_finish_norm(t, 2, M2N_NORM_V, &b->v);
     m2n_parallel_each(t->pool, t->batch * M2N_HEADS * t->panels, pass_score, t);
     finish_scores(t);
-    m2n_parallel_each(t->pool, m2n_translator_items(t), pass_mix, t);
+    m2n_translator_products(t, pass_mix, 1, (const M2nMatrix *[]){&b->post});
     m2n_translator_finish_norm(t, 0, M2N_NORM_X, &b->post_norm);
     m2n_parallel_each(t->pool, panels, pass_residual, t);
     m2n_translator_finish_norm(t, 0, M2N_NORM_X, &b->norm_1);
@@ -317,5 +360,5 @@ m2n_translator_block(M2nTranslator *t)
 void
 m2n_translator_end(M2nTranslator *t)
 {
-    m2n_parallel_each(t->pool, m2n_translator_items(t), pass_end, t);
+    m2n_translator_products(t, pass_end, 1, (const M2nMatrix *[]){&t->model->conv2});
 }

@@ -19,6 +19,8 @@ typedef enum {
     M2N_N_NORMS
 } M2nNormSlot;
 
+#define M2N_MATRICES 3u /* that one pass multiplies with, at most */
+
 typedef struct {
     float *panel[2]; /* [2][D][32]; the first is also `product`'s */
     M2nProductScratch product;
@@ -47,6 +49,9 @@ typedef struct {
     M2nMoments *moments;                            /* [3][rows][panels] */
     double *score; /* [batch][heads][panels][V][V], then weights in the first panel's place */
     M2nTranslatorScratch *scratch; /* [threads] */
+    const M2nMatrix
+        *matrix[M2N_MATRICES]; /* of the pass at work, and what they need besides, in one piece */
+    float *more[M2N_MATRICES];
     guint layer;
 } M2nTranslator;
 
@@ -60,6 +65,10 @@ void m2n_translator_end(M2nTranslator *t);   /* z -> latent */
 
 /* The temporal unit: x and norm_1 -> z with its moments. */
 void m2n_temporal_unit(M2nTranslator *t);
+
+/* A pass over m2n_translator_items() that multiplies with these n matrices, and t->more[0 .. n). */
+void m2n_translator_products(M2nTranslator *t, M2nTask pass, gsize n,
+                             const M2nMatrix *const *matrix);
 
 /* Scale and shift of a group norm with one group from moments[slot]. */
 void m2n_translator_finish_norm(M2nTranslator *t, guint moments_slot, M2nNormSlot slot,

@@ -73,6 +73,32 @@ const M2nImageGemmVariant m2n_image_gemm_variants[M2N_N_ISA] = {
 };
 
 gsize
+m2n_image_gemm_packed_floats(gsize out, gsize in)
+{
+    return m2n_panel_packed_floats(out, in) + m2n_panel_expanded_floats(out, in);
+}
+
+static void
+expand(gsize out, gsize in, float *packed)
+{
+    m2n_panel_expand(out, in, 0, 1, packed, packed + m2n_panel_packed_floats(out, in));
+}
+
+void
+m2n_image_gemm_pack(gsize out, gsize in, const float *w, float *packed)
+{
+    m2n_panel_pack(out, in, w, packed);
+    expand(out, in, packed);
+}
+
+void
+m2n_image_gemm_pack_transposed(gsize out, gsize in, const float *w, float *packed)
+{
+    m2n_panel_pack_transposed(out, in, w, packed);
+    expand(out, in, packed);
+}
+
+gsize
 m2n_image_gemm_scratch(gsize out, gsize in)
 {
     return (2 * in + out) * M2N_PANEL + m2n_panel_scratch(out, in);
@@ -113,8 +139,8 @@ m2n_image_gemm(gsize out, gsize in, gsize n, gsize pitch, const float *packed, c
         }
         M2N_DISPATCH(m2n_image_gemm_variants, fetch)
         (in, whole, pitch, x + j, scale, shift, panel[0]);
-        m2n_panel_gemm_rows(whole, out, in, packed, bias, (const float *const[]){panel[0], panel[1]},
-                            pitch, add, y + j, rest);
+        m2n_panel_gemm_rows(whole, out, in, packed, packed + m2n_panel_packed_floats(out, in), bias,
+                            (const float *const[]){panel[0], panel[1]}, pitch, add, y + j, rest);
         j += whole * M2N_PANEL;
     }
 }

@@ -7,7 +7,8 @@
  *
  * x, y      [in][pitch], [out][pitch], n positions of each, not overlapping; out and in even.  An image may be cut
  *           at multiples of M2N_IMAGE_COLUMNS without changing a bit
- * packed    m2n_panel_pack() of w[out][in], or m2n_panel_pack_transposed() of w[in][out]
+ * packed    m2n_image_gemm_pack() of w[out][in], or m2n_image_gemm_pack_transposed() of w[in][out]: all that
+ *           panel_gemm.h asks for
  * bias      [out], or NULL
  * scale     [in], or NULL: 1
  * shift     [in], or NULL: 0
@@ -20,6 +21,9 @@ G_BEGIN_DECLS
 
 #define M2N_IMAGE_COLUMNS (2 * M2N_PANEL)
 
+gsize m2n_image_gemm_packed_floats(gsize out, gsize in);
+void m2n_image_gemm_pack(gsize out, gsize in, const float *w, float *packed);
+void m2n_image_gemm_pack_transposed(gsize out, gsize in, const float *w, float *packed);
 gsize m2n_image_gemm_scratch(gsize out, gsize in);
 void m2n_image_gemm(gsize out, gsize in, gsize n, gsize pitch, const float *packed,
                     const float *bias, const float *x, const float *scale, const float *shift,

@@ -4,7 +4,8 @@
  * where A are the weights, halved in output and input channels, and the columns of B and C are the panels.
  * Winograd's variant of Strassen's algorithm takes seven products for eight:
  *
- *   S1 = A21 + A22   S2 = S1 - A11    S3 = A11 - A21    S4 = A12 - S2      when the model is made
+ *   S1 = A21 + A22                                                         when weights are packed, A21's place
+ *                    S2 = S1 - A11    S3 = A22 - S2     S4 = A12 - S2      for each pass: m2n_panel_expand()
  *   T1 = B12 - B11   T2 = B22 - T1    T3 = B22 - B12    T4 = B21 - T2      for each pair
  *   U  = A11 B11 + S2 T2              V  = U + S3 T3
  *   C11 = A11 B11 + A12 B21           C12 = U + S1 T1 + S4 B22
@@ -28,8 +29,9 @@
 #define COLUMNS 16u /* of weights that are packed together */
 #define PIECE (COLUMNS * M2N_CHAIN_MAX_ROWS)
 
-/* The blocks of a slice in the order of their use. */
-enum { A11, A12, S2, S3, S1, S4, A22, N_BLOCKS };
+/* The blocks of a slice that are packed, and those made of them.  A single panel needs the former alone. */
+enum { A11, A12, S1, A22, N_BLOCKS };
+enum { S2, S3, S4, N_MORE };
 
 /* ---- packing --------------------------------------------------------------------------- */
 
@@ -73,33 +75,25 @@ turn(gsize rows, gsize count, gsize columns, Weights w, float *out)
             out[i * rows + r] = r < count ? w.at[r * w.row + i * w.column] : 0.0f;
 }
 
-/* The seven blocks from rows 0 .. and half ..: one tile of each, `stride` floats apart. */
+/* The four blocks from rows 0 .. and half ..: one tile of each, `stride` floats apart. */
 static void
 pack_tile(gsize rows, gsize count, gsize k, Weights w, gsize half, float *packed, gsize stride)
 {
-    float a11[PIECE], a12[PIECE], a21[PIECE], a22[PIECE];
+    float a21[PIECE];
 
     for (gsize i = 0; i < k; i += COLUMNS) {
         const gsize columns = MIN(COLUMNS, k - i);
         const float *upper = w.at + i * w.column, *lower = upper + half * w.row;
-        float *to = packed + i * rows;
+        float *to = packed + i * rows, *s1 = to + S1 * stride, *a22 = to + A22 * stride;
 
-        turn(rows, count, columns, (Weights){upper, w.row, w.column}, a11);
-        turn(rows, count, columns, (Weights){upper + k * w.column, w.row, w.column}, a12);
+        turn(rows, count, columns, (Weights){upper, w.row, w.column}, to + A11 * stride);
+        turn(rows, count, columns, (Weights){upper + k * w.column, w.row, w.column},
+             to + A12 * stride);
         turn(rows, count, columns, (Weights){lower, w.row, w.column}, a21);
         turn(rows, count, columns, (Weights){lower + k * w.column, w.row, w.column}, a22);
 #pragma omp simd
-        for (gsize n = 0; n < columns * rows; n++) {
-            const double s1 = (double)a21[n] + (double)a22[n], s2 = s1 - (double)a11[n];
-
-            to[A11 * stride + n] = a11[n];
-            to[A12 * stride + n] = a12[n];
-            to[S2 * stride + n] = (float)s2;
-            to[S3 * stride + n] = (float)((double)a11[n] - (double)a21[n]);
-            to[S1 * stride + n] = (float)s1;
-            to[S4 * stride + n] = (float)((double)a12[n] - s2);
-            to[A22 * stride + n] = a22[n];
-        }
+        for (gsize n = 0; n < columns * rows; n++)
+            s1[n] = a21[n] + a22[n];
     }
 }
 
@@ -254,8 +248,8 @@ single(const M2nChainVariant *v, gsize out, gsize in, const float *w, const floa
 }
 
 static void
-pair(const M2nChainVariant *v, gsize out, gsize in, const float *w, const float *const x[2],
-     const Result *r, float *scratch)
+pair(const M2nChainVariant *v, gsize out, gsize in, const float *w, const float *more,
+     const float *const x[2], const Result *r, float *scratch)
 {
     const gsize m = out / 2;
     float *u = scratch, *p = u + padded(v, m) * M2N_PANEL, *t = p + padded(v, m) * M2N_PANEL;
@@ -276,13 +270,13 @@ pair(const M2nChainVariant *v, gsize out, gsize in, const float *w, const float 
             &(Aside){n, {b11, b12}, t});
         run(v, m, k,
             (M2nChain){.start = u,
-                       .w = {w + S2 * block, w + S3 * block},
+                       .w = {more + S2 * block, more + S3 * block},
                        .x = {t2, t3},
                        .middle = {.to = u},
                        .end = {.to = p}},
             NULL);
         run(v, m, k,
-            (M2nChain){.w = {w + S1 * block, w + S4 * block},
+            (M2nChain){.w = {w + S1 * block, more + S4 * block},
                        .x = {t1, b12 + n},
                        .middle = c22_v,
                        .end = c12_u},
@@ -294,6 +288,7 @@ pair(const M2nChainVariant *v, gsize out, gsize in, const float *w, const float 
                        .end = quarter(r, 0, m, first)},
             NULL);
         w += N_BLOCKS * block;
+        more += N_MORE * block;
     }
 }
 
@@ -338,6 +333,34 @@ m2n_panel_pack_transposed(gsize out, gsize in, const float *w, float *packed)
 }
 
 gsize
+m2n_panel_expanded_floats(gsize out, gsize in)
+{
+    return m2n_panel_packed_floats(out, in) / N_BLOCKS * N_MORE;
+}
+
+void
+m2n_panel_expand(gsize out, gsize in, gsize part, gsize parts, const float *packed, float *more)
+{
+    for (gsize first = 0; first < in; first += SLICE) {
+        const gsize block = padded(variant(), out / 2) * (MIN(SLICE, in - first) / 2);
+        const float *a11 = packed + A11 * block, *a12 = packed + A12 * block;
+        const float *s1 = packed + S1 * block, *a22 = packed + A22 * block;
+        float *s2 = more + S2 * block, *s3 = more + S3 * block, *s4 = more + S4 * block;
+
+#pragma omp simd
+        for (gsize i = block * part / parts; i < block * (part + 1) / parts; i++) {
+            const float sum = s1[i] - a11[i];
+
+            s2[i] = sum;
+            s3[i] = a22[i] - sum;
+            s4[i] = a12[i] - sum;
+        }
+        packed += N_BLOCKS * block;
+        more += N_MORE * block;
+    }
+}
+
+gsize
 m2n_panel_scratch(gsize out, gsize in)
 {
     return 2 * (padded(variant(), out / 2) + MIN(SLICE, in)) * M2N_PANEL;
@@ -351,20 +374,22 @@ m2n_panel_gemm(gsize out, gsize in, const float *packed, const float *bias, cons
 }
 
 void
-m2n_panel_gemm_pair(gsize out, gsize in, const float *packed, const float *bias,
+m2n_panel_gemm_pair(gsize out, gsize in, const float *packed, const float *more, const float *bias,
                     const float *const x[2], float *const y[2], float *scratch)
 {
-    pair(variant(), out, in, packed, x, &(Result){{y[0], y[1]}, M2N_PANEL, bias, FALSE}, scratch);
+    pair(variant(), out, in, packed, more, x, &(Result){{y[0], y[1]}, M2N_PANEL, bias, FALSE},
+         scratch);
 }
 
 void
-m2n_panel_gemm_rows(gsize n, gsize out, gsize in, const float *packed, const float *bias,
-                    const float *const x[2], gsize pitch, gboolean add, float *y, float *scratch)
+m2n_panel_gemm_rows(gsize n, gsize out, gsize in, const float *packed, const float *more,
+                    const float *bias, const float *const x[2], gsize pitch, gboolean add, float *y,
+                    float *scratch)
 {
     const Result r = {{y, y + M2N_PANEL}, pitch, bias, add};
 
     if (n == 2)
-        pair(variant(), out, in, packed, x, &r, scratch);
+        pair(variant(), out, in, packed, more, x, &r, scratch);
     else
         single(variant(), out, in, packed, x[0], &r, scratch);
 }

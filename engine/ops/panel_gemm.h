@@ -13,6 +13,7 @@
  *
  * x [in][32], y [out][32], 64-byte aligned, not overlapping; out and in even; bias [out] or NULL
  * w         m2n_panel_pack() of [out][in] row-major: the order depends on the instruction set in use
+ * more      m2n_panel_expand() of it
  * scratch   m2n_panel_scratch() floats, 64-byte aligned
  * numerics  float32 (M2N_ISA=scalar: products summed in double): 4e-6 sqrt(in) of the largest product, twice
  *           that for a pair */
@@ -29,17 +30,25 @@ void m2n_panel_pack_piece(gsize out, gsize in, gsize begin, gsize n, const float
 gsize m2n_panel_pack_step(void);
 /* The same of w[in][out]: the product is then with its transpose. */
 void m2n_panel_pack_transposed(gsize out, gsize in, const float *w, float *packed);
+
+/* What a pair needs besides: sums of blocks of `packed`, three quarters of its size, made where they are used, as
+ * they take less time to make than to fetch from memory.  Part `part` of `parts`: for several threads. */
+gsize m2n_panel_expanded_floats(gsize out, gsize in);
+void m2n_panel_expand(gsize out, gsize in, gsize part, gsize parts, const float *packed,
+                      float *more);
+
 gsize m2n_panel_scratch(gsize out, gsize in);
 void m2n_panel_gemm(gsize out, gsize in, const float *packed, const float *bias, const float *x,
                     float *y, float *scratch);
-void m2n_panel_gemm_pair(gsize out, gsize in, const float *packed, const float *bias,
-                         const float *const x[2], float *const y[2], float *scratch);
+void m2n_panel_gemm_pair(gsize out, gsize in, const float *packed, const float *more,
+                         const float *bias, const float *const x[2], float *const y[2],
+                         float *scratch);
 
 /* The same of n panels, 1 or 2, into rows of an image: y[out][pitch], panel k at columns 32 k ..; add: to what is
  * there. */
-void m2n_panel_gemm_rows(gsize n, gsize out, gsize in, const float *packed, const float *bias,
-                         const float *const x[2], gsize pitch, gboolean add, float *y,
-                         float *scratch);
+void m2n_panel_gemm_rows(gsize n, gsize out, gsize in, const float *packed, const float *more,
+                         const float *bias, const float *const x[2], gsize pitch, gboolean add,
+                         float *y, float *scratch);
 
 /* packed[out/rows][in][rows], zero below the last row: tiles of `rows` output channels. */
 void m2n_panel_pack_rows(gsize rows, gsize out, gsize in, const float *w, float *packed);

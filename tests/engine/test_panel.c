@@ -65,6 +65,7 @@ test_gemm(void)
         const double allowed = 2e-6 * 9 * sqrt((double)in);
         g_autofree float *w = g_new(float, out *in), *bias = g_new(float, out);
         g_autofree float *packed = g_new(float, m2n_panel_packed_floats(out, in));
+        g_autofree float *more = g_new(float, m2n_panel_expanded_floats(out, in));
         g_autoptr(Aligned) x0 = new_panel(in), x1 = new_panel(in), want = new_panel(out);
         g_autoptr(Aligned) y0 = new_panel(out), y1 = new_panel(out);
         g_autoptr(Aligned) scratch = aligned_alloc(64, m2n_panel_scratch(out, in) * sizeof(float));
@@ -73,13 +74,15 @@ test_gemm(void)
         m2n_fill_random(bias, out);
         m2n_panel_pack(out, in, w, packed);
         check_pieces(out, in, w, packed);
+        for (gsize part = 0; part < 3; part++)
+            m2n_panel_expand(out, in, part, 3, packed, more);
         for (int with = 0; with < 2; with++) {
             formula(out, in, w, with ? bias : NULL, x0, want);
             m2n_panel_gemm(out, in, packed, with ? bias : NULL, x0, y0, scratch);
             m2n_assert_close(y0, want, out * M2N_PANEL, 2 * allowed, 0);
             memset(y0, 0, out * M2N_PANEL * sizeof(float));
-            m2n_panel_gemm_pair(out, in, packed, with ? bias : NULL, (const float *[]){x0, x1},
-                                (float *[]){y0, y1}, scratch);
+            m2n_panel_gemm_pair(out, in, packed, more, with ? bias : NULL,
+                                (const float *[]){x0, x1}, (float *[]){y0, y1}, scratch);
             m2n_assert_close(y0, want, out * M2N_PANEL, 4 * allowed, 0);
             formula(out, in, w, with ? bias : NULL, x1, want);
             m2n_assert_close(y1, want, out * M2N_PANEL, 4 * allowed, 0);
@@ -101,7 +104,7 @@ test_image(void)
         g_autofree float *w = g_new(float, out *in), *turned = g_new(float, out *in);
         g_autofree float *bias = g_new(float, out), *x = g_new(float, in *pitch);
         g_autofree float *scale = g_new(float, in), *shift = g_new(float, in);
-        g_autofree float *packed = g_new(float, m2n_panel_packed_floats(out, in));
+        g_autofree float *packed = g_new(float, m2n_image_gemm_packed_floats(out, in));
         g_autofree float *y = g_new(float, out *pitch), *z = g_new(float, out *pitch);
         g_autofree float *want = g_new(float, out *pitch);
         g_autoptr(Aligned) scratch = aligned_alloc(
@@ -129,10 +132,10 @@ test_image(void)
                                                     (double)shift[i]);
                 want[o * pitch + p] = (float)sum;
             }
-        m2n_panel_pack(out, in, w, packed);
+        m2n_image_gemm_pack(out, in, w, packed);
         m2n_image_gemm(out, in, n, pitch, packed, bias, x, scale, shift, FALSE, y, scratch);
         m2n_assert_close(y, want, out * pitch, 8e-6 * 9 * sqrt((double)in), 0);
-        m2n_panel_pack_transposed(out, in, turned, packed);
+        m2n_image_gemm_pack_transposed(out, in, turned, packed);
         m2n_image_gemm(out, in, cut, pitch, packed, bias, x, scale, shift, FALSE, z, scratch);
         m2n_image_gemm(out, in, n - cut, pitch, packed, bias, x + cut, scale, shift, FALSE, z + cut,
                        scratch);
