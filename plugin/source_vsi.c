@@ -12,11 +12,60 @@
 #define HASHED_END (64u << 10)
 #define CHUNK (64u << 10)
 
+/* Octets of the file as they were read: a step back in a compressed file begins at its start again. */
+typedef struct {
+    guint64 start;
+    gsize n;
+    guint8 octets[CHUNK];
+} Block;
+
 typedef struct {
     VSILFILE *file;
+    guint64 size;
     GMutex lock;
     char *name;
+    Block block[2]; /* the one read last, and the one before */
+    guint last;
 } Virtual;
+
+static gboolean
+read_at(Virtual *v, guint64 offset, gpointer buffer, gsize n)
+{
+    return VSIFSeekL(v->file, offset, SEEK_SET) == 0 && VSIFReadL(buffer, 1, n, v->file) == n;
+}
+
+/* The block with that octet, which is in the file; NULL: it could not be read. */
+static const Block *
+block_at(Virtual *v, guint64 offset)
+{
+    const guint64 start = offset - offset % CHUNK;
+
+    for (guint i = 0; i < 2; i++)
+        if (v->block[i].n > 0 && v->block[i].start == start)
+            return &v->block[i];
+    v->last = 1 - v->last;
+    Block *b = &v->block[v->last];
+    b->start = start;
+    b->n = (gsize)MIN(v->size - start, CHUNK);
+    if (read_at(v, start, b->octets, b->n))
+        return b;
+    b->n = 0;
+    return NULL;
+}
+
+static gboolean
+read_by_blocks(Virtual *v, guint64 offset, guint8 *out, gsize n)
+{
+    while (n > 0 && offset < v->size) {
+        const Block *b = block_at(v, offset);
+        if (b == NULL)
+            return FALSE;
+        const gsize from = (gsize)(offset - b->start), part = MIN(n, b->n - from);
+        memcpy(out, b->octets + from, part);
+        offset += part, out += part, n -= part;
+    }
+    return n == 0;
+}
 
 static gboolean
 virtual_read(gpointer data, guint64 offset, gpointer buffer, gsize n, GError **error)
@@ -25,8 +74,7 @@ virtual_read(gpointer data, guint64 offset, gpointer buffer, gsize n, GError **e
 
     g_mutex_lock(&v->lock);
     CPLPushErrorHandler(CPLQuietErrorHandler);
-    const gboolean ok =
-        VSIFSeekL(v->file, offset, SEEK_SET) == 0 && VSIFReadL(buffer, 1, n, v->file) == n;
+    const gboolean ok = n < CHUNK ? read_by_blocks(v, offset, buffer, n) : read_at(v, offset, buffer, n);
     CPLPopErrorHandler();
     g_mutex_unlock(&v->lock);
     if (!ok)
@@ -104,6 +152,7 @@ m2n_source_open_vsi(const char *name, GError **error)
     }
     Virtual *v = g_new0(Virtual, 1);
     v->file = file;
+    v->size = (guint64)st.st_size;
     v->name = g_strdup(name);
     g_mutex_init(&v->lock);
     g_autofree char *stamp = make_stamp(v, &st, error);
