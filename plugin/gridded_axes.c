@@ -119,8 +119,10 @@ read_values(GDALMDArrayH array, gsize *n, GError **error)
     GDALExtendedDataTypeH type = GDALExtendedDataTypeCreate(GDT_Float64);
     const int ok = GDALMDArrayRead(array, &start, &counts, NULL, NULL, type, values, NULL, 0);
     GDALExtendedDataTypeRelease(type);
-    if (!ok || m2n_gdal_file_missed())
-        return fail(error, name, "cannot be read"), NULL;
+    if (!ok || m2n_gdal_file_missed()) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "axis %s: cannot be read: %s", name, m2n_gdal_reason(M2N_GDAL_READ_SILENT));
+        return NULL;
+    }
     *n = (gsize)count;
     return g_steal_pointer(&values);
 }

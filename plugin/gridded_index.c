@@ -232,6 +232,15 @@ missed(const char *file, const char *part, GError **error)
     return FALSE;
 }
 
+/* NULL: GDAL cannot read it, or what it is made of.  A read that failed once looks the same. */
+static GDALMDArrayH
+open_listed(GDALGroupH group, const char *name)
+{
+    GDALMDArrayH array = GDALGroupOpenMDArray(group, name, NULL);
+
+    return array != NULL ? array : GDALGroupOpenMDArray(group, name, NULL);
+}
+
 static gboolean
 index_array(M2nGridded *a, guint file, GDALGroupH group, const char *name, GError **error)
 {
@@ -240,7 +249,7 @@ index_array(M2nGridded *a, guint file, GDALGroupH group, const char *name, GErro
     gboolean ok = TRUE;
 
     errno = 0;
-    GDALMDArrayH array = GDALGroupOpenMDArray(group, name, NULL);
+    GDALMDArrayH array = open_listed(group, name);
     if (array == NULL)
         return !m2n_gdal_file_missed() || missed(f->name, name, error);
     if (!m2n_axes_read(&axes, group, array, error)) {

@@ -118,7 +118,8 @@ zarr_alone(const char *folder, GError **error)
 
     for (guint i = 0; ok && entries != NULL && entries[i] != NULL; i++) {
         g_autofree char *array = g_build_filename(folder, entries[i], NULL);
-        ok = entries[i][0] == '.' || (lacks(array, ".zattrs", away, error) && lacks(array, "zarr.json", away, error));
+        ok = entries[i][0] == '.' || (lacks(array, ".zattrs", away, error) && lacks(array, "zarr.json", away, error) &&
+                                    lacks(array, ".zarray", away, error)); /* GDAL is silent on one that cannot be read */
     }
     CSLDestroy(entries);
     return ok;
