@@ -3,14 +3,13 @@
 #include <eccodes.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "engine/base/error.h"
 #include "engine/base/peak_memory.h"
 #include "grib/archive.h"
 #include "grib/grib_reader.h"
 #include "tests/lib/m2n_files.h"
+#include "tests/lib/m2n_peak.h"
 
 #define MANY 100000u
 #define MIB ((guint64)1 << 20)
@@ -83,22 +82,12 @@ write_many(const char *path, const char *name, gboolean own_grids)
 }
 
 static void
-forget_peak(void)
-{
-    const int f = g_open("/proc/self/clear_refs", O_WRONLY, 0);
-
-    if (f < 0 || write(f, "5", 1) != 1)
-        exit(77);
-    close(f);
-}
-
-static void
 read_huge(const char *path)
 {
     g_autoptr(M2nSource) source = m2n_source_open_file(path, NULL);
     g_autoptr(GError) error = NULL;
 
-    forget_peak();
+    m2n_forget_peak();
     const guint64 before = m2n_peak_memory();
     {
         g_auto(M2nGribHeader) h = {0};
@@ -126,7 +115,7 @@ read_many(const char *path)
         const M2nArchiveOptions options = {.threads = 1, .member = -1, .memory = bound};
         g_autoptr(GError) error = NULL;
 
-        forget_peak();
+        m2n_forget_peak();
         const guint64 before = m2n_peak_memory();
         g_autoptr(M2nArchive) a = m2n_archive_open_with(sources, 1, &options, &error);
         const guint64 peak = m2n_peak_memory() - before;
@@ -166,24 +155,21 @@ static const Kind kinds[] = {{"header-of-a-huge-grib1-message", write_huge, read
                              {"a-grid-for-each", write_grids, read_many}};
 
 static void
+write_kind(gconstpointer data, const char *path)
+{
+    ((const Kind *)data)->write(path);
+}
+
+static void
+read_kind(gconstpointer data, const char *path)
+{
+    ((const Kind *)data)->read(path);
+}
+
+static void
 test_bound(gconstpointer data)
 {
-    const Kind *k = data;
-    g_autoptr(M2nTestFile) path = m2n_test_file_new("a.grib", NULL, 0);
-    int status;
-
-    for (int i = 0; i < 2; i++) { /* what eccodes left free would serve the reader */
-        const pid_t child = fork();
-        if (child == 0) {
-            (i == 0 ? k->write : k->read)(path);
-            exit(0);
-        }
-        g_assert_cmpint(waitpid(child, &status, 0), ==, child);
-    }
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
-        g_test_skip("this system does not forget a peak");
-    else
-        g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    m2n_write_and_read_apart(write_kind, read_kind, data);
 }
 
 int

@@ -1,16 +1,13 @@
 /* Reading stays within its bound: what the process holds at most beside what is allowed, for every packing and way
  * of regridding, each in a process of its own. */
 #include <eccodes.h>
-#include <fcntl.h>
-#include <glib/gstdio.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include "engine/base/error.h"
 #include "engine/base/peak_memory.h"
 #include "grib/archive.h"
 #include "grib/variable.h"
+#include "tests/lib/m2n_peak.h"
 #include "tests/lib/m2n_test.h"
 
 #define NX 1600
@@ -55,8 +52,9 @@ write_message(codes_handle *h, const char *name, const char *path)
 
 /* All values positive: eccodes' PNG takes no negative ones. */
 static void
-write_file(const Kind *k, const char *path)
+write_file(gconstpointer data, const char *path)
 {
+    const Kind *k = data;
     codes_handle *h = codes_grib_handle_new_from_samples(NULL, k->sample);
     g_autofree double *x = g_new(double, NX *NY);
     size_t length = strlen(k->packing);
@@ -99,20 +97,11 @@ domain_of(const Kind *k)
     return d;
 }
 
-static void
-forget_peak(void)
-{
-    const int f = g_open("/proc/self/clear_refs", O_WRONLY, 0);
-
-    if (f < 0 || write(f, "5", 1) != 1)
-        exit(77);
-    close(f);
-}
-
 /* The least bound that serves, to an eighth; the peak is then within it, and every smaller one is an error. */
 static void
-read_within(const Kind *k, const char *path)
+read_within(gconstpointer data, const char *path)
 {
+    const Kind *k = data;
     g_autoptr(M2nSource) source = m2n_source_open_file(path, NULL);
     M2nSource *const sources[] = {source};
     const M2nArchiveOptions options = {.threads = 2, .member = -1};
@@ -130,7 +119,7 @@ read_within(const Kind *k, const char *path)
         g_assert_nonnull(a);
         g_assert_true(m2n_archive_latest(a, d, 1, &init, NULL));
         m2n_archive_set_memory(a, bound);
-        forget_peak();
+        m2n_forget_peak();
         const guint64 before = m2n_peak_memory();
         done = m2n_archive_read_window(a, d, 1, init, k->method, out, NULL, NULL, &error);
         const guint64 peak = m2n_peak_memory() - before;
@@ -147,25 +136,7 @@ read_within(const Kind *k, const char *path)
 static void
 test_bound(gconstpointer data)
 {
-    const Kind *k = data;
-    g_autofree char *folder = g_dir_make_tmp("met2net-XXXXXX", NULL);
-    g_autofree char *path = g_build_filename(folder, "a.grib", NULL);
-    int status;
-
-    for (int i = 0; i < 2; i++) { /* what eccodes left free would serve the reader */
-        const pid_t child = fork();
-        if (child == 0) {
-            (i == 0 ? write_file : read_within)(k, path);
-            exit(0);
-        }
-        g_assert_cmpint(waitpid(child, &status, 0), ==, child);
-    }
-    g_unlink(path);
-    g_rmdir(folder);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
-        g_test_skip("this system does not forget a peak");
-    else
-        g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    m2n_write_and_read_apart(write_file, read_within, data);
 }
 
 int
