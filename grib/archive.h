@@ -23,10 +23,7 @@ typedef struct {
     guint64 memory; /* bytes that the index may take, else M2N_ERROR_MEMORY; 0: m2n_memory_default() */
 } M2nArchiveOptions;
 
-#define M2N_ARCHIVE_OPTIONS_DEFAULT                                                                \
-    {                                                                                              \
-        .skip_damaged = FALSE, .threads = 0, .member = -1, .memory = 0                                                     \
-    }
+#define M2N_ARCHIVE_OPTIONS_DEFAULT {.skip_damaged = FALSE, .threads = 0, .member = -1, .memory = 0}
 
 M2nArchive *m2n_archive_open_with(M2nSource *const *sources, guint n_sources,
                                   const M2nArchiveOptions *options, GError **error);

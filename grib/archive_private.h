@@ -50,6 +50,9 @@ struct M2nArchive {
     char *note;         /* a line, or NULL */
 };
 
+/* Whether the message holds that variable, at its level. */
+gboolean m2n_archive_message_is(const M2nArchiveMessage *m, const M2nVariable *v);
+
 /* Bytes that are taken by what is known of the messages. */
 guint64 m2n_archive_index_memory(const M2nArchive *a);
 
@@ -62,9 +65,9 @@ gboolean m2n_archive_keep_member(M2nArchive *a, long wanted, GError **error);
 gboolean m2n_archive_recipe(const M2nArchive *a, const M2nVariable *v, gint64 time, gint64 step,
                             M2nRecipe *recipe, M2nVariable *lacks);
 
-/* M2N_ERROR_MISSING: what is needed and what there is instead. */
-void m2n_archive_missing(const M2nArchive *a, const M2nVariable *v, const char *when,
-                         GError **error);
-char *m2n_archive_format_time(gint64 t); /* (transfer full) */
+/* The recipe of field k < steps * n_variables of the window m2n_archive_read_window() makes: variables of one step after the
+ * other, steps in time's order.  FALSE: M2N_ERROR_MISSING: what is needed and what there is instead. */
+gboolean m2n_archive_window_recipe(const M2nArchive *a, const M2nDomain *d, guint steps, gint64 init_time, guint k,
+                                   M2nRecipe *recipe, GError **error);
 
 G_END_DECLS

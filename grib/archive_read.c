@@ -259,41 +259,6 @@ make_jobs(gsize begin, gsize end, guint thread, gpointer data)
 
 /* ---- windows ----------------------------------------------------------------------------------- */
 
-static gboolean
-recipe_in_window(const M2nArchive *a, const M2nDomain *d, guint steps, gint64 init_time, guint k,
-                 M2nRecipe *recipe, GError **error)
-{
-    const M2nVariable *v = &d->variables[k % d->n_variables];
-    const gint64 t = init_time - (gint64)(steps - 1 - k / d->n_variables) * d->time_step;
-    M2nVariable lacks;
-
-    if (m2n_archive_recipe(a, v, t, d->time_step, recipe, &lacks))
-        return TRUE;
-    g_autofree char *time = m2n_archive_format_time(t);
-    g_autofree char *init = m2n_archive_format_time(init_time);
-    g_autofree char *when =
-        steps == 1 ? g_strdup_printf("at %s", time)
-        : g_str_equal(lacks.name, v->name)
-            ? g_strdup_printf("at %s, one of the %u times up to %s", time, steps, init)
-            : g_strdup_printf("at %s on the same grid, to turn %s, which is "
-                              "relative to the grid",
-                              time, v->name);
-    m2n_archive_missing(a, &lacks, when, error);
-    return FALSE;
-}
-
-gboolean
-m2n_archive_has_window(const M2nArchive *a, const M2nDomain *d, guint steps, gint64 init_time,
-                       GError **error)
-{
-    M2nRecipe recipe;
-
-    for (guint k = 0; k < steps * d->n_variables; k++)
-        if (!recipe_in_window(a, d, steps, init_time, k, &recipe, error))
-            return FALSE;
-    return TRUE;
-}
-
 /* The job that already makes field k as the second of a pair, or NULL. */
 static Job *
 pair_of(Job *jobs, guint n_jobs, const M2nRecipe *r)
@@ -357,7 +322,7 @@ plan(M2nArchive *a, const M2nDomain *d, guint steps, gint64 init_time, M2nRegrid
         Job job = {.variable = &d->variables[k % d->n_variables],
                    .out = out + k * d->grid->n_points};
 
-        if (!recipe_in_window(a, d, steps, init_time, k, &job.recipe, error) ||
+        if (!m2n_archive_window_recipe(a, d, steps, init_time, k, &job.recipe, error) ||
             !fits(a, &job.recipe, threads, error)) /* before weights are made for it */
             return NULL;
         Job *first = pair_of(jobs, *n, &job.recipe);

@@ -10,8 +10,8 @@
 
 typedef M2nArchiveMessage Message;
 
-static gboolean
-is(const Message *m, const M2nVariable *v)
+gboolean
+m2n_archive_message_is(const M2nArchiveMessage *m, const M2nVariable *v)
 {
     const M2nGribHeader *h = &m->header;
 
@@ -45,7 +45,7 @@ find(const M2nArchive *a, const M2nVariable *v, gint64 time, gint64 span, gint64
             break;
         if ((span < 0 || m->header.span == span) &&
             (reference_time == G_MININT64 || m->header.reference_time == reference_time) &&
-            is(m, v))
+            m2n_archive_message_is(m, v))
             return m;
     }
     return NULL;
@@ -61,7 +61,7 @@ difference(const M2nArchive *a, const M2nVariable *v, gint64 time, gint64 step, 
 
         if (late->header.valid_time != time)
             break;
-        if (late->header.span <= step || !is(late, v))
+        if (late->header.span <= step || !m2n_archive_message_is(late, v))
             continue;
         const Message *early =
             find(a, v, time - step, time - step - start, late->header.reference_time);
