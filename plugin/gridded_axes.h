@@ -27,14 +27,4 @@ void m2n_axes_clear(M2nAxes *axes);
 /* A scalar that holds a time.  FALSE: it is not there or holds something else. */
 gboolean m2n_axes_scalar_time(GDALGroupH group, const char *name, gint64 *time);
 
-/* "hours since 1900-01-01 00:00:0.0" -> seconds of one unit, and of the epoch.  FALSE: not of this
- * form. */
-gboolean m2n_time_units_parse(const char *units, double *unit, gint64 *epoch);
-
-/* Bytes that are unpacked together when any of them is read; 0: none are. */
-guint64 m2n_array_chunk(GDALMDArrayH array);
-
-/* (transfer full) or NULL */
-char *m2n_array_attribute(GDALMDArrayH array, const char *name);
-
 G_END_DECLS

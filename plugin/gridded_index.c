@@ -10,6 +10,7 @@
 
 #include "engine/base/error.h"
 #include "plugin/gdal_reason.h"
+#include "plugin/gridded_axis.h"
 #include "plugin/gridded_names.h"
 
 #define OPEN_FILES 16 /* WeatherBench has a file per variable and year: hundreds */

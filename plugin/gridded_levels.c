@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "plugin/gridded_axes.h"
+#include "plugin/gridded_axis.h"
 
 const char *const m2n_level_names[] = {"level", "pressure_level", "isobaricInhPa", "plev",
                                        "lev",   "pressure",       "height",        NULL};

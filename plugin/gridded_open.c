@@ -10,6 +10,7 @@
 #include "grib/projection.h"
 #include "plugin/allowed_source.h"
 #include "plugin/gdal_reason.h"
+#include "plugin/gridded_axis.h"
 #include "plugin/gridded_index.h"
 #include "plugin/hdf5_alone.h"
 #include "plugin/source_vsi.h"
