@@ -1,12 +1,10 @@
 /* Windows of model input: decoding, turning, deriving, regridding, unit by unit. */
 #include <math.h>
-#include <string.h>
 
 #include "engine/base/error.h"
 #include "grib/archive_private.h"
 #include "grib/humidity.h"
 #include "grib/units.h"
-#include "grib/variable.h"
 
 typedef M2nArchiveMessage Message;
 typedef M2nArchiveWeights Weights;

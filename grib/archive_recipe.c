@@ -1,9 +1,6 @@
 /* From a wanted variable and time to the messages it comes from, directly or by way of others. */
-#include <math.h>
-#include <string.h>
 
 #include "grib/archive_private.h"
-#include "grib/units.h"
 #include "grib/variable.h"
 
 #define GRAVITY 9.80665

@@ -1,7 +1,6 @@
 /* Writing a prepared data set: fields wait in an unnamed file until their statistics are known. */
 #include <errno.h>
 #include <fcntl.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "engine/base/error.h"

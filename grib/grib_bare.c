@@ -1,7 +1,6 @@
 /* Messages reduced to what they say of their product.  Source: WMO Manual on Codes, FM 92 GRIB 1 and GRIB 2. */
 #include "grib/grib_bare.h"
 
-#include "engine/base/error.h"
 #include "grib/grib_packed.h"
 
 /* ---- one point, one constant value --------------------------------------------------------------- */

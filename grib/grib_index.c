@@ -1,5 +1,4 @@
 /* A reader's entries and headers as a GVariant, whose reading is safe on any bytes. */
-#include <string.h>
 
 #include "grib/grib_reader_private.h"
 

@@ -1,9 +1,6 @@
 /* Fields out of messages: framing, header, values and orientation put together. */
 #include "grib/grib_reader.h"
 
-#include <math.h>
-#include <string.h>
-
 #include "engine/base/error.h"
 #include "engine/base/memory_limit.h"
 #include "grib/grib_decode.h"

@@ -2,12 +2,10 @@
 #include "grib/grib_writer.h"
 
 #include <math.h>
-#include <string.h>
 
 #include "engine/base/error.h"
 #include "grib/grib_eccodes.h"
 #include "grib/grib_plan.h"
-#include "grib/variable.h"
 
 #define MISSING 9.999e20
 #define SAMPLE "regular_ll_sfc_grib2"

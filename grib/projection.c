@@ -149,12 +149,6 @@ m2n_projection_free(M2nProjection *p)
     g_free(p);
 }
 
-gboolean
-m2n_projection_is_lonlat(const M2nProjection *p)
-{
-    return p->pj == NULL;
-}
-
 double
 m2n_projection_eccentricity2(const M2nProjection *p)
 {

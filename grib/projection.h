@@ -18,8 +18,6 @@ gboolean m2n_crs_is_harmless(const char *crs);
 M2nProjection *m2n_projection_new(const char *crs, GError **error);
 void m2n_projection_free(M2nProjection *p);
 
-gboolean m2n_projection_is_lonlat(const M2nProjection *p); /* coordinates are lon, lat already */
-
 /* In place, n points.  lon, lat in degrees; x, y in the CRS's units, easting first (degrees for a rotated
  * pole).  What the projection cannot map is NaN, NaN. */
 void m2n_projection_forward(M2nProjection *p, double *lon_x, double *lat_y, gsize n);

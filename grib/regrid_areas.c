@@ -6,9 +6,7 @@
  * its plane, whose scale hardly varies within a cell.  Like first-order conservative remapping of CDO (SCRIP,
  * Jones 1999) but for its treatment of great circles. */
 #include <math.h>
-#include <string.h>
 
-#include "engine/base/error.h"
 #include "grib/projection.h"
 #include "grib/regrid_weights.h"
 

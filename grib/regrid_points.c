@@ -5,7 +5,6 @@
  * global grid the neighbour is the same row on the other side of the pole. */
 #include <math.h>
 
-#include "engine/base/error.h"
 #include "grib/projection.h"
 #include "grib/regrid_weights.h"
 

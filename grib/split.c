@@ -26,8 +26,9 @@ read_digits(const char **p, int digits, const char *after)
     return value;
 }
 
-gboolean
-m2n_span_time_parse(const char *text, gboolean end, const char *where, gint64 *out, GError **error)
+/* `end`: the last second the text covers, so that 2016 ends with its December. */
+static gboolean
+time_parse(const char *text, gboolean end, const char *where, gint64 *out, GError **error)
 {
     static const char *const after[] = {"-", "-", "T ", ":Z", ":Z", "Z"};
     static const int lowest[] = {1, 1, 1, 0, 0, 0};
@@ -85,8 +86,8 @@ m2n_time_span_parse(const char *text, const char *where, M2nTimeSpan *out, GErro
                     "%s: '%s' is not a span such as 2010/2015", where, text);
         return FALSE;
     }
-    if (!m2n_span_time_parse(ends[0], FALSE, where, &out->first, error) ||
-        !m2n_span_time_parse(ends[n - 1], TRUE, where, &out->last, error))
+    if (!time_parse(ends[0], FALSE, where, &out->first, error) ||
+        !time_parse(ends[n - 1], TRUE, where, &out->last, error))
         return FALSE;
     if (out->first > out->last) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT, "%s: '%s' ends before it begins", where,

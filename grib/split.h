@@ -10,10 +10,7 @@ typedef struct {
     gint64 first, last; /* seconds since 1970-01-01T00:00:00Z; first > last: empty */
 } M2nTimeSpan;
 
-#define M2N_TIME_SPAN_EMPTY                                                                        \
-    {                                                                                              \
-        .first = 1, .last = 0                                                                      \
-    }
+#define M2N_TIME_SPAN_EMPTY {.first = 1, .last = 0}
 
 typedef struct {
     M2nTimeSpan span[M2N_N_SPANS];
@@ -21,15 +18,11 @@ typedef struct {
 
 extern const char *const m2n_span_names[M2N_N_SPANS]; /* "train", "validation", "test" */
 
-/* "2016", "2016-03", "2016-03-01", "2016-03-01T06", "2016-03-01T06:30:00Z" (UTC).  `end`: the last
- * second the text covers, so that 2016 ends with its December.  FALSE: M2N_ERROR_ARGUMENT naming
- * `where`. */
-gboolean m2n_span_time_parse(const char *text, gboolean end, const char *where, gint64 *out,
-                             GError **error);
 char *m2n_span_time_format(gint64 time); /* (transfer full) "2016-03-01T06:00:00Z" */
 
-/* "2010/2015": from the start of the first to the end of the second; "2016" alone is "2016/2016";
- * "none" is empty.  FALSE: M2N_ERROR_ARGUMENT. */
+/* "2010/2015": from the start of the first to the end of the second, each "2016", "2016-03", "2016-03-01",
+ * "2016-03-01T06" or "2016-03-01T06:30:00Z" (UTC); "2016" alone is "2016/2016"; "none" is empty.  FALSE:
+ * M2N_ERROR_ARGUMENT naming `where`. */
 gboolean m2n_time_span_parse(const char *text, const char *where, M2nTimeSpan *out, GError **error);
 char *m2n_time_span_format(const M2nTimeSpan *s); /* (transfer full) what _parse() reads */
 

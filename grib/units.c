@@ -1,8 +1,6 @@
 /* Every unit as a multiple of one base unit of its kind. */
 #include "grib/units.h"
 
-#include <string.h>
-
 #include "engine/base/error.h"
 
 typedef struct {

@@ -2,7 +2,6 @@
 #include "grib/variable.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "engine/base/error.h"
@@ -224,13 +223,4 @@ m2n_variable_gdal_level(const M2nVariable *v)
                            : surface == 103 ? "HTGL"
                            : surface == 101 ? "MSL"
                                             : "SFC");
-}
-
-char *
-m2n_variable_gdal_comment(const M2nVariable *v)
-{
-    const M2nVariableInfo *t = m2n_variable_info(v);
-
-    return t != NULL ? g_strdup_printf("%s [%s]", t->comment, t->gdal_unit)
-                     : g_strdup_printf("%s [%s]", v->name, v->units);
 }

@@ -48,8 +48,7 @@ gboolean m2n_variable_at_height(const char *name, double height, M2nVariable *v)
 gboolean m2n_variable_matches(const M2nVariable *v, long param_id, const char *type_of_level,
                               double level, const char *step_type);
 
-/* GDAL's band metadata for a variable. (transfer full) "100000-ISBL", "2-HTGL"; "Temperature [K]". */
+/* The level as GDAL's GRIB driver writes it in a band's metadata. (transfer full) "100000-ISBL", "2-HTGL". */
 char *m2n_variable_gdal_level(const M2nVariable *v);
-char *m2n_variable_gdal_comment(const M2nVariable *v);
 
 G_END_DECLS

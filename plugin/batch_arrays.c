@@ -4,7 +4,6 @@
 #include <gdal.h>
 #include <math.h>
 #include <ogr_srs_api.h>
-#include <string.h>
 
 #include "engine/base/error.h"
 #include "plugin/batch_product.h"

@@ -1,11 +1,9 @@
 /* Is an output file there, whole, and what it would be if it were written again? */
 #define _GNU_SOURCE /* cpl_vsi.h names struct stat64 */
 #include <cpl_error.h>
-#include <cpl_string.h>
 #include <gdal.h>
 #include <math.h>
 #include <stdarg.h>
-#include <string.h>
 
 #include "grib/archive.h"
 #include "plugin/batch_product.h"

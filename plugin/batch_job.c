@@ -24,7 +24,7 @@ file_free(gpointer data)
 void
 m2n_job_free(M2nOpenJob *job)
 {
-    g_clear_pointer(&job->forecast, m2n_forecast_unref);
+    g_clear_pointer(&job->forecast, m2n_forecast_free);
     g_clear_pointer(&job->spec, m2n_forecast_spec_free);
     g_clear_pointer(&job->grid, m2n_grid_unref);
     g_clear_pointer(&job->files, g_ptr_array_unref);
@@ -39,12 +39,9 @@ m2n_job_free(M2nOpenJob *job)
 static gint64
 wanted_lead(const M2nBatchOptions *o)
 {
-    gint64 lead = o->lead_time;
-
-    for (guint i = 0; lead == 0 && i < o->n_steps;
-         i++) /* steps are sorted; the last is the furthest */
-        lead = i + 1 == o->n_steps ? o->steps[i] : 0;
-    return lead;
+    if (o->lead_time != 0 || o->n_steps == 0)
+        return o->lead_time;
+    return o->steps[o->n_steps - 1]; /* they are sorted */
 }
 
 static M2nForecastSpec *

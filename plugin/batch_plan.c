@@ -1,7 +1,6 @@
 /* What a batch consists of, and what it would cost. */
 #include <glib/gstdio.h>
 
-#include "engine/base/error.h"
 #include "engine/nn/session.h"
 #include "plugin/batch_job.h"
 #include "plugin/quantity.h"

@@ -1,11 +1,9 @@
 /* Output files that appear complete or not at all. */
 #define _GNU_SOURCE /* cpl_vsi.h names struct stat64 */
 #include <errno.h>
-#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <math.h>
 #include <signal.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/statvfs.h>
 #include <unistd.h>

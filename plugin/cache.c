@@ -5,7 +5,6 @@
 #include <cpl_conv.h>
 #include <cpl_error.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "engine/base/error.h"

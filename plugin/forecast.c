@@ -15,7 +15,6 @@
 #define READING 0.1 /* share of the progress bar; the rest is the network */
 
 struct M2nForecast {
-    gatomicrefcount references;
     M2nSource *model;
     char **inputs; /* names */
     char *input_stamp;
@@ -128,7 +127,6 @@ m2n_forecast_open(const M2nForecastSpec *spec, GError **error)
 {
     g_autoptr(M2nForecast) f = g_new0(M2nForecast, 1);
 
-    g_atomic_ref_count_init(&f->references);
     f->threads = spec->threads;
     f->precision = spec->precision;
     f->max_memory = spec->max_memory;
@@ -139,18 +137,9 @@ m2n_forecast_open(const M2nForecastSpec *spec, GError **error)
     return g_steal_pointer(&f);
 }
 
-M2nForecast *
-m2n_forecast_ref(M2nForecast *f)
-{
-    g_atomic_ref_count_inc(&f->references);
-    return f;
-}
-
 void
-m2n_forecast_unref(M2nForecast *f)
+m2n_forecast_free(M2nForecast *f)
 {
-    if (!g_atomic_ref_count_dec(&f->references))
-        return;
     g_clear_pointer(&f->archive, m2n_shared_archive_unref);
     g_clear_pointer(&f->domain, m2n_domain_free);
     g_clear_pointer(&f->tensors, m2n_safetensors_free);

@@ -23,8 +23,7 @@ typedef struct M2nForecast M2nForecast;
  * found), _ARGUMENT (lead_time no multiple of the time step, or too long), _MEMORY (more than the
  * bound). */
 M2nForecast *m2n_forecast_open(const M2nForecastSpec *spec, GError **error);
-M2nForecast *m2n_forecast_ref(M2nForecast *f);
-void m2n_forecast_unref(M2nForecast *f);
+void m2n_forecast_free(M2nForecast *f);
 
 const M2nDomain *m2n_forecast_domain(const M2nForecast *f);
 guint m2n_forecast_steps(const M2nForecast *f); /* lead times, of time_step each; >= 1 */
@@ -60,6 +59,6 @@ gsize m2n_forecast_n_values(const M2nForecast *f);
 gboolean m2n_forecast_compute(const M2nForecast *f, guint64 beside, float *out,
                               M2nProgressFunc progress, gpointer user_data, GError **error);
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC(M2nForecast, m2n_forecast_unref)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC(M2nForecast, m2n_forecast_free)
 
 G_END_DECLS

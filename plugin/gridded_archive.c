@@ -1,9 +1,7 @@
 /* Windows out of NetCDF and Zarr archives. */
 #include "plugin/gridded_archive.h"
 
-#include <cpl_error.h>
 #include <math.h>
-#include <string.h>
 
 #include "engine/base/error.h"
 #include "grib/variable.h"

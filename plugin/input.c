@@ -4,8 +4,6 @@
 
 #include <cpl_string.h>
 #include <cpl_vsi.h>
-#include <math.h>
-#include <string.h>
 #include <sys/stat.h>
 
 #include "engine/base/error.h"

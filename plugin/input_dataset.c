@@ -2,7 +2,6 @@
 #include "plugin/input_dataset.h"
 
 #include <cpl_vsi.h>
-#include <string.h>
 
 #include "engine/base/error.h"
 #include "grib/variable.h"

@@ -219,7 +219,7 @@ met2net_close(met2net *f)
     g_clear_error(&f->failure);
     g_clear_pointer(&f->output, m2n_output_free);
     g_clear_pointer(&f->grid, m2n_grid_unref);
-    g_clear_pointer(&f->forecast, m2n_forecast_unref);
+    g_clear_pointer(&f->forecast, m2n_forecast_free);
     g_clear_pointer(&f->spec, m2n_forecast_spec_free);
     g_free(f);
 }

@@ -38,7 +38,7 @@ clear_file(gpointer data)
 void
 m2n_forecast_source_free(M2nForecastSource *s)
 {
-    g_clear_pointer(&s->forecast, m2n_forecast_unref);
+    g_clear_pointer(&s->forecast, m2n_forecast_free);
     g_clear_pointer(&s->spec, m2n_forecast_spec_free);
     g_clear_pointer(&s->files, g_array_unref);
     g_clear_pointer(&s->domain.grid, m2n_grid_unref);

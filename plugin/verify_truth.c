@@ -1,8 +1,6 @@
 /* Fields by time, and their climatology. */
 #include "plugin/verify_truth.h"
 
-#include <string.h>
-
 #include "engine/base/error.h"
 #include "plugin/quantity.h"
 

@@ -7,7 +7,6 @@
  * Exit status: 0 within tolerance, 1 beyond it or a file not readable, 2 wrong usage, 77 when
  * --if-present was given and a file is not there (Meson's code for a skipped test). */
 #include <stdio.h>
-#include <string.h>
 
 #include "engine/base/cpu.h"
 #include "engine/base/error.h"

@@ -1,7 +1,5 @@
 #include "engine/base/group.h"
 
-#include <string.h>
-
 #include "engine/base/error.h"
 
 #define MAX_MESSAGE 2048

@@ -3,7 +3,6 @@
  * Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by the user. */
 #include <stdio.h>
 
-#include "engine/base/error.h"
 #include "plugin/cli/data_options.h"
 #include "plugin/cli/screen.h"
 #include "plugin/cli/tool.h"

@@ -1,5 +1,3 @@
-#include <string.h>
-
 #include "engine/ops/attention.h"
 #include "engine/ops/pixel_shuffle.h"
 #include "tests/lib/m2n_test.h"

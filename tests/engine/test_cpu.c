@@ -1,5 +1,3 @@
-#include <string.h>
-
 #include "engine/base/cpu.h"
 #include "engine/base/error.h"
 #include "tests/lib/m2n_files.h"

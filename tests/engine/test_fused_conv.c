@@ -1,5 +1,4 @@
 #include <stdlib.h>
-#include <string.h>
 
 #include "engine/ops/activation.h"
 #include "engine/ops/fused_conv.h"

@@ -1,7 +1,6 @@
 /* What a process may have: the least of machine, control groups and RLIMIT_AS. */
 #include "engine/base/memory_limit.h"
 
-#include <glib/gstdio.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -1,6 +1,3 @@
-#include <math.h>
-#include <string.h>
-
 #include "engine/base/rng.h"
 
 /* First outputs of splitmix64 from state 0, as printed in public test vectors of the algorithm. */

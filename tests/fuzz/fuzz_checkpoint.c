@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "engine/train/checkpoint.h"
-#include "engine/train/initial.h"
 #include "tests/fuzz/fuzz.h"
 
 #define DATA "the seed's data"

@@ -11,11 +11,9 @@
 #define _GNU_SOURCE /* memmem */
 #include <cpl_conv.h>
 #include <cpl_error.h>
-#include <cpl_string.h>
 #include <gdal.h>
 #include <glib/gstdio.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "tests/fuzz/fuzz.h"

@@ -1,6 +1,5 @@
 /* The GRIB reader and the grid geometry: every message's header, its values where the field is small
  * enough, its grid brought to a small global one.  Values and weights must lie where the grid says. */
-#include "engine/base/error.h"
 #include "grib/archive.h"
 #include "grib/grib_reader.h"
 #include "grib/regrid.h"

@@ -6,7 +6,6 @@
  * The cases follow from the seed, the files and their order (by name) alone.  A case that dies is
  * kept as crash-<name>-<seed>-<case> in the working folder, and -case=N runs it alone. */
 #include <fcntl.h>
-#include <glib/gstdio.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>

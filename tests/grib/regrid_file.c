@@ -3,7 +3,6 @@
  * the values as read, preceded by width and height as two 32-bit numbers. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "grib/grib_reader.h"
 #include "grib/regrid.h"

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine/base/error.h"
 #include "grib/grib_reader.h"
 #include "tests/lib/m2n_test.h"
 

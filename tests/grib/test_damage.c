@@ -1,6 +1,5 @@
 /* Damaged files: an error that names file and message, the good messages still read, no crash and no leak. */
 #include <eccodes.h>
-#include <glib/gstdio.h>
 #include <string.h>
 
 #include "engine/base/error.h"

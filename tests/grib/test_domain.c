@@ -2,7 +2,6 @@
 #include "grib/domain.h"
 
 #include <glib/gstdio.h>
-#include <string.h>
 
 #include "engine/base/error.h"
 

@@ -4,7 +4,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "engine/base/error.h"
 #include "grib/archive.h"
 #include "grib/grib_reader.h"
 #include "grib/grib_writer.h"

@@ -2,7 +2,6 @@
  * each; each in a process of its own, whose peak is compared. */
 #include <eccodes.h>
 #include <fcntl.h>
-#include <string.h>
 
 #include "engine/base/error.h"
 #include "engine/base/peak_memory.h"

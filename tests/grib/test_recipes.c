@@ -5,7 +5,6 @@
 #include "engine/base/error.h"
 #include "grib/archive.h"
 #include "grib/grib_writer.h"
-#include "grib/humidity.h"
 #include "grib/variable.h"
 #include "tests/lib/m2n_test.h"
 

@@ -2,7 +2,6 @@
  * analytic earth-relative wind. */
 #include <string.h>
 
-#include "engine/base/error.h"
 #include "grib/projection.h"
 #include "grib/regrid.h"
 #include "grib/variable.h"

@@ -1,6 +1,5 @@
 /* What the writer writes, the reader reads: keys, grids, values, missing points, files. */
 #include <glib/gstdio.h>
-#include <string.h>
 
 #include "engine/base/error.h"
 #include "grib/grib_reader.h"

@@ -1,6 +1,5 @@
 /* What the hosts of these tests share: a forecast's bands as one checksum, and a folder to keep it in. */
 #pragma once
-#include <cpl_conv.h>
 #include <cpl_error.h>
 #include <cpl_string.h>
 #include <gdal.h>

@@ -1,5 +1,3 @@
-#include <string.h>
-
 #include "samples/weather/sphere.h"
 #include "tests/lib/m2n_test.h"
 

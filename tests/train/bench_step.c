@@ -9,7 +9,6 @@
 
 #include "engine/base/peak_memory.h"
 #include "engine/train/group_join.h"
-#include "engine/train/log.h"
 #include "engine/train/optimizer.h"
 #include "tests/lib/made_up.h"
 
