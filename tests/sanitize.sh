@@ -39,7 +39,7 @@ address)
   ;;
 thread)
   targets="tests/engine/test_parallel tests/engine/test_model tests/engine/test_session tests/train/test_trainer
-    tests/train/test_group tests/train/test_weight_average tests/grib/test_archive tests/load/load plugin/gdal_MET2NET.so
+    tests/train/test_resume tests/train/test_group tests/train/test_weight_average tests/grib/test_archive tests/load/load plugin/gdal_MET2NET.so
     plugin/cli/met2net-train plugin/cli/met2net-prepare plugin/cli/met2net-forecast plugin/cli/met2net-verify
     plugin/cli/met2net-convert plugin/cli/met2net-info samples/weather/weather"
   # GLib's locks are futexes in a library that TSan does not see into: tsan_glib.h tells it of them
@@ -48,7 +48,7 @@ thread)
   # G_SLICE: memory that GLib hands from thread to thread by itself would look like a race
   export TSAN_OPTIONS="halt_on_error=1:suppressions=$supp/tsan.supp" G_SLICE=always-malloc
   exec env M2N_PATIENCE=30 meson test -C "$root/build-thread" --no-rebuild --print-errorlogs --timeout-multiplier 30 \
-    parallel test_model-avx2 test_session-avx2 weight_average test_archive trainer group load forecast verify "$@"
+    parallel test_model-avx2 test_session-avx2 weight_average test_archive trainer resume group load forecast verify "$@"
   ;;
 valgrind)
   build "${M2N_BUILD:-$root/build}"

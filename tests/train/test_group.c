@@ -240,13 +240,7 @@ new_run(void)
     g_autofree char *folder = g_dir_make_tmp("m2n-group-XXXXXX", NULL);
     Run run = {.settings = M2N_SETTINGS_DEFAULT, .broken_rank = G_MAXUINT};
 
-    run.settings.config = (M2nConfig){.steps = 2,
-                                      .hid_S = 4,
-                                      .hid_T = 16,
-                                      .N_S = 2,
-                                      .N_T = 2,
-                                      .momentum_ema = 0.9,
-                                      .drop_path = 0.2};
+    run.settings.config = wave_config();
     run.settings.epochs = 2;
     run.settings.batch = 4;
     run.settings.threads = 1;

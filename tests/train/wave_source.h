@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "engine/base/error.h"
+#include "engine/nn/config.h"
 #include "engine/train/batch_source.h"
 
 typedef struct {
@@ -11,6 +12,14 @@ typedef struct {
     gint64 broken; /* training window that reads as NaN, -1 none */
     guint reads;
 } Wave;
+
+/* A network that learns them in seconds. */
+static inline M2nConfig
+wave_config(void)
+{
+    return (M2nConfig){
+        .steps = 2, .hid_S = 4, .hid_T = 16, .N_S = 2, .N_T = 2, .momentum_ema = 0.9, .drop_path = 0.2};
+}
 
 static const char *const wave_names[] = {"u", "v"}, *const wave_units[] = {"m s**-1", "K"};
 
