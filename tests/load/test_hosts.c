@@ -7,46 +7,13 @@
 #include <locale.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include "tests/load/host.h"
+#include "tests/load/alone.h"
 
 int openblas_get_num_threads(void);
 void openblas_set_num_threads(int n);
 
 #define SMALL_STACK ((gsize)128 << 10)
-
-#ifdef __SANITIZE_ADDRESS__ /* which keeps what was freed */
-#define BESIDE_MB 512
-#else
-#define BESIDE_MB 24 /* decoding the input and PROJ's tables are beside the computation */
-#endif
-
-static const char *samples, *plugin_folder;
-static char *folder, *forecast, *other;
-
-static void
-begin(void)
-{
-    alarm(100); /* a deadlock is a failure, not a hang */
-    GDALAllRegister();
-    folder = host_folder(samples);
-    forecast = host_forecast(folder, "forecast.json", "analysis.grib2", 2, "float32");
-    other = host_forecast(folder, "other.json", "analysis.grib2", 3, "float32");
-}
-
-static void
-end(void)
-{
-    host_remove(folder);
-    g_free(folder);
-    g_free(forecast);
-    g_free(other);
-}
 
 /* ---- state of the host ------------------------------------------------------------------------- */
 
@@ -346,139 +313,10 @@ openblas_host(void)
     end();
 }
 
-/* ---- memory ------------------------------------------------------------------------------------ */
-
-static long
-peak_mb(void)
-{
-    struct rusage use;
-
-    getrusage(RUSAGE_SELF, &use);
-    return use.ru_maxrss / 1024;
-}
-
-static gboolean
-read_one(GDALDatasetH ds, gboolean arrays)
-{
-    float value;
-
-    if (!arrays)
-        return GDALRasterIO(GDALGetRasterBand(ds, 1), GF_Read, 0, 0, 1, 1, &value, 1, 1,
-                            GDT_Float32, 0, 0) == CE_None;
-    GDALGroupH root = GDALDatasetGetRootGroup(ds);
-    GDALMDArrayH array = GDALGroupOpenMDArray(root, "t2m", NULL);
-    const GUInt64 start[3] = {0};
-    const size_t count[3] = {1, 1, 1};
-    GDALExtendedDataTypeH type = GDALExtendedDataTypeCreate(GDT_Float32);
-    g_assert_nonnull(array);
-    const gboolean ok =
-        GDALMDArrayRead(array, start, count, NULL, NULL, type, &value, &value, sizeof value) != 0;
-    GDALExtendedDataTypeRelease(type);
-    GDALMDArrayRelease(array);
-    GDALGroupRelease(root);
-    return ok;
-}
-
-/* The least MAX_MEMORY that works is what the computation stays below; less is an error that says so. */
-static void
-bound_of(const char *more, gboolean arrays)
-{
-    gboolean done = FALSE;
-    int mb;
-
-    begin();
-    CPLSetErrorHandler(CPLQuietErrorHandler);
-    GDALDatasetH warm = host_open(forecast, "LEAD_TIME=200h");
-    g_assert_nonnull(warm);
-    GDALClose(warm);
-    const long before = peak_mb();
-    for (mb = 1; !done && mb < 4096; mb *= 2) {
-        g_autofree char *option = g_strdup_printf("MAX_MEMORY=%dMB", mb);
-        const char *const options[] = {"THREADS=1", "CACHE=NO", "LEAD_TIME=200h",
-                                       option,      more,       NULL};
-        GDALDatasetH ds = GDALOpenEx(forecast, arrays ? GDAL_OF_MULTIDIM_RASTER : GDAL_OF_RASTER,
-                                     NULL, options, NULL);
-        done = ds != NULL && read_one(ds, arrays);
-        if (!done) /* "MAX_MEMORY allows", "are allowed" */
-            g_assert_nonnull(strstr(CPLGetLastErrorMsg(), "allow"));
-        if (ds != NULL)
-            GDALClose(ds);
-    }
-    g_assert_true(done && mb > 2);
-    g_test_message("%s: MAX_MEMORY=%dMB, peak %ld MB", more != NULL ? more : "", mb / 2,
-                   peak_mb() - before);
-    g_assert_cmpint(peak_mb() - before, <=, mb / 2 + BESIDE_MB);
-    end();
-}
-
-static void
-memory_bound(void)
-{
-    bound_of(NULL, FALSE);
-}
-
-static void
-memory_bound_of_arrays(void)
-{
-    bound_of(NULL, TRUE);
-}
-
-static void
-memory_bound_of_int8(void)
-{
-    bound_of("PRECISION=int8", FALSE);
-}
-
-static void
-memory_bound_of_bf16(void)
-{
-    bound_of("PRECISION=bf16", FALSE);
-}
-
-static void
-memory_bound_elsewhere(void)
-{
-    bound_of("T_SRS=EPSG:3857", FALSE);
-}
-
-/* ---- each in a process of its own -------------------------------------------------------------- */
-
-static void
-alone(gconstpointer data)
-{
-    void (*run)(void);
-    int status;
-
-    memcpy(&run, &data, sizeof run);
-    const pid_t child = fork(); /* before anything of ours has run in this process */
-    if (child == 0) {
-        run();
-        exit(0);
-    }
-    g_assert_cmpint(waitpid(child, &status, 0), ==, child);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
-        g_test_skip("no such locale on this machine");
-    else if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-        g_error("the host ended with status %d, signal %d", WEXITSTATUS(status),
-                WIFSIGNALED(status) ? WTERMSIG(status) : 0);
-}
-
-static void
-add(const char *path, void (*run)(void))
-{
-    gconstpointer data;
-
-    memcpy(&data, &run, sizeof data);
-    g_test_add_data_func(path, data, alone);
-}
-
 int
 main(int argc, char **argv)
 {
-    g_test_init(&argc, &argv, NULL);
-    samples = g_getenv("M2N_SAMPLES");
-    plugin_folder = g_getenv("GDAL_DRIVER_PATH");
-    g_assert_true(samples != NULL && plugin_folder != NULL);
+    alone_init(&argc, &argv);
     add("/host/state-is-kept", state_is_kept);
     add("/host/comma-locale", comma_locale);
     add("/host/fork-after-reading", fork_after_reading);
@@ -490,10 +328,5 @@ main(int argc, char **argv)
     add("/host/small-stack", small_stack);
     add("/host/openmp", openmp_host);
     add("/host/openblas", openblas_host);
-    add("/host/memory-bound", memory_bound);
-    add("/host/memory-bound/arrays", memory_bound_of_arrays);
-    add("/host/memory-bound/int8", memory_bound_of_int8);
-    add("/host/memory-bound/bf16", memory_bound_of_bf16);
-    add("/host/memory-bound/another-crs", memory_bound_elsewhere);
     return g_test_run();
 }
