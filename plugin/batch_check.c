@@ -7,6 +7,7 @@
 
 #include "grib/archive.h"
 #include "plugin/batch_product.h"
+#include "plugin/field_metadata.h"
 #include "plugin/gdal_reason.h"
 #include "plugin/source_vsi.h"
 
@@ -51,6 +52,18 @@ raster_item(gpointer data, const char *key)
     return GDALGetMetadataItem(data, key, NULL);
 }
 
+/* The description names variable, level and valid time. */
+static gboolean
+same_band(const M2nProduct *p, GDALDatasetH d, guint b, char **why)
+{
+    const M2nVariable *v = &p->domain->variables[p->variables[b % p->n_variables]];
+    const M2nFieldTime time = {.init_time = p->init_time, .lead = p->leads[b / p->n_variables]};
+    const char *have = GDALGetDescription(GDALGetRasterBand(d, (int)b + 1));
+    g_autofree char *want = m2n_field_description(v, &time);
+
+    return g_str_equal(have, want) ? TRUE : no(why, "band %u is \"%s\", now \"%s\"", b + 1, have, want);
+}
+
 static gboolean
 check_raster(const M2nProduct *p, GDALDatasetH d, char **why)
 {
@@ -71,6 +84,8 @@ check_raster(const M2nProduct *p, GDALDatasetH d, char **why)
     if (values == NULL)
         return no(why, "too large to be checked");
     for (guint b = 0; b < n_bands; b++) {
+        if (!same_band(p, d, b, why))
+            return FALSE;
         float *to = values + b * p->grid->n_points;
         if (GDALRasterIO(GDALGetRasterBand(d, (int)b + 1), GF_Read, 0, 0, w, h, to, w, h,
                          GDT_Float32, 0, 0) != CE_None)
@@ -100,6 +115,50 @@ group_item(gpointer data, const char *key)
         GDALAttributeRelease(attribute);
     }
     return a->last;
+}
+
+static gboolean
+same_axis(GDALGroupH root, const char *name, double unit, const double *want, gsize n, char **why)
+{
+    GDALMDArrayH array = GDALGroupOpenMDArray(root, name, NULL);
+    g_autofree double *have = g_new(double, n);
+    const GUInt64 start = 0;
+    const size_t count = n;
+    GDALExtendedDataTypeH type = GDALExtendedDataTypeCreate(GDT_Float64);
+    gboolean ok = array != NULL && GDALMDArrayGetDimensionCount(array) == 1 &&
+                  GDALMDArrayGetTotalElementsCount(array) == n &&
+                  GDALMDArrayRead(array, &start, &count, NULL, NULL, type, have, NULL, 0);
+
+    for (gsize i = 0; ok && i < n; i++)
+        ok = fabs(have[i] * unit - want[i]) <= 1e-9 * fabs(want[n - 1] - want[0]);
+    GDALExtendedDataTypeRelease(type);
+    if (array != NULL)
+        GDALMDArrayRelease(array);
+    return ok ? TRUE : no(why, "%s is another one", name);
+}
+
+static gboolean
+same_axes(const M2nProduct *p, GDALGroupH root, char **why)
+{
+    const M2nGrid *g = p->grid;
+    const gboolean lonlat = m2n_grid_is_lonlat(g);
+    g_autofree double *x = g_new(double, g->width), *y = g_new(double, g->height),
+                      *leads = g_new(double, p->n_steps);
+    GDALMDArrayH lead = GDALGroupOpenMDArray(root, "leadtime", NULL);
+    const char *unit = lead != NULL ? GDALMDArrayGetUnit(lead) : NULL;
+    const double seconds = g_strcmp0(unit, "hours") == 0 ? 3600 : 1;
+
+    if (lead != NULL)
+        GDALMDArrayRelease(lead);
+    for (guint i = 0; i < g->width; i++)
+        x[i] = m2n_grid_row_x(g, 0, i);
+    for (guint i = 0; i < g->height; i++)
+        y[i] = m2n_grid_row_y(g, i);
+    for (guint i = 0; i < p->n_steps; i++)
+        leads[i] = (double)p->leads[i];
+    return same_axis(root, "leadtime", seconds, leads, p->n_steps, why) &&
+           same_axis(root, lonlat ? "lon" : "x", 1, x, g->width, why) &&
+           same_axis(root, lonlat ? "lat" : "y", 1, y, g->height, why);
 }
 
 static gboolean
@@ -135,7 +194,7 @@ check_arrays(const M2nProduct *p, GDALDatasetH d, char **why)
 
     if (!ok)
         return no(why, "cannot be read");
-    ok = same_provenance(p, group_item, &a, why);
+    ok = same_provenance(p, group_item, &a, why) && same_axes(p, a.root, why);
     for (guint i = 0; ok && i < p->n_variables; i++)
         ok = read_array(p, a.root, i, values, why);
     ok = ok && same_checksum(values, n, group_item(&a, "MET2NET_CHECKSUM"), why);

@@ -205,6 +205,7 @@ make_provenance(M2nOpenJob *job, GError **error)
     add_item(items, "INIT_TIME", m2n_time_format(m2n_forecast_init_time(job->forecast)));
     if (member >= 0)
         add_item(items, "MEMBER", g_strdup_printf("%ld", member));
+    add_item(items, "CRS", g_strdup(job->grid->crs)); /* formats keep theirs in words of their own */
     add_item(items, "PRECISION", g_strdup(m2n_precision_name(job->spec->precision)));
     add_item(items, "VERSION", g_strdup(MET2NET_VERSION));
     add_item(items, "KEY", g_strdup(m2n_forecast_key(job->forecast)));

@@ -278,6 +278,21 @@ def grib_is_checked(folder):
         check("GRIB2: provenance in a sidecar on request", json.load(f)["MET2NET_INPUT"] == "a.grib2")
 
 
+def other_wishes(folder):
+    """Of the same size and from the same forecast, but not what is there: as many variables, times, pixels."""
+    wishes = [("-v", "t2m"), ("-v", "tcc"), ("-s", "1h,3h"), ("-s", "2h,3h"), ("-b", "10,10,30,30", "-r", "2"),
+              ("-b", "11,10,31,30", "-r", "2"), ("-b", "10,11,30,31", "-r", "2"),
+              ("-t", "EPSG:4258", "-b", "10,11,30,31", "-r", "2")]
+    for name in FORMATS:
+        args = ["-q", "-m", f"{folder}/model.safetensors", "-f", name, "-o", f"{folder}/wish.{{ext}}", f"{folder}/a.grib2"]
+        for wish in wishes:
+            if name == "GRIB2" and "-t" in wish:
+                continue  # GRIB2 knows the earth, not the datum
+            first, again = run(*wish, *args), run(*wish, *args)
+            check(f"{name}: {' '.join(wish)}: made, once", [len(p.stdout.split()) for p in (first, again)] == [1, 0],
+                  first.stderr + again.stdout + again.stderr)
+
+
 def killed(folder):
     out = f"{folder}/killed"
     names = "\n".join(f"{folder}/inputs/{i:02}.grib2" for i in (0, 1, 2, 4, 6, 8, 10, 11))
@@ -378,6 +393,7 @@ def main():
         subsets(folder, want)
         batch(folder)
         grib_is_checked(folder)
+        other_wishes(folder)
         killed(folder)
         names(folder)
         long_horizon(folder)
