@@ -6,6 +6,7 @@
 #include <ogr_srs_api.h>
 
 #include "engine/base/error.h"
+#include "grib/variable.h"
 #include "plugin/batch_product.h"
 #include "plugin/gdal_reason.h"
 #include "plugin/output_grid.h"
@@ -129,29 +130,49 @@ put_times(Sink *s)
     put_axis(s, "leadtime", s->time, at, p->n_steps, word, period);
 }
 
+/* What the axes are called and mean: degrees, degrees round another pole, or lengths. */
+typedef struct {
+    const char *x, *y;                   /* names */
+    const char *standard_x, *standard_y; /* CF */
+    const char *units_x, *units_y;
+} Axes;
+
+static Axes
+axes_of(OGRSpatialReferenceH srs)
+{
+    char *unit = NULL;
+
+    if (srs == NULL)
+        return (Axes){"lon", "lat", "longitude", "latitude", "degrees_east", "degrees_north"};
+    if (OSRIsGeographic(srs))
+        return (Axes){"rlon", "rlat", "grid_longitude", "grid_latitude", "degrees", "degrees"};
+    const double metres = OSRGetLinearUnits(srs, &unit);
+    const char *units = fabs(metres - 1) < 1e-12                 ? "m"
+                        : fabs(metres - 1000) < 1e-9             ? "km"
+                        : fabs(metres - 0.3048) < 1e-12          ? "foot"
+                        : fabs(metres - 1200.0 / 3937.0) < 1e-12 ? "US_survey_foot"
+                                                                 : unit;
+    return (Axes){"x", "y", "projection_x_coordinate", "projection_y_coordinate", units, units};
+}
+
 static void
 put_places(Sink *s)
 {
-    static const char *const lat[] = {"standard_name", "latitude", "long_name", "latitude",
-                                      "axis",          "Y",        NULL};
-    static const char *const lon[] = {"standard_name", "longitude", "long_name", "longitude",
-                                      "axis",          "X",         NULL};
-    static const char *const y[] = {"standard_name", "projection_y_coordinate", "axis", "Y", NULL};
-    static const char *const x[] = {"standard_name", "projection_x_coordinate", "axis", "X", NULL};
     const M2nGrid *g = s->p->grid;
+    const Axes a = axes_of(s->srs);
+    const gboolean lonlat = s->srs == NULL; /* GDAL itself gives the others a long name */
+    const char *const y[] = {"standard_name", a.standard_y, "axis", "Y",
+                             lonlat ? "long_name" : NULL, "latitude", NULL};
+    const char *const x[] = {"standard_name", a.standard_x, "axis", "X",
+                             lonlat ? "long_name" : NULL, "longitude", NULL};
     g_autofree double *rows = g_new(double, g->height), *columns = g_new(double, g->width);
 
     for (guint i = 0; i < g->height; i++)
         rows[i] = m2n_grid_row_y(g, i);
     for (guint i = 0; i < g->width; i++)
         columns[i] = m2n_grid_row_x(g, 0, i);
-    if (s->srs == NULL) {
-        put_axis(s, "lat", s->y, rows, g->height, "degrees_north", lat);
-        put_axis(s, "lon", s->x, columns, g->width, "degrees_east", lon);
-    } else {
-        put_axis(s, "y", s->y, rows, g->height, "m", y);
-        put_axis(s, "x", s->x, columns, g->width, "m", x);
-    }
+    put_axis(s, a.y, s->y, rows, g->height, a.units_y, y);
+    put_axis(s, a.x, s->x, columns, g->width, a.units_x, x);
 }
 
 /* Name of the scalar coordinate that holds a variable's level, written once.  NULL: has none. */
@@ -179,6 +200,26 @@ put_level(Sink *s, const M2nVariable *v)
     return name;
 }
 
+/* What a value says of the time step that ends at its time. */
+static const char *
+cell_methods(const M2nVariable *v)
+{
+    const M2nVariableInfo *known = m2n_variable_info(v);
+
+    switch (known != NULL ? known->statistics : M2N_INSTANT) {
+    case M2N_AVERAGED:
+        return "time: mean";
+    case M2N_ACCUMULATED:
+        return "time: sum";
+    case M2N_MAXIMUM:
+        return "time: maximum";
+    case M2N_MINIMUM:
+        return "time: minimum";
+    default:
+        return "time: point";
+    }
+}
+
 static void
 describe(Sink *s, GDALMDArrayH array, const M2nVariable *v, const char *level)
 {
@@ -195,7 +236,7 @@ describe(Sink *s, GDALMDArrayH array, const M2nVariable *v, const char *level)
     if (standard_name != NULL)
         put_text(array, "standard_name", standard_name);
     put_text(array, "coordinates", coordinates);
-    put_text(array, "cell_methods", "time: point");
+    put_text(array, "cell_methods", cell_methods(v));
     if (v->param_id != 0)
         put_number(array, "GRIB_paramId", GDT_Int32, (double)v->param_id);
     put_text(array, "GRIB_typeOfLevel", v->type_of_level);
@@ -265,13 +306,11 @@ static void
 fill(Sink *s)
 {
     const M2nProduct *p = s->p;
-    const gboolean lonlat = s->srs == NULL;
+    const Axes axes = axes_of(s->srs);
 
     s->time = GDALGroupCreateDimension(s->root, "time", "TEMPORAL", NULL, p->n_steps, NULL);
-    s->y = GDALGroupCreateDimension(s->root, lonlat ? "lat" : "y", "HORIZONTAL_Y", NULL,
-                                    p->grid->height, NULL);
-    s->x = GDALGroupCreateDimension(s->root, lonlat ? "lon" : "x", "HORIZONTAL_X", NULL,
-                                    p->grid->width, NULL);
+    s->y = GDALGroupCreateDimension(s->root, axes.y, "HORIZONTAL_Y", NULL, p->grid->height, NULL);
+    s->x = GDALGroupCreateDimension(s->root, axes.x, "HORIZONTAL_X", NULL, p->grid->width, NULL);
     s->failed = s->time == NULL || s->y == NULL || s->x == NULL;
     if (!s->failed) {
         put_globals(s);

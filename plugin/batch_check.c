@@ -118,9 +118,11 @@ group_item(gpointer data, const char *key)
 }
 
 static gboolean
-same_axis(GDALGroupH root, const char *name, double unit, const double *want, gsize n, char **why)
+same_axis(GDALGroupH root, const char *name, const double *want, gsize n, char **why)
 {
     GDALMDArrayH array = GDALGroupOpenMDArray(root, name, NULL);
+    const char *unit = array != NULL ? GDALMDArrayGetUnit(array) : NULL;
+    const double scale = g_strcmp0(unit, "hours") == 0 ? 3600 : 1; /* lead times are wanted in seconds */
     g_autofree double *have = g_new(double, n);
     const GUInt64 start = 0;
     const size_t count = n;
@@ -130,35 +132,39 @@ same_axis(GDALGroupH root, const char *name, double unit, const double *want, gs
                   GDALMDArrayRead(array, &start, &count, NULL, NULL, type, have, NULL, 0);
 
     for (gsize i = 0; ok && i < n; i++)
-        ok = fabs(have[i] * unit - want[i]) <= 1e-9 * fabs(want[n - 1] - want[0]);
+        ok = fabs(have[i] * scale - want[i]) <= 1e-9 * fabs(want[n - 1] - want[0]);
     GDALExtendedDataTypeRelease(type);
     if (array != NULL)
         GDALMDArrayRelease(array);
-    return ok ? TRUE : no(why, "%s is another one", name);
+    return ok ? TRUE : no(why, "%s is another", name);
 }
 
+/* Lead times, rows and columns; the first variable tells what its axes are called. */
 static gboolean
 same_axes(const M2nProduct *p, GDALGroupH root, char **why)
 {
     const M2nGrid *g = p->grid;
-    const gboolean lonlat = m2n_grid_is_lonlat(g);
+    const char *variable = p->domain->variables[p->variables[0]].name;
+    GDALMDArrayH array = GDALGroupOpenMDArray(root, variable, NULL);
+    size_t n = 0;
+    GDALDimensionH *axes = array != NULL ? GDALMDArrayGetDimensions(array, &n) : NULL;
     g_autofree double *x = g_new(double, g->width), *y = g_new(double, g->height),
                       *leads = g_new(double, p->n_steps);
-    GDALMDArrayH lead = GDALGroupOpenMDArray(root, "leadtime", NULL);
-    const char *unit = lead != NULL ? GDALMDArrayGetUnit(lead) : NULL;
-    const double seconds = g_strcmp0(unit, "hours") == 0 ? 3600 : 1;
 
-    if (lead != NULL)
-        GDALMDArrayRelease(lead);
     for (guint i = 0; i < g->width; i++)
         x[i] = m2n_grid_row_x(g, 0, i);
     for (guint i = 0; i < g->height; i++)
         y[i] = m2n_grid_row_y(g, i);
     for (guint i = 0; i < p->n_steps; i++)
         leads[i] = (double)p->leads[i];
-    return same_axis(root, "leadtime", seconds, leads, p->n_steps, why) &&
-           same_axis(root, lonlat ? "lon" : "x", 1, x, g->width, why) &&
-           same_axis(root, lonlat ? "lat" : "y", 1, y, g->height, why);
+    const gboolean ok = n != 3 ? no(why, "%s is not in it", variable)
+                               : same_axis(root, "leadtime", leads, p->n_steps, why) &&
+                                     same_axis(root, GDALDimensionGetName(axes[1]), y, g->height, why) &&
+                                     same_axis(root, GDALDimensionGetName(axes[2]), x, g->width, why);
+    GDALReleaseDimensions(axes, n);
+    if (array != NULL)
+        GDALMDArrayRelease(array);
+    return ok;
 }
 
 static gboolean

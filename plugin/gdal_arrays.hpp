@@ -237,20 +237,26 @@ class Group final : public GDALGroup
         init->AddText("calendar", "standard");
     }
     /* The centres of the cells along one axis. */
-    void AddAxis(bool isX, double origin, double step, unsigned n, bool geographic,
-                 const char *projectedUnit)
+    void AddAxis(bool isX, double origin, double step, unsigned n, const OGRSpatialReference &srs)
     {
+        const bool turned = srs.IsDerivedGeographic(); /* degrees round another pole */
         auto dimension = isX ? AddDimension("x", GDAL_DIM_TYPE_HORIZONTAL_X, "EAST", n)
                              : AddDimension("y", GDAL_DIM_TYPE_HORIZONTAL_Y, "NORTH", n);
         std::vector<double> centres;
 
         for (unsigned i = 0; i < n; i++)
             centres.push_back(origin + (i + 0.5) * step);
-        const char *unit = !geographic ? projectedUnit : isX ? "degrees_east" : "degrees_north";
+        const bool geographic = srs.IsGeographic(), metres = srs.GetLinearUnits() == 1.0;
+        const char *unit = turned        ? "degrees"
+                           : !geographic ? (metres ? "m" : "")
+                           : isX         ? "degrees_east"
+                                         : "degrees_north";
+        const char *standardName = turned        ? (isX ? "grid_longitude" : "grid_latitude")
+                                   : !geographic ? (isX ? "projection_x_coordinate" : "projection_y_coordinate")
+                                   : isX         ? "longitude"
+                                                 : "latitude";
         auto axis = AddCoordinate(isX ? "x" : "y", {dimension}, unit, centres);
-        axis->AddText("standard_name",
-                      geographic ? (isX ? "longitude" : "latitude")
-                                 : (isX ? "projection_x_coordinate" : "projection_y_coordinate"));
+        axis->AddText("standard_name", standardName);
         axis->AddText("axis", isX ? "X" : "Y");
         dimension->SetIndexingVariable(axis);
     }
@@ -276,11 +282,10 @@ class Group final : public GDALGroup
         const met2net_info *info = met2net_describe(handle.get());
         const double *geo = info->geotransform;
         const OGRSpatialReference srs = SpatialReference(info);
-        const bool metres = srs.GetLinearUnits() == 1.0;
 
         AddTime(info);
-        AddAxis(false, geo[3], geo[5], info->height, srs.IsGeographic(), metres ? "m" : "");
-        AddAxis(true, geo[0], geo[1], info->width, srs.IsGeographic(), metres ? "m" : "");
+        AddAxis(false, geo[3], geo[5], info->height, srs);
+        AddAxis(true, geo[0], geo[1], info->width, srs);
         const auto coordinates = m_arrays;
         for (unsigned i = 0; i < info->n_variables; i++)
             AddField(handle, i, coordinates);

@@ -192,6 +192,39 @@ def subsets(folder, want):
           d.GetGeoTransform()[5] < 0, p.stderr)
 
 
+def axes_of_netcdf(folder):
+    """Whatever the CRS: the axes carry its unit, and those round another pole its names."""
+    rotated = "+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=39.25 +lon_0=18 +R=6371229"
+    feet = "US_survey_foot"
+    for crs, x, names, units in (("EPSG:2264", "x", ["projection_x_coordinate", "projection_y_coordinate"], [feet, feet]),
+                                 (rotated, "rlon", ["grid_longitude", "grid_latitude"], ["degrees", "degrees"])):
+        path = f"{folder}/axes-{x}.nc"
+        p = run("-m", f"{folder}/model.safetensors", "-v", "t2m", "-t", crs, "-o", path, f"{folder}/a.grib2")
+        d = xr.open_dataset(path)
+        got = [d[n] for n in (d.t2m.dims[2], d.t2m.dims[1])]
+        check(f"NetCDF: names and units of axes, {crs}", p.returncode == 0 and d.t2m.dims[2] == x and
+              [a.standard_name for a in got] == names and [a.units for a in got] == units, p.stderr + str(got))
+    p = subprocess.run(["cdo", "-s", "griddes", f"{folder}/axes-rlon.nc"], capture_output=True, text=True)
+    check("cdo knows it as degrees round another pole", "rotated_latitude_longitude" in p.stdout and
+          'xunits    = "degrees"' in p.stdout, p.stdout + p.stderr)
+
+
+def sums(folder):
+    """What is summed up over a time step is said to be."""
+    variables = [v if v["name"] != "tcc" else {**v, "name": "tp", "paramId": 228, "units": "m"}
+                 for v in fixture.VARIABLE_METADATA]
+    fixture.write_model(f"{folder}/rain.safetensors", variables=json.dumps(variables))
+    d = xr.open_dataset(f"{folder}/formats/netCDF.nc").rename(tcc="tp")
+    d.tp.attrs = {"units": "m"}
+    d.to_netcdf(f"{folder}/rain.nc")
+    p = run("-m", f"{folder}/rain.safetensors", "-o", f"{folder}/rained.nc", f"{folder}/rain.nc")
+    d = xr.open_dataset(f"{folder}/rained.nc")
+    check("NetCDF: cell methods", p.returncode == 0 and [d[n].cell_methods for n in ("tp", "t2m")] ==
+          ["time: sum", "time: point"], p.stderr + str(d.tp))
+    p = run("-m", f"{folder}/rain.safetensors", "-o", f"{folder}/again.nc", f"{folder}/rained.nc")
+    check("and that is read back", p.returncode == 0, p.stderr)
+
+
 def damage_values(path):
     """Overwrites 16 bytes inside a packed chunk: the file opens as before, some field cannot be read or differs.
     (HDF5 1.10 itself crashes on some damage to its own tables, so the place is chosen.)"""
@@ -391,6 +424,8 @@ def main():
         by_cdo(folder)
         by_gdal(folder)
         subsets(folder, want)
+        axes_of_netcdf(folder)
+        sums(folder)
         batch(folder)
         grib_is_checked(folder)
         other_wishes(folder)
