@@ -6,7 +6,7 @@
 #include "engine/base/error.h"
 #include "engine/base/peak_memory.h"
 #include "grib/archive.h"
-#include "grib/variable.h"
+#include "tests/lib/m2n_domain.h"
 #include "tests/lib/m2n_peak.h"
 #include "tests/lib/m2n_test.h"
 
@@ -83,18 +83,10 @@ write_file(gconstpointer data, const char *path)
 static M2nDomain *
 domain_of(const Kind *k)
 {
-    M2nDomain *d = g_new0(M2nDomain, 1);
     const double step = 100.0 / k->size;
     const double geo[6] = {-60, step, 0, 60, 0, -step};
 
-    d->grid = m2n_grid_new_affine("EPSG:4326", k->size, k->size, geo);
-    d->n_variables = k->wind ? 2 : 1;
-    d->variables = g_new0(M2nVariable, d->n_variables);
-    g_assert_true(m2n_variable_from_name(k->wind ? "u10" : "t2m", &d->variables[0], NULL));
-    if (k->wind)
-        g_assert_true(m2n_variable_from_name("v10", &d->variables[1], NULL));
-    d->time_step = 3600;
-    return d;
+    return m2n_test_domain(k->wind ? "u10 v10" : "t2m", "EPSG:4326", k->size, k->size, geo, 3600);
 }
 
 /* The least bound that serves, to an eighth; the peak is then within it, and every smaller one is an error. */

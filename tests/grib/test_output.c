@@ -3,7 +3,7 @@
 
 #include "engine/base/error.h"
 #include "grib/output.h"
-#include "grib/variable.h"
+#include "tests/lib/m2n_domain.h"
 #include "tests/lib/m2n_test.h"
 
 #define RADIANS (G_PI / 180)
@@ -12,25 +12,11 @@
 static const double lonlat[6] = {-20, 1, 0, 80, 0, -1};
 static const double metres[6] = {-500000, 50000, 0, -1500000, 0, -50000};
 
-static M2nDomain *
-domain_new(const char *names)
-{
-    g_auto(GStrv) list = g_strsplit(names, " ", -1);
-    M2nDomain *d = g_new0(M2nDomain, 1);
-
-    d->n_variables = g_strv_length(list);
-    d->variables = g_new0(M2nVariable, d->n_variables);
-    for (guint i = 0; i < d->n_variables; i++)
-        g_assert_true(m2n_variable_from_name(list[i], &d->variables[i], NULL));
-    d->grid = m2n_grid_new_affine("EPSG:4326", 60, 30, lonlat);
-    return d;
-}
-
 /* A westerly of 10 m/s everywhere, on a polar stereographic grid: x points off east by lon - 10. */
 static void
 test_turned(void)
 {
-    g_autoptr(M2nDomain) d = domain_new("t2m v10 u10");
+    g_autoptr(M2nDomain) d = m2n_test_domain("t2m v10 u10", "EPSG:4326", 60, 30, lonlat, 3600);
     g_autoptr(M2nGrid) to = m2n_grid_new_affine(POLAR, 20, 20, metres);
     g_autoptr(GError) error = NULL;
     g_autofree float *fields = g_new0(float, 3 * 1800);
@@ -64,7 +50,7 @@ test_turned(void)
 static void
 test_one_component(void)
 {
-    g_autoptr(M2nDomain) d = domain_new("t2m u10");
+    g_autoptr(M2nDomain) d = m2n_test_domain("t2m u10", "EPSG:4326", 60, 30, lonlat, 3600);
     g_autoptr(M2nGrid) polar = m2n_grid_new_affine(POLAR, 20, 20, metres);
     const double web[6] = {-1000000, 100000, 0, 9000000, 0, -100000};
     g_autoptr(M2nGrid) mercator = m2n_grid_new_affine("EPSG:3857", 20, 20, web);

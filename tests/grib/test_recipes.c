@@ -5,29 +5,13 @@
 #include "engine/base/error.h"
 #include "grib/archive.h"
 #include "grib/grib_writer.h"
-#include "grib/variable.h"
+#include "tests/lib/m2n_domain.h"
 #include "tests/lib/m2n_test.h"
 
 #define START 1706400000 /* 2024-01-28T00:00Z */
 #define RADIANS (G_PI / 180)
 
 static const double lonlat[6] = {-100, 1, 0, 40, 0, -1};
-
-static M2nDomain *
-domain_new(const char *names, const char *crs, guint width, guint height, const double geo[6],
-           gint64 step)
-{
-    g_auto(GStrv) list = g_strsplit(names, " ", -1);
-    M2nDomain *d = g_new0(M2nDomain, 1);
-
-    d->n_variables = g_strv_length(list);
-    d->variables = g_new0(M2nVariable, d->n_variables);
-    for (guint i = 0; i < d->n_variables; i++)
-        g_assert_true(m2n_variable_from_name(list[i], &d->variables[i], NULL));
-    d->grid = m2n_grid_new_affine(crs, width, height, geo);
-    d->time_step = step;
-    return d;
-}
 
 /* Appends one uniform message; relative: marked as relative to the grid. */
 static void
@@ -85,8 +69,8 @@ archive_of(GByteArray *file)
 static float
 derive(const char *model, const char *file, const float *values)
 {
-    g_autoptr(M2nDomain) from = domain_new(file, "EPSG:4326", 20, 20, lonlat, 3600);
-    g_autoptr(M2nDomain) to = domain_new(model, "EPSG:4326", 20, 20, lonlat, 3600);
+    g_autoptr(M2nDomain) from = m2n_test_domain(file, "EPSG:4326", 20, 20, lonlat, 3600);
+    g_autoptr(M2nDomain) to = m2n_test_domain(model, "EPSG:4326", 20, 20, lonlat, 3600);
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     g_autoptr(GError) error = NULL;
     float x[400];
@@ -124,8 +108,8 @@ test_geopotential(void)
 static void
 test_rain_per_step(void)
 {
-    g_autoptr(M2nDomain) hour = domain_new("tp", "EPSG:4326", 20, 20, lonlat, 3600);
-    g_autoptr(M2nDomain) two = domain_new("tp", "EPSG:4326", 20, 20, lonlat, 7200);
+    g_autoptr(M2nDomain) hour = m2n_test_domain("tp", "EPSG:4326", 20, 20, lonlat, 3600);
+    g_autoptr(M2nDomain) two = m2n_test_domain("tp", "EPSG:4326", 20, 20, lonlat, 7200);
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     g_autoptr(GError) error = NULL;
     float x[800];
@@ -147,7 +131,7 @@ static void
 test_relative_wind(void)
 {
     static const char *const orders[] = {"u10 v10", "v10 u10", "u10", "v10"};
-    g_autoptr(M2nDomain) from = domain_new("u10 v10", CONIC, 80, 50, conic, 3600);
+    g_autoptr(M2nDomain) from = m2n_test_domain("u10 v10", CONIC, 80, 50, conic, 3600);
     g_autoptr(GByteArray) bytes = g_byte_array_new();
 
     append(bytes, from, 0, START, 10, TRUE);
@@ -155,7 +139,7 @@ test_relative_wind(void)
     g_autoptr(M2nArchive) a = archive_of(bytes);
     for (gsize k = 0; k < G_N_ELEMENTS(orders); k++) {
         const double geo[6] = {-105, 1, 0, 40, 0, -1};
-        g_autoptr(M2nDomain) to = domain_new(orders[k], "EPSG:4326", 20, 10, geo, 3600);
+        g_autoptr(M2nDomain) to = m2n_test_domain(orders[k], "EPSG:4326", 20, 10, geo, 3600);
         g_autoptr(GError) error = NULL;
         float x[400];
         m2n_archive_read_window(a, to, 1, START, M2N_REGRID_BILINEAR, x, NULL, NULL, &error);
@@ -171,9 +155,9 @@ test_relative_wind(void)
 static void
 test_u_without_v(void)
 {
-    g_autoptr(M2nDomain) from = domain_new("u10 v10", CONIC, 80, 50, conic, 3600);
+    g_autoptr(M2nDomain) from = m2n_test_domain("u10 v10", CONIC, 80, 50, conic, 3600);
     const double geo[6] = {-105, 1, 0, 40, 0, -1};
-    g_autoptr(M2nDomain) to = domain_new("u10", "EPSG:4326", 20, 10, geo, 3600);
+    g_autoptr(M2nDomain) to = m2n_test_domain("u10", "EPSG:4326", 20, 10, geo, 3600);
     g_autoptr(GByteArray) relative = g_byte_array_new(), absolute = g_byte_array_new();
     g_autoptr(GError) error = NULL;
     float x[200];
@@ -194,7 +178,7 @@ test_u_without_v(void)
 static void
 test_newest_run_first(void)
 {
-    g_autoptr(M2nDomain) d = domain_new("t2m", "EPSG:4326", 20, 20, lonlat, 3600);
+    g_autoptr(M2nDomain) d = m2n_test_domain("t2m", "EPSG:4326", 20, 20, lonlat, 3600);
     g_autoptr(GByteArray) bytes = g_byte_array_new();
     g_autoptr(GError) error = NULL;
     float x[400];

@@ -5,24 +5,10 @@
 #include "grib/grib_reader.h"
 #include "grib/grib_writer.h"
 #include "grib/variable.h"
+#include "tests/lib/m2n_domain.h"
 #include "tests/lib/m2n_test.h"
 
 #define REFERENCE 1706400000 /* 2024-01-28T00:00Z */
-
-static M2nDomain *
-domain_new(const char *crs, guint width, guint height, const double geo[6], const char *names)
-{
-    g_auto(GStrv) list = g_strsplit(names, " ", -1);
-    M2nDomain *d = g_new0(M2nDomain, 1);
-
-    d->n_variables = g_strv_length(list);
-    d->variables = g_new0(M2nVariable, d->n_variables);
-    for (guint i = 0; i < d->n_variables; i++)
-        g_assert_true(m2n_variable_from_name(list[i], &d->variables[i], NULL));
-    d->grid = m2n_grid_new_affine(crs, width, height, geo);
-    d->time_step = 3600;
-    return d;
-}
 
 static M2nGribReader *
 reader_of(GBytes *message, GError **error)
@@ -103,7 +89,7 @@ static void
 test_round_trip(gconstpointer data)
 {
     const Case *c = data;
-    g_autoptr(M2nDomain) d = domain_new(c->crs, c->width, c->height, c->geo, "t2m u10 t850 tcc tp");
+    g_autoptr(M2nDomain) d = m2n_test_domain("t2m u10 t850 tcc tp", c->crs, c->width, c->height, c->geo, 3600);
     g_autofree float *x = g_new(float, d->grid->n_points);
     M2nGribWriterOptions o = M2N_GRIB_WRITER_OPTIONS_DEFAULT;
     g_autoptr(GError) error = NULL;
@@ -146,10 +132,9 @@ static void
 test_every_variable(void)
 {
     const double geo[6] = {0, 1, 0, 10, 0, -1};
-    g_autoptr(M2nDomain) d = domain_new(
-        "EPSG:4326", 8, 4, geo,
-        "t2m d2m r2 q2m mx2t mn2t u10 v10 u100 v100 si10 msl sp skt sst tcc lcc tp tcwv lsm orog "
-        "ssrd sd gust t850 r1000 q700 z500 gh500 u250 v250 w700 d500 vo500 pv300");
+    g_autoptr(M2nDomain) d = m2n_test_domain("t2m d2m r2 q2m mx2t mn2t u10 v10 u100 v100 si10 msl sp skt sst tcc lcc tp tcwv "
+                                             "lsm orog ssrd sd gust t850 r1000 q700 z500 gh500 u250 v250 w700 d500 vo500 pv300",
+                                             "EPSG:4326", 8, 4, geo, 3600);
     const M2nGribWriterOptions o = M2N_GRIB_WRITER_OPTIONS_DEFAULT;
     g_autoptr(GError) error = NULL;
     guint bad = 0;
@@ -178,7 +163,7 @@ static void
 test_missing_points(void)
 {
     const double geo[6] = {0, 1, 0, 10, 0, -1};
-    g_autoptr(M2nDomain) d = domain_new("EPSG:4326", 8, 4, geo, "t2m");
+    g_autoptr(M2nDomain) d = m2n_test_domain("t2m", "EPSG:4326", 8, 4, geo, 3600);
     const M2nGribWriterOptions o = M2N_GRIB_WRITER_OPTIONS_DEFAULT;
     g_autoptr(GError) error = NULL;
     float x[32];
@@ -203,8 +188,8 @@ test_refusals(void)
     const double geo[6] = {0, 1000, 0, 10000, 0, -1000};
     const double lonlat[6] = {0, 1, 0, 10, 0, -1};
     M2nGribWriterOptions o = M2N_GRIB_WRITER_OPTIONS_DEFAULT;
-    g_autoptr(M2nDomain) d = domain_new("EPSG:27700", 8, 4, geo, "t2m");
-    g_autoptr(M2nDomain) fine = domain_new("EPSG:4326", 8, 4, lonlat, "t2m");
+    g_autoptr(M2nDomain) d = m2n_test_domain("t2m", "EPSG:27700", 8, 4, geo, 3600);
+    g_autoptr(M2nDomain) fine = m2n_test_domain("t2m", "EPSG:4326", 8, 4, lonlat, 3600);
     g_autoptr(GError) error = NULL;
     float x[32] = {0};
 
@@ -231,7 +216,7 @@ static void
 test_ensemble(void)
 {
     const double geo[6] = {0, 1, 0, 10, 0, -1};
-    g_autoptr(M2nDomain) d = domain_new("EPSG:4326", 8, 4, geo, "t2m tp");
+    g_autoptr(M2nDomain) d = m2n_test_domain("t2m tp", "EPSG:4326", 8, 4, geo, 3600);
     g_autofree float *x = g_new0(float, d->grid->n_points);
     M2nGribWriterOptions o = M2N_GRIB_WRITER_OPTIONS_DEFAULT;
     g_autoptr(GError) error = NULL;
@@ -260,7 +245,7 @@ test_files(void)
     const double geo[6] = {0, 1, 0, 10, 0, -1};
     g_autofree char *folder = g_dir_make_tmp("m2n-writer-XXXXXX", NULL);
     g_autofree char *path = g_build_filename(folder, "out.grib2", NULL);
-    g_autoptr(M2nDomain) d = domain_new("EPSG:4326", 8, 4, geo, "t2m t850 u850");
+    g_autoptr(M2nDomain) d = m2n_test_domain("t2m t850 u850", "EPSG:4326", 8, 4, geo, 3600);
     M2nGribWriterOptions o = M2N_GRIB_WRITER_OPTIONS_DEFAULT;
     g_autoptr(GError) error = NULL;
     float fields[2 * 3 * 32];
