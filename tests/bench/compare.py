@@ -9,7 +9,7 @@ met2net is BUILD/tests/bench_forecast.  The peers need the PyTorch implementatio
 looked for in --cache; with --install it is fetched into it with npm (install scripts off).  A peer that is not there
 is said to be absent and left out.  One forecast of each side in turn, medians over --runs after one warm-up; a pause
 between sides lets the threads of the last one go to sleep. On a busy machine look at the processor seconds of the
-rows with one thread.
+rows with one thread.  The first forecast is the median over --runs new processes, beside the largest of them.
 
 --isa avx2 is a machine without AVX-512: M2N_ISA for met2net, ONEDNN_MAX_CPU_ISA for PyTorch, and for both peers
 BUILD/tests/cap_avx2.so, which hides it from CPUID (ONNX Runtime has no setting for it).
@@ -125,11 +125,13 @@ def find_peers(a):
 
 
 def first_forecast(command, env):
-    """Seconds to load, pack and compute in a process of its own, before the peers start theirs."""
+    """Seconds to load, pack and compute in a process of its own, before the peers start theirs, and how often the time
+    of a later forecast that is: of the same process, as the machine is faster at one time than at another."""
     side = Side(command, env)
-    seconds = side.run()
+    seconds = side.run() + side.load
+    later = statistics.median(side.run() for _ in range(3))
     side.finish()
-    return seconds + side.load
+    return seconds, seconds / later
 
 
 def capped(a):
@@ -152,7 +154,8 @@ def measure(a, name, threads, folder, torch, onnx):
     model = folder / f"{name}.safetensors"
     command = [a.build / "tests/bench_forecast", model if model.exists() else name, "--stdin", "--threads", str(threads),
                "--runs", "1000000"]
-    first = statistics.median(first_forecast(command, env) for _ in range(a.runs))
+    firsts = [first_forecast(command, env) for _ in range(a.runs)]
+    first = [statistics.median(column) for column in zip(*firsts)] + [max(ratio for _, ratio in firsts)]
     sides = {"met2net": Side(command, env)}
     if onnx:
         sides["onnx"] = Side(["node", HERE / "peer_onnx.js", folder / f"{name}.onnx", f"1,{T},{v},{height},{width}",
@@ -247,7 +250,8 @@ def main():
         if torch:
             make_files(a.reference, folder, names, onnx)
         print("| configuration | threads | met2net s | ONNX Runtime s | PyTorch s | faster peer / met2net | processor s "
-              "met2net | ONNX | PyTorch | GFLOP/s | of matrix rate | load + first s | MB met2net | MB ONNX | MB PyTorch |\n|" + "---|" * 15)
+              "met2net | ONNX | PyTorch | GFLOP/s | of matrix rate | load + first s | first / later (most) | MB met2net "
+              "| MB ONNX | MB PyTorch |\n|" + "---|" * 16)
         for threads in map(int, a.threads.split(",")):
             rates = matrix_rate(a, threads, torch)
             for name in names:
@@ -258,7 +262,8 @@ def main():
                 print(f"| {name} | {threads} | {ours:.3f} | {cell('onnx', 0, '.3f')} | {cell('torch', 0, '.3f')} "
                       f"| {format(min(peers) / ours, '.2f') if peers else '-'} | {cell('met2net', 1, '.2f')} "
                       f"| {cell('onnx', 1, '.2f')} | {cell('torch', 1, '.2f')} | {speed:.0f} | {speed / max(rates):.0%} "
-                      f"| {first:.3f} | {cell('met2net', 2, '.0f')} | {cell('onnx', 2, '.0f')} | {cell('torch', 2, '.0f')} |",
+                      f"| {first[0]:.3f} | {first[1]:.2f} ({first[2]:.2f}) | {cell('met2net', 2, '.0f')} "
+                      f"| {cell('onnx', 2, '.0f')} | {cell('torch', 2, '.0f')} |",
                       flush=True)
             print(f"matrix rate, {threads} threads: met2net {rates[0]:.0f} GFLOP/s"
                   + (f", PyTorch {rates[1]:.0f} GFLOP/s" if torch else ""), flush=True)
