@@ -13,11 +13,13 @@
 #include "plugin/gridded_axis.h"
 #include "plugin/gridded_index.h"
 #include "plugin/hdf5_alone.h"
+#include "plugin/netcdf_classic.h"
 #include "plugin/source_vsi.h"
 
 #define LARGEST_JSON (64u << 20)
+#define CDF5_SILENT "this GDAL may not know CDF-5; nccopy -k nc4 makes NetCDF-4 of it"
 
-typedef enum { NONE, FOLDER, CLASSIC, HDF5 } Kind;
+typedef enum { NONE, FOLDER, CLASSIC, CDF5, HDF5 } Kind;
 
 static Kind
 kind_of(const char *name)
@@ -36,7 +38,9 @@ kind_of(const char *name)
     VSIFCloseL(file);
     if (memcmp(head, "\211HDF\r\n\032\n", 8) == 0)
         return HDF5;
-    return memcmp(head, "CDF", 3) == 0 && (head[3] == 1 || head[3] == 2 || head[3] == 5) ? CLASSIC : NONE;
+    if (memcmp(head, "CDF", 3) == 0)
+        return head[3] == 1 || head[3] == 2 ? CLASSIC : head[3] == 5 ? CDF5 : NONE;
+    return NONE;
 }
 
 gboolean
@@ -127,11 +131,11 @@ zarr_alone(const char *folder, GError **error)
 }
 
 static gboolean
-hdf5_alone(const char *name, GError **error)
+passes(const char *name, gboolean (*check)(M2nSource *, GError **), GError **error)
 {
     g_autoptr(M2nSource) source = m2n_source_open_vsi(name, error);
 
-    return source != NULL && m2n_hdf5_alone(source, error);
+    return source != NULL && check(source, error);
 }
 
 static gboolean
@@ -143,16 +147,19 @@ may_lead_on(void)
 static gboolean
 may_open(const char *name, Kind kind, GError **error)
 {
+    if (kind == CLASSIC || kind == CDF5)
+        return passes(name, m2n_netcdf_classic_fits, error);
     if (may_lead_on())
         return TRUE;
-    return kind == HDF5 ? hdf5_alone(name, error) : kind == FOLDER ? zarr_alone(name, error) : TRUE;
+    return kind == HDF5 ? passes(name, m2n_hdf5_alone, error) : zarr_alone(name, error);
 }
 
 GDALDatasetH
 m2n_gridded_open_file(const char *name, GError **error)
 {
     /* no others: a VRT could lead to any file, whatever the rules for sources say */
-    static const char *const drivers[][3] = {[FOLDER] = {"Zarr"}, [CLASSIC] = {"netCDF"}, [HDF5] = {"netCDF", "HDF5"}};
+    static const char *const drivers[][3] = {
+        [FOLDER] = {"Zarr"}, [CLASSIC] = {"netCDF"}, [CDF5] = {"netCDF"}, [HDF5] = {"netCDF", "HDF5"}};
     /* .zmetadata may place an array anywhere; where folders cannot be listed there is nothing else */
     static const char *const options[] = {"USE_ZMETADATA=NO", NULL};
     const Kind kind = kind_of(name);
@@ -170,7 +177,8 @@ m2n_gridded_open_file(const char *name, GError **error)
     if (dataset != NULL && kind == FOLDER && m2n_gdal_file_missed())
         g_clear_pointer(&dataset, GDALClose);
     if (dataset == NULL)
-        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: cannot be opened: %s", name, m2n_gdal_reason(M2N_GDAL_READ_SILENT));
+        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: cannot be opened: %s", name,
+                    m2n_gdal_reason(kind == CDF5 ? CDF5_SILENT : M2N_GDAL_READ_SILENT));
     else if (kind != FOLDER && !may_lead_on() && !crs_alone(dataset, name, error))
         g_clear_pointer(&dataset, GDALClose);
     return dataset;

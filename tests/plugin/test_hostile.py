@@ -65,7 +65,7 @@ class Hostile(fixture.Case):
     def test_a_failure_that_gdal_does_not_explain_has_a_reason(self):
         (self.folder / "a.nc").write_bytes(b"CDF\1")
         self.write_forecast(input="a.nc")
-        self.refused("a.nc: cannot be opened: damaged, or too little memory")
+        self.refused("a.nc: damaged header of NetCDF: more is claimed than the file, or a header of 64 MiB, holds at octet 4")
 
     def test_parts_of_zarr_that_cannot_be_opened_are_not_fill_values(self):
         """GDAL takes what it cannot open for a chunk that was never written: zeros."""
