@@ -90,8 +90,8 @@ plane_ref(const M2nDepthwise *s, float *y, gsize y_pitch, const float *x, gsize 
                         const int down = s - K / 2; /* rows below the first output */              \
                         if (down < 0 ? (gsize)-down > above : (gsize)down > below)                 \
                             continue;                                                              \
-                        const Vector v = (Vector) * (const Vector##Load *)(gconstpointer)          \
-                            (x + down * step);                                                     \
+                        const Vector v =                                                           \
+                            (Vector) * (const Vector##Load *)(gconstpointer)(x + down * step);     \
                         _Pragma("GCC unroll 7") for (int a = 0; a < K;                             \
                                                      a++) if (s >= a && s - a < R) acc[s - a] +=   \
                             v * w[(gsize)a * K + b];                                               \
@@ -205,19 +205,6 @@ DEFINE_TILE(tile7_avx512, M2N_AVX512, M2nLanes, 7)
 
 static const Tile tiles_avx512[] = {tile3_avx512, tile5_avx512, tile7_avx512};
 
-M2N_AVX512 static void
-forward_avx512(const M2nDepthwise *s, float *y, const float *x, const float *w, const float *bias,
-               float *scratch)
-{
-    planes(s, y, x, w, bias, scratch, tiles_avx512);
-}
-
-static void
-plane_avx512(const M2nDepthwise *s, float *y, gsize y_pitch, const float *x, gsize x_pitch,
-             const float *w, float bias)
-{
-    plane(s, y, y_pitch, x, x_pitch, w, bias, tiles_avx512);
-}
 /* A row of 32 and its neighbours to the left and right, zeros moving in at the edges. */
 typedef struct {
     __m512 v[3][2];
@@ -244,9 +231,17 @@ load_row(const float *x)
         }                                                                                          \
     } while (0)
 
-/* Each row is read once: it ends the sums of the row above, adds to its own and begins those below. */
-M2N_AVX512 static void
-rows3_gelu_avx512(float *x, gsize stride, gsize rows, const float *w, float bias)
+M2N_AVX512 M2N_INLINE void
+store_row(float *y, const __m512 v[2], gboolean gelu)
+{
+    _mm512_storeu_ps(y, gelu ? m2n_gelu_avx512(v[0]) : v[0]);
+    _mm512_storeu_ps(y + 16, gelu ? m2n_gelu_avx512(v[1]) : v[1]);
+}
+
+/* y, which may be x: the 3x3 convolution of rows of 32, then GELU or not.  Each row is read once: it ends the sums
+ * of the row above, adds to its own and begins those below. */
+M2N_AVX512 M2N_INLINE void
+rows3(float *y, const float *x, gsize stride, gsize rows, const float *w, float bias, gboolean gelu)
 {
     const __m512 start = _mm512_set1_ps(bias);
     __m512 weight[3][3], above[2] = {start, start}, own[2] = {start, start};
@@ -261,15 +256,39 @@ rows3_gelu_avx512(float *x, gsize stride, gsize rows, const float *w, float bias
         ADD_ROW(above, row, weight[2]);
         ADD_ROW(own, row, weight[1]);
         ADD_ROW(below, row, weight[0]);
-        if (i > 0) {
-            _mm512_storeu_ps(x + (i - 1) * stride, m2n_gelu_avx512(above[0]));
-            _mm512_storeu_ps(x + (i - 1) * stride + 16, m2n_gelu_avx512(above[1]));
-        }
+        if (i > 0)
+            store_row(y + (i - 1) * stride, above, gelu);
         above[0] = own[0], above[1] = own[1];
         own[0] = below[0], own[1] = below[1];
     }
-    _mm512_storeu_ps(x + (rows - 1) * stride, m2n_gelu_avx512(above[0]));
-    _mm512_storeu_ps(x + (rows - 1) * stride + 16, m2n_gelu_avx512(above[1]));
+    store_row(y + (rows - 1) * stride, above, gelu);
+}
+
+M2N_AVX512 static void
+rows3_gelu_avx512(float *x, gsize stride, gsize rows, const float *w, float bias)
+{
+    rows3(x, x, stride, rows, w, bias, TRUE);
+}
+
+M2N_AVX512 static void
+forward_avx512(const M2nDepthwise *s, float *y, const float *x, const float *w, const float *bias,
+               float *scratch)
+{
+    const gsize hw = s->height * s->width;
+
+    if (s->k != 3 || s->dilation != 1 || s->width != 32) {
+        planes(s, y, x, w, bias, scratch, tiles_avx512);
+        return;
+    }
+    for (gsize c = 0; c < s->channels; c++)
+        rows3(y + c * hw, x + c * hw, 32, s->height, w + 9 * c, bias[c], FALSE);
+}
+
+static void
+plane_avx512(const M2nDepthwise *s, float *y, gsize y_pitch, const float *x, gsize x_pitch,
+             const float *w, float bias)
+{
+    plane(s, y, y_pitch, x, x_pitch, w, bias, tiles_avx512);
 }
 #endif
 
