@@ -34,8 +34,8 @@ lay_out_trace(const M2nLearner *l, M2nArena *a, M2nTrace *t, const M2nTrace *sha
     if (shared != NULL) {
         *t = *shared;
     } else {
-        float **one[] = {&t->q,   &t->k,   &t->v,     &t->post,  &t->proj_1,
-                         &t->dw5, &t->dw7, &t->conv1, &t->middle};
+        float **one[] = {&t->z,      &t->q,   &t->k,   &t->v,     &t->post,  &t->x,
+                         &t->proj_1, &t->dw5, &t->dw7, &t->conv1, &t->middle};
 
         for (gsize i = 0; i < G_N_ELEMENTS(one); i++)
             *one[i] = m2n_arena_floats(a, n);
@@ -92,7 +92,8 @@ lay_out_worker(const M2nLearner *l, M2nArena *a, M2nWorker *w)
         w->chain[i] = m2n_arena_floats(a, M2N_CHAIN * l->hw);
     w->channel = m2n_arena_floats(a, c->hid_T);
     m2n_learner_lay_out_coder(l, a, w);
-    w->gradient = m2n_arena_floats(a, largest_part(l));
+    if (w != l->worker) /* the first thread has the learner's */
+        w->gradient = m2n_arena_floats(a, largest_part(l));
     w->gemm = m2n_arena_floats(a, m2n_learner_gemm_scratch(l));
     w->op = m2n_arena_floats(a, op_scratch(l));
 }
@@ -103,7 +104,7 @@ lay_out(M2nLearner *l, M2nArena *a)
     const M2nConfig *c = &l->config;
     const gsize d = c->hid_T, n = l->rows * d * l->hw;
     const gsize latents = l->rows * c->steps * c->hid_S * l->hw;
-    float **fields[] = {&l->z, &l->x, &l->dz, &l->dt, &l->dy, &l->mixed};
+    float **fields[] = {&l->z, &l->dz, &l->dq, &l->dt, &l->dy, &l->mixed};
     float **vectors[] = {&l->scale, &l->shift, &l->coefficient[0], &l->coefficient[1],
                          &l->coefficient[2]};
 

@@ -14,39 +14,6 @@ gradient(const M2nLearner *l, const M2nWorker *w, gsize offset)
     return l->learn ? m2n_worker_gradient(l, w, offset) : NULL;
 }
 
-static void
-apply(const M2nLearner *l, float *y, const float *conv, gsize gamma, gsize beta,
-      const M2nRowNorm *norm, gsize row)
-{
-    m2n_apply_norm(l->config.hid_T, l->hw, 1, y, conv, l->weights + gamma, l->weights + beta,
-                   norm->mean + row, norm->rstd + row);
-}
-
-/* ---- what the forward pass had and no trace kept ---------------------------------------------- */
-
-/* x = norm_1(z + SiLU(norm(post))) again, as the gradients of the temporal unit need it */
-static void
-rows_x(gsize begin, gsize end, guint thread, gpointer data)
-{
-    const M2nLearner *l = data;
-    const M2nBlockAt *b = &l->places.block[l->layer];
-    const gsize n = l->config.hid_T * l->hw;
-
-    (void)thread;
-    for (gsize r = begin; r < end; r++) {
-        m2n_learner_post(l, r, l->x + r * n, l->t->post + r * n, l->z + r * n);
-        apply(l, l->x + r * n, l->x + r * n, b->norm_1[0], b->norm_1[1], &l->t->norm_1, r);
-    }
-}
-
-void
-m2n_learner_block_middle(M2nLearner *l)
-{
-    m2n_learner_rows(l, rows_x);
-}
-
-/* ---- backward ------------------------------------------------------------------------------- */
-
 /* dz: gradient of x -> of z along the residual; dy: gradient of the mixed values */
 static void
 rows_post(gsize begin, gsize end, guint thread, gpointer data)
@@ -64,7 +31,7 @@ rows_post(gsize begin, gsize end, guint thread, gpointer data)
                     rstd = t->norm_post.rstd[r];
         float *dz = l->dz + r * n, k[2];
 
-        m2n_learner_post(l, r, sum, post, l->z + r * n);
+        m2n_learner_post(l, r, sum, post, t->z + r * n);
         m2n_group_norm_coefficients(d, hw, dz, sum, gamma_1, t->norm_1.mean[r], rstd_1, &k[0],
                                     &k[1], gradient(l, w, b->norm_1[0]),
                                     gradient(l, w, b->norm_1[1]));
@@ -88,7 +55,7 @@ rows_post(gsize begin, gsize end, guint thread, gpointer data)
     }
 }
 
-/* One head of one item at a time.  x, dt and mixed have served: they take dq, dk and dv. */
+/* One head of one item at a time.  dt and mixed have served: they take dk and dv. */
 static void
 heads_backward(gsize begin, gsize end, guint thread, gpointer data)
 {
@@ -102,7 +69,7 @@ heads_backward(gsize begin, gsize end, guint thread, gpointer data)
                                 k = m2n_learner_projection(l, 1, b),
                                 value = m2n_learner_projection(l, 2, b);
 
-        m2n_attention_backward(&shape, i % M2N_HEADS, l->x + at, l->dt + at, l->mixed + at,
+        m2n_attention_backward(&shape, i % M2N_HEADS, l->dq + at, l->dt + at, l->mixed + at,
                                l->dy + at, l->t->attention + b * M2N_HEADS * v * v, &q, &k, &value,
                                l->worker[thread].op);
     }
@@ -122,7 +89,7 @@ project_backward(const M2nLearner *l, const M2nWorker *w, const M2nProjectionAt 
                             row_norm->mean + r, row_norm->rstd + r, gradient(l, w, at->gamma),
                             gradient(l, w, at->beta));
     if (l->learn)
-        m2n_linear_weight(w, gradient(l, w, at->weight), NULL, dconv, l->z + r * n, d, d, l->hw);
+        m2n_linear_weight(w, gradient(l, w, at->weight), NULL, dconv, l->t->z + r * n, d, d, l->hw);
     m2n_linear_input(w, l->dz + r * n, dconv, d, d, l->hw, packed, TRUE);
 }
 
@@ -135,7 +102,7 @@ rows_project(gsize begin, gsize end, guint thread, gpointer data)
     const M2nTrace *t = l->t;
 
     for (gsize r = begin; r < end; r++) {
-        project_backward(l, w, &b->q, l->packed.q, r, l->x, t->q, &t->norm_q);
+        project_backward(l, w, &b->q, l->packed.q, r, l->dq, t->q, &t->norm_q);
         project_backward(l, w, &b->k, l->packed.k, r, l->dt, t->k, &t->norm_k);
         project_backward(l, w, &b->v, l->packed.v, r, l->mixed, t->v, &t->norm_v);
     }

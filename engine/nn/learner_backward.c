@@ -73,16 +73,15 @@ block_backward(M2nLearner *l, const float *latent)
 {
     const M2nBlockAt *b = &l->places.block[l->layer];
 
-    m2n_learner_block_input(l, latent);
     if (l->layer < l->recomputed) {
-        m2n_learner_block(l, TRUE); /* fills the shared trace; its output overwrites z */
+        m2n_learner_block_input(l, latent);
+        m2n_learner_block(l, TRUE); /* fills the shared trace; its output may overwrite its input */
         m2n_learner_block_input(l, latent);
     }
     l->t = &l->trace[l->layer];
     m2n_learner_pack_block(l, TRUE);
     if (l->learn)
         m2n_learner_begin_part(l, b->begin, b->end);
-    m2n_learner_block_middle(l);
     m2n_learner_unit_backward(l);
     m2n_learner_attention_backward(l);
     if (l->learn)

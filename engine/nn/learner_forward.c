@@ -31,8 +31,9 @@ rows_project(gsize begin, gsize end, guint thread, gpointer data)
 
     for (gsize r = begin; r < end; r++)
         for (guint i = 0; i < 3; i++) {
-            m2n_linear(w, conv[i] + r * n, l->z + r * n, d, d, l->hw, packed[i], NULL);
-            m2n_group_norm_statistics(&shape, conv[i] + r * n, norm[i]->mean + r, norm[i]->rstd + r);
+            m2n_linear(w, conv[i] + r * n, t->z + r * n, d, d, l->hw, packed[i], NULL);
+            m2n_group_norm_statistics(&shape, conv[i] + r * n, norm[i]->mean + r,
+                                      norm[i]->rstd + r);
         }
 }
 
@@ -47,8 +48,7 @@ m2n_learner_fold_projections(M2nLearner *l)
     for (guint i = 0; i < 3; i++)
         for (gsize r = 0; r < l->rows; r++)
             for (gsize c = 0; c < d; c++) {
-                const double s =
-                    (double)l->weights[at[i]->gamma + c] * (double)norm[i]->rstd[r];
+                const double s = (double)l->weights[at[i]->gamma + c] * (double)norm[i]->rstd[r];
 
                 l->projection_scale[i][r * d + c] = (float)s;
                 l->projection_shift[i][r * d + c] =
@@ -95,8 +95,8 @@ heads_attend(gsize begin, gsize end, guint thread, gpointer data)
         const M2nAttentionInput q = m2n_learner_projection(l, 0, b),
                                 k = m2n_learner_projection(l, 1, b);
 
-        m2n_attention_weights(&shape, i % M2N_HEADS, l->t->attention + b * M2N_HEADS * v * v, &q, &k,
-                              l->worker[thread].op);
+        m2n_attention_weights(&shape, i % M2N_HEADS, l->t->attention + b * M2N_HEADS * v * v, &q,
+                              &k, l->worker[thread].op);
     }
     heads_mix(begin, end, thread, data);
 }
@@ -145,8 +145,8 @@ rows_post(gsize begin, gsize end, guint thread, gpointer data)
     const M2nGroupNorm shape = {d, hw, 1};
 
     for (gsize r = begin; r < end; r++) {
-        float *x = l->x + r * n, *post = t->post + r * n;
-        const float *z = l->z + r * n;
+        float *x = t->x + r * n, *post = t->post + r * n;
+        const float *z = t->z + r * n;
 
         m2n_linear(w, post, l->mixed + r * n, d, d, hw, l->packed.post, NULL);
         m2n_group_norm_statistics(&shape, post, t->norm_post.mean + r, t->norm_post.rstd + r);
@@ -231,10 +231,11 @@ rows_gate(gsize begin, gsize end, guint thread, gpointer data)
         const float keep = m2n_learner_keep(l, 0, r);
         const Row row = {l, r, g};
 
-        m2n_linear_normed(w, t->proj_1 + at, l->x + at, l->scale, l->shift, d, d, hw,
+        m2n_linear_normed(w, t->proj_1 + at, t->x + at, l->scale, l->shift, d, d, hw,
                           l->packed.proj_1, weights + b->proj_1.bias);
         m2n_share(w, (d + M2N_CHAIN - 1) / M2N_CHAIN, gate_channels, &row);
-        m2n_linear(w, t->conv1 + at, t->dw7 + at, d, d, hw, l->packed.conv1, weights + b->conv1.bias);
+        m2n_linear(w, t->conv1 + at, t->dw7 + at, d, d, hw, l->packed.conv1,
+                   weights + b->conv1.bias);
         m2n_multiply(g, g, t->conv1 + at, n);
         m2n_linear(w, out, g, d, d, hw, l->packed.proj_2, weights + b->proj_2.bias);
         for (gsize c = 0; c < d; c++) {
@@ -242,7 +243,7 @@ rows_gate(gsize begin, gsize end, guint thread, gpointer data)
             const float scale = keep * weights[b->layer_scale[0] + c];
             float *middle = t->middle + at + p;
 
-            m2n_blend(middle, l->x + at + p, out + p, hw, 1.0f + scale * l->scale[c], scale,
+            m2n_blend(middle, t->x + at + p, out + p, hw, 1.0f + scale * l->scale[c], scale,
                       scale * l->shift[c]);
             channel_moments(l, r, c, middle);
         }
@@ -279,10 +280,10 @@ rows_mlp(gsize begin, gsize end, guint thread, gpointer data)
     const float *weights = l->weights;
     const gsize d = l->config.hid_T, hw = l->hw, n = d * hw;
     const M2nGroupNorm norm = {d, hw, 1};
-    float *y = w->row[0];
+    float *y = w->row[0], *z = l->layer + 1 < l->config.N_T ? l->trace[l->layer + 1].z : l->z;
 
     for (gsize r = begin; r < end; r++) {
-        const float *middle = t->middle + r * n, *x = l->x + r * n;
+        const float *middle = t->middle + r * n, *x = t->x + r * n;
         const float keep = m2n_learner_keep(l, 1, r);
         float *sum = t->sum + r * n;
 
@@ -296,7 +297,7 @@ rows_mlp(gsize begin, gsize end, guint thread, gpointer data)
             m2n_add_scaled(sum + p, middle + p, y + p, hw, keep * weights[b->layer_scale[1] + c]);
             m2n_add_scaled(sum + p, sum + p, x + p, hw, 2.0f);
         }
-        m2n_group_norm(&norm, l->z + r * n, sum, weights + b->norm_2[0], weights + b->norm_2[1],
+        m2n_group_norm(&norm, z + r * n, sum, weights + b->norm_2[0], weights + b->norm_2[1],
                        t->norm_2.mean + r, t->norm_2.rstd + r);
     }
 }
@@ -325,8 +326,8 @@ rows_in(gsize begin, gsize end, guint thread, gpointer data)
     const gsize d = l->config.hid_T, c = channels(l);
 
     for (gsize r = begin; r < end; r++)
-        m2n_linear(&l->worker[thread], l->z + r * d * l->hw, l->latent + r * c * l->hw, d, c, l->hw,
-                   l->packed.end, l->weights + l->places.conv1.bias);
+        m2n_linear(&l->worker[thread], l->trace[0].z + r * d * l->hw, l->latent + r * c * l->hw, d,
+                   c, l->hw, l->packed.end, l->weights + l->places.conv1.bias);
 }
 
 static void
@@ -353,7 +354,7 @@ rows_again(gsize begin, gsize end, guint thread, gpointer data)
 
     (void)thread;
     for (gsize r = begin; r < end; r++)
-        m2n_group_norm(&norm, l->z + r * n, sum + r * n, l->weights + b->norm_2[0],
+        m2n_group_norm(&norm, l->trace[l->layer].z + r * n, sum + r * n, l->weights + b->norm_2[0],
                        l->weights + b->norm_2[1], NULL, NULL);
 }
 

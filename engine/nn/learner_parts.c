@@ -250,17 +250,6 @@ m2n_norm_channel(float *y, const float *x, gsize hw, float gamma, float beta, fl
     m2n_scale_shift(y, x, hw, (float)s, (float)((double)beta - (double)mean * s));
 }
 
-void
-m2n_apply_norm(gsize channels, gsize hw, gsize groups, float *y, const float *x, const float *gamma,
-               const float *beta, const float *mean, const float *rstd)
-{
-    const gsize per_group = channels / groups;
-
-    for (gsize c = 0; c < channels; c++)
-        m2n_norm_channel(y + c * hw, x + c * hw, hw, gamma[c], beta[c], mean[c / per_group],
-                         rstd[c / per_group]);
-}
-
 float
 m2n_learner_kept(const M2nLearner *l)
 {
@@ -297,7 +286,7 @@ clear_workers(gsize begin, gsize end, guint thread, gpointer data)
     const Part *p = data;
 
     (void)thread;
-    for (gsize t = begin; t < end; t++)
+    for (gsize t = MAX(begin, 1); t < end; t++)
         memset(p->l->worker[t].gradient, 0, (p->end - p->begin) * sizeof(float));
 }
 
@@ -307,6 +296,7 @@ m2n_learner_begin_part(M2nLearner *l, gsize begin, gsize end)
     Part p = {l, begin, end};
 
     l->part = begin;
+    l->worker[0].gradient = l->gradient + begin;
     m2n_parallel_for(l->pool, l->threads, clear_workers, &p);
 }
 
@@ -330,7 +320,7 @@ add_part(gsize begin, gsize end, guint thread, gpointer data)
     float *g = p->l->gradient + p->begin;
 
     (void)thread;
-    for (guint t = 0; t < p->l->threads; t++) {
+    for (guint t = 1; t < p->l->threads; t++) {
         const float *one = p->l->worker[t].gradient;
 
 #pragma omp simd
@@ -344,7 +334,8 @@ m2n_learner_end_part(M2nLearner *l, gsize begin, gsize end)
 {
     Part p = {l, begin, end};
 
-    m2n_parallel_for(l->pool, end - begin, add_part, &p);
+    if (l->threads > 1)
+        m2n_parallel_for(l->pool, end - begin, add_part, &p);
 }
 
 void

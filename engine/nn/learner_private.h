@@ -58,7 +58,9 @@ typedef struct {
 
 /* What one block remembers of its forward pass; [R][D][P] where not said. */
 typedef struct {
+    float *z;                          /* the block's input */
     float *q, *k, *v, *post;           /* 1x1 convolutions before their norms */
+    float *x;                          /* after the attention's residual and norm_1 */
     float *proj_1, *dw5, *dw7, *conv1; /* of the gate, as named in M2nBlockAt */
     float *middle;                     /* after the gate's residual */
     float *wide;                       /* [R][4D][P] fc1 */
@@ -91,7 +93,8 @@ typedef struct M2nWorker {
     float *conv[M2N_MAX_STAGES];                          /* [S][h_i][w_i] per stage, before its norm */
     float *scale[M2N_MAX_STAGES], *shift[M2N_MAX_STAGES]; /* [S], that norm */
     M2nMoments *moments;                                  /* of the stage at work */
-    float *gradient;  /* of the part at work: all coders, one block, or one 1x1 convolution */
+    float *gradient;  /* of the part at work: all coders, one block, or one 1x1 convolution; the first one's lies in the
+                         learner's own */
     float *gemm, *op; /* scratch of the ops */
 } M2nWorker;
 
@@ -119,7 +122,8 @@ struct M2nLearner {
     gboolean back;                                   /* packed for the way back */
     M2nTrace *trace;                                 /* [N_T] */
     M2nWorker *worker;                               /* [threads] */
-    float *z, *x, *dz, *dt, *dy, *mixed;             /* [R][D][P], shared by all blocks */
+    float *z;                                        /* [R][D][P], the last block's output */
+    float *dz, *dq, *dt, *dy, *mixed;                /* the same size, shared by all blocks */
     float *projection_scale[3], *projection_shift[3]; /* [R][D], norms of q, k, v of the block at work */
     double *row_sum, *row_product;                   /* [R][D] */
     double *channel_sum, *channel_product;           /* [D], the second right behind the first */
@@ -164,7 +168,7 @@ double m2n_learner_decode(M2nLearner *l, const float *latent, const float *targe
 /* The translator of `weights`, leaving traces and updating its running statistics. */
 void m2n_learner_translate(M2nLearner *l, float *weights, const guint8 *keep, const float *latent,
                            float *out);
-/* l->z becomes the input of block l->layer. */
+/* The input of block l->layer, into its trace. */
 void m2n_learner_block_input(M2nLearner *l, const float *latent);
 /* l->projection_scale and _shift from the trace */
 void m2n_learner_fold_projections(M2nLearner *l);
@@ -174,8 +178,8 @@ M2nAttentionInput m2n_learner_projection(const M2nLearner *l, guint which, gsize
 void m2n_learner_mix(M2nLearner *l);
 /* sum = z + SiLU(norm(post)) of row r */
 void m2n_learner_post(const M2nLearner *l, gsize r, float *sum, const float *post, const float *z);
-/* Block l->layer from its input l->z, which becomes its output.  `again`: its trace has the batch statistics
- * of the first time, and the running ones stay. */
+/* Block l->layer from its input, its output into the next one's trace, of the last into l->z.  `again`: its trace has
+ * the batch statistics of the first time, and the running ones stay. */
 void m2n_learner_block(M2nLearner *l, gboolean again);
 
 /* ---- learner_backward.c ---- */
@@ -185,10 +189,8 @@ void m2n_learner_block(M2nLearner *l, gboolean again);
 void m2n_learner_translate_backward(M2nLearner *l, const float *dout, float *dlatent);
 
 /* ---- learner_unit.c, learner_attention.c: the two halves of a block, backward ----
- * l->dz: gradient of the block's output -> of x, between the halves -> of the block's input.  The input, l->z,
- * and x, l->x, must be there. */
+ * l->dz: gradient of the block's output -> of x, between the halves -> of the block's input. */
 
-void m2n_learner_block_middle(M2nLearner *l); /* x again, from l->z and the trace */
 void m2n_learner_unit_backward(M2nLearner *l);
 void m2n_learner_attention_backward(M2nLearner *l);
 
@@ -217,9 +219,6 @@ void m2n_linear_input_scaled(const M2nWorker *w, float *dx, const float *dy, con
 void m2n_linear_weight(const M2nWorker *w, float *dweight, float *dbias, const float *dy,
                        const float *x, gsize out, gsize in, gsize n);
 void m2n_linear_bias(float *dbias, const float *dy, gsize out, gsize n);
-/* y = gamma (x - mean) rstd + beta, one image; mean, rstd [groups] */
-void m2n_apply_norm(gsize channels, gsize hw, gsize groups, float *y, const float *x,
-                    const float *gamma, const float *beta, const float *mean, const float *rstd);
 /* All rows: as many to each thread, and those left over by all threads together. */
 void m2n_learner_rows(M2nLearner *l, M2nTask task);
 /* task(of a thread, part of 0 .. n, data): all of it here, or shared among the team */
@@ -242,9 +241,10 @@ m2n_worker_gradient(const M2nLearner *l, const M2nWorker *w, gsize offset)
 }
 /* All threads clear the gradient. */
 void m2n_learner_clear_gradient(M2nLearner *l);
-/* The workers' gradients stand for [begin, end) from now on, and are zero. */
+/* The workers' gradients stand for [begin, end) from now on.  The first worker adds to the gradient itself, those of
+ * the others are zero. */
 void m2n_learner_begin_part(M2nLearner *l, gsize begin, gsize end);
-/* Adds them to the gradient, thread by thread in order. */
+/* Adds the others' to the gradient, thread by thread in order. */
 void m2n_learner_end_part(M2nLearner *l, gsize begin, gsize end);
 /* Sums [R][D] of all rows, of the whole group, into l->channel_sum and l->channel_product, in their order. */
 void m2n_learner_sum_rows(M2nLearner *l);

@@ -57,9 +57,9 @@ typedef struct {
     const M2nLearner *l;
     gsize at; /* of the row in [R][D][P] */
     float keep;
-    float *df;                     /* MLP */
-    float *g, *product, *y;        /* gate */
-    float *dg, *dproduct, *spare;  /* its convolutions */
+    float *df;                    /* MLP */
+    float *g, *product, *y;       /* gate */
+    float *dg, *dproduct, *spare; /* its convolutions */
 } Row;
 
 /* l->dt is the gradient of the sum and of middle: dm = scale keep dt of all channels */
@@ -191,8 +191,9 @@ gate_hidden(const M2nWorker *w, gsize begin, gsize end, gconstpointer data)
         if (!l->learn)
             continue;
         m2n_multiply(row->product + p, l->t->conv1 + at, row->g + p, hw);
-        m2n_scale_shift(row->y + p, l->x + at, hw, l->scale[c], l->shift[c]);
-        m2n_norm_backward_variants[m2n_isa()].sums(l->dt + at, row->y + p, hw, 0.0f, &sum, &product);
+        m2n_scale_shift(row->y + p, l->t->x + at, hw, l->scale[c], l->shift[c]);
+        m2n_norm_backward_variants[m2n_isa()].sums(l->dt + at, row->y + p, hw, 0.0f, &sum,
+                                                   &product);
         *gradient(l, w, scale + c) += row->keep * (float)product;
     }
 }
@@ -296,7 +297,7 @@ rows_gate(gsize begin, gsize end, guint thread, gpointer data)
             gate_row(l, w, r, keep);
         else
             memset(l->dy + r * n, 0, n * sizeof(float));
-        row_sums(l, r, l->x + r * n, l->t->mean[0]);
+        row_sums(l, r, l->t->x + r * n, l->t->mean[0]);
     }
 }
 
@@ -309,7 +310,7 @@ rows_last(gsize begin, gsize end, guint thread, gpointer data)
 
     (void)thread;
     for (gsize r = begin; r < end; r++)
-        m2n_norm_combine(d, l->hw, l->dz + r * n, l->dy + r * n, l->x + r * n, l->coefficient[0],
+        m2n_norm_combine(d, l->hw, l->dz + r * n, l->dy + r * n, l->t->x + r * n, l->coefficient[0],
                          l->coefficient[1], l->coefficient[2]);
 }
 
