@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "engine/base/error.h"
+#include "engine/base/folder.h"
 
 #define MOST_ENTRIES 200000u /* of a folder of inputs, and those below: links may go round */
 
@@ -88,17 +89,21 @@ allowed(const char *name, const char *folder)
            (!is_virtual(name) || strstr(name + strlen(folder), "/vsi") == NULL);
 }
 
-/* Every symbolic link in a folder of inputs leads to an allowed place as well. */
+/* Every symbolic link in a folder of inputs leads to an allowed place as well.  FALSE without an error: it does not. */
 static gboolean
-links_allowed(const char *name, const char *folder, guint *budget)
+links_allowed(const char *name, const char *folder, guint *budget, GError **error)
 {
-    g_autoptr(GDir) dir = g_dir_open(name, 0, NULL);
-    const char *entry;
+    g_autoptr(GError) problem = NULL;
+    g_auto(GStrv) entries = m2n_folder_names(name, &problem);
 
-    if (dir == NULL) /* a file; a folder that nobody can look into now may show its links later */
-        return !g_file_test(name, G_FILE_TEST_IS_DIR);
-    while ((entry = g_dir_read_name(dir)) != NULL) {
-        g_autofree char *path = g_build_filename(name, entry, NULL);
+    if (entries == NULL && !g_file_test(name, G_FILE_TEST_IS_DIR)) /* a file */
+        return TRUE;
+    if (entries == NULL) { /* may show its links later */
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return FALSE;
+    }
+    for (char **entry = entries; *entry != NULL; entry++) {
+        g_autofree char *path = g_build_filename(name, *entry, NULL);
         if (*budget == 0)
             return FALSE;
         --*budget;
@@ -107,7 +112,7 @@ links_allowed(const char *name, const char *folder, guint *budget)
             if (target == NULL || !allowed(target, folder))
                 return FALSE;
         }
-        if (g_file_test(path, G_FILE_TEST_IS_DIR) && !links_allowed(path, folder, budget))
+        if (g_file_test(path, G_FILE_TEST_IS_DIR) && !links_allowed(path, folder, budget, error))
             return FALSE;
     }
     return TRUE;
@@ -128,13 +133,16 @@ m2n_allowed_source(const char *file, const char *source, GError **error)
         g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s: %s", file, source, g_strerror(errno));
         return NULL;
     }
-    if (name == NULL || !allowed(name, folder) ||
-        (!is_virtual(name) && !links_allowed(name, folder, &budget))) {
+    g_autoptr(GError) problem = NULL;
+    if (name != NULL && allowed(name, folder) &&
+        (is_virtual(name) || links_allowed(name, folder, &budget, &problem)))
+        return g_steal_pointer(&name);
+    if (problem != NULL)
+        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s: %s", file, source, problem->message);
+    else
         g_set_error(error, M2N_ERROR, M2N_ERROR_DENIED,
                     "%s: %s: not in the folder of the forecast file; allow it with "
                     "MET2NET_ALLOWED_SOURCE=folder or ANY",
                     file, source);
-        return NULL;
-    }
-    return g_steal_pointer(&name);
+    return NULL;
 }

@@ -13,7 +13,7 @@
 G_BEGIN_DECLS
 
 /* (transfer full) The name to open for `source` as written in the forecast file `file`.  NULL:
- * M2N_ERROR_IO (no such file), M2N_ERROR_DENIED. */
+ * M2N_ERROR_IO (no such file, a folder that cannot be listed), M2N_ERROR_DENIED. */
 char *m2n_allowed_source(const char *file, const char *source, GError **error);
 
 /* TRUE of GDAL's names for what lies elsewhere, however nested, and of URLs. */

@@ -1,10 +1,13 @@
 /* Lists, patterns and standard input, as one list of names. */
 #include "plugin/batch_inputs.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/base/error.h"
+#include "engine/base/folder.h"
 
 #define MAX_DEPTH 32 /* of "**": a loop of symbolic links ends here */
 
@@ -28,27 +31,6 @@ static gboolean
 is_pattern(const char *name)
 {
     return strpbrk(name, "*?[") != NULL;
-}
-
-static int
-by_text(gconstpointer a, gconstpointer b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* (transfer full) entries of a folder, sorted; hidden ones only where the pattern asks for them */
-static GPtrArray *
-entries_of(const char *folder, gboolean hidden)
-{
-    GPtrArray *entries = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
-    const char *name;
-
-    while (dir != NULL && (name = g_dir_read_name(dir)) != NULL)
-        if (hidden || name[0] != '.')
-            g_ptr_array_add(entries, g_strdup(name));
-    g_ptr_array_sort(entries, by_text);
-    return entries;
 }
 
 /* One character class "[a-z]" or "[!a-z]" at *p against c; *p moves behind it.  An open bracket is itself. */
@@ -101,30 +83,46 @@ matches(const char *pattern, const char *text)
     }
 }
 
-static void
-expand_parts(Names *n, const char *folder, char **parts, guint depth)
+/* Folders that are not ours to list are passed over, as shells do: below a mount point there is a lost+found. */
+static gboolean
+is_folder_for_us(const char *path)
+{
+    return g_file_test(path, G_FILE_TEST_IS_DIR) && (access(path, R_OK) == 0 || errno != EACCES);
+}
+
+/* FALSE: M2N_ERROR_IO, a folder could not be listed. */
+static gboolean
+expand_parts(Names *n, const char *folder, char **parts, guint depth, GError **error)
 {
     const gboolean last = parts[1] == NULL, any_depth = g_str_equal(parts[0], "**");
+    gboolean ok = TRUE;
 
     if (depth > MAX_DEPTH)
-        return;
-    if (any_depth && !last)
-        expand_parts(n, folder, parts + 1, depth + 1);
-    g_autoptr(GPtrArray) entries = entries_of(folder, parts[0][0] == '.');
-    for (guint i = 0; i < entries->len; i++) {
-        const char *name = entries->pdata[i];
+        return TRUE;
+    if (any_depth && !last && !expand_parts(n, folder, parts + 1, depth + 1, error))
+        return FALSE;
+    g_autoptr(GError) problem = NULL;
+    g_auto(GStrv) entries = m2n_folder_names(folder, &problem);
+    if (entries == NULL && !g_error_matches(problem, M2N_ERROR, M2N_ERROR_MISSING)) {
+        g_propagate_error(error, g_steal_pointer(&problem));
+        return FALSE;
+    }
+    for (char **entry = entries; ok && entries != NULL && *entry != NULL; entry++) {
+        if (**entry == '.' && parts[0][0] != '.') /* hidden, unless the pattern asks for them */
+            continue;
         g_autofree char *path =
-            g_str_equal(folder, ".") ? g_strdup(name) : g_build_filename(folder, name, NULL);
-        const gboolean is_folder = g_file_test(path, G_FILE_TEST_IS_DIR);
+            g_str_equal(folder, ".") ? g_strdup(*entry) : g_build_filename(folder, *entry, NULL);
+        const gboolean is_folder = is_folder_for_us(path);
         if (any_depth && is_folder)
-            expand_parts(n, path, parts, depth + 1);
-        else if (any_depth || !matches(parts[0], name))
+            ok = expand_parts(n, path, parts, depth + 1, error);
+        else if (any_depth || !matches(parts[0], *entry))
             continue;
         else if (last)
             add_name(n, g_steal_pointer(&path));
         else if (is_folder)
-            expand_parts(n, path, parts + 1, depth + 1);
+            ok = expand_parts(n, path, parts + 1, depth + 1, error);
     }
+    return ok;
 }
 
 static gboolean
@@ -141,8 +139,12 @@ expand_pattern(Names *n, const char *pattern, GError **error)
                                parts[first]);
         first++;
     }
-    expand_parts(n, folder->len > 0 ? folder->str : ".", parts + first, 0);
+    const gboolean listed = expand_parts(n, folder->len > 0 ? folder->str : ".", parts + first, 0, error);
     g_string_free(folder, TRUE);
+    if (!listed) {
+        g_prefix_error(error, "%s: ", pattern);
+        return FALSE;
+    }
     if (n->names->len > before)
         return TRUE;
     g_set_error(error, M2N_ERROR, M2N_ERROR_MISSING, "%s: no file matches", pattern);

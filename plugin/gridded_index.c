@@ -12,6 +12,7 @@
 #include "plugin/gdal_reason.h"
 #include "plugin/gridded_axis.h"
 #include "plugin/gridded_names.h"
+#include "plugin/source_vsi.h"
 
 #define OPEN_FILES 16 /* WeatherBench has a file per variable and year: hundreds */
 #define MAX_DEPTH 4   /* folders below the one that was named */
@@ -266,6 +267,44 @@ index_array(M2nGridded *a, guint file, GDALGroupH group, const char *name, GErro
     return ok;
 }
 
+static gboolean
+is_zarr(const char *name)
+{
+    static const char *const marks[] = {".zgroup", ".zmetadata", "zarr.json"};
+    VSIStatBufL st;
+
+    for (guint i = 0; i < G_N_ELEMENTS(marks); i++) {
+        g_autofree char *mark = g_build_filename(name, marks[i], NULL);
+        if (VSIStatL(mark, &st) == 0)
+            return TRUE;
+    }
+    return FALSE;
+}
+
+/* FALSE: GDAL does not list an array or group of a Zarr folder, which it read when the folder could not be read to its end. */
+static gboolean
+all_listed(const char *folder, GDALGroupH group, char **arrays, GError **error)
+{
+    static const char *const marks[] = {".zarray", ".zgroup", "zarr.json"};
+    g_auto(GStrv) entries = m2n_vsi_names(folder, error);
+    char **groups = entries != NULL ? GDALGroupGetGroupNames(group, NULL) : NULL;
+    gboolean ok = entries != NULL;
+
+    for (guint i = 0; ok && entries[i] != NULL; i++) {
+        if (CSLFindStringCaseSensitive(arrays, entries[i]) >= 0 || CSLFindStringCaseSensitive(groups, entries[i]) >= 0)
+            continue;
+        for (guint k = 0; ok && k < G_N_ELEMENTS(marks); k++) {
+            g_autofree char *mark = g_build_filename(folder, entries[i], marks[k], NULL);
+            VSIStatBufL st;
+            ok = VSIStatL(mark, &st) != 0;
+        }
+        if (!ok)
+            g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s: GDAL did not find it in the folder", folder, entries[i]);
+    }
+    CSLDestroy(groups);
+    return ok;
+}
+
 /* A file's fields.  An array that cannot be placed is passed over unless nothing else is in the
  * file. */
 static gboolean
@@ -285,6 +324,8 @@ index_file(M2nGridded *a, const char *name, GError **error)
     char **names = group != NULL ? GDALGroupGetMDArrayNames(group, NULL) : NULL;
     if (m2n_gdal_file_missed())
         missed(name, "its arrays", &first);
+    else if (group != NULL && is_zarr(name))
+        all_listed(name, group, names, &first);
     if (group != NULL && !a->has_reference)
         a->has_reference =
             m2n_axes_scalar_time(group, "forecast_reference_time", &a->reference_time);
@@ -306,20 +347,6 @@ index_file(M2nGridded *a, const char *name, GError **error)
 }
 
 static gboolean
-is_zarr(const char *name)
-{
-    static const char *const marks[] = {".zgroup", ".zmetadata", "zarr.json"};
-    VSIStatBufL st;
-
-    for (guint i = 0; i < G_N_ELEMENTS(marks); i++) {
-        g_autofree char *mark = g_build_filename(name, marks[i], NULL);
-        if (VSIStatL(mark, &st) == 0)
-            return TRUE;
-    }
-    return FALSE;
-}
-
-static gboolean
 has_array_suffix(const char *name)
 {
     static const char *const suffixes[] = {".nc", ".nc4", ".cdf", ".netcdf"};
@@ -330,23 +357,14 @@ has_array_suffix(const char *name)
     return FALSE;
 }
 
-static int
-by_text(gconstpointer a, gconstpointer b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* Files in the order of their names, so that the same folder gives the same index everywhere. */
 static gboolean
 index_folder(M2nGridded *a, const char *folder, guint depth, GError **error)
 {
-    errno = 0;
-    char **entries = VSIReadDir(folder);
-    gboolean ok = entries != NULL || !m2n_gdal_file_missed() || missed(folder, "its files", error);
+    g_auto(GStrv) entries = m2n_vsi_names(folder, error);
+    gboolean ok = entries != NULL;
 
-    if (entries != NULL)
-        qsort(entries, g_strv_length(entries), sizeof *entries, by_text);
-    for (guint i = 0; ok && entries != NULL && entries[i] != NULL; i++) {
+    for (guint i = 0; ok && entries[i] != NULL; i++) {
         g_autofree char *path = g_build_filename(folder, entries[i], NULL);
         VSIStatBufL st;
         if (entries[i][0] == '.')
@@ -366,7 +384,6 @@ index_folder(M2nGridded *a, const char *folder, guint depth, GError **error)
             ok = index_file(a, path, error);
         }
     }
-    CSLDestroy(entries);
     return ok;
 }
 

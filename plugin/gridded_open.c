@@ -118,15 +118,14 @@ zarr_alone(const char *folder, GError **error)
     static const char away[] = "(?:_ARRAY_DIMENSIONS|dimension_names)\"\\s*:\\s*\\[[^\\]]*[/\\\\]|"
                                "\"(?:_CRS|crs_wkt|spatial_ref|esri_pe_string|proj4)\"(?s:.*)"
                                "(?i:init\\s*=|grids\\s*=|file\\s*=|model\\s*=|PARAMETERFILE)";
-    char **entries = VSIReadDir(folder);
-    gboolean ok = lacks(folder, ".zmetadata", "record_size", error);
+    g_auto(GStrv) entries = m2n_vsi_names(folder, error);
+    gboolean ok = entries != NULL && lacks(folder, ".zmetadata", "record_size", error);
 
-    for (guint i = 0; ok && entries != NULL && entries[i] != NULL; i++) {
+    for (guint i = 0; ok && entries[i] != NULL; i++) {
         g_autofree char *array = g_build_filename(folder, entries[i], NULL);
         ok = entries[i][0] == '.' || (lacks(array, ".zattrs", away, error) && lacks(array, "zarr.json", away, error) &&
                                     lacks(array, ".zarray", away, error)); /* GDAL is silent on one that cannot be read */
     }
-    CSLDestroy(entries);
     return ok;
 }
 

@@ -37,13 +37,14 @@ m2n_input_free(M2nInput *in)
 
 /* ---- stamps -------------------------------------------------------------------------------------- */
 
-static void
-stamp_entry(GChecksum *sum, const char *path, guint *budget)
+/* FALSE: M2N_ERROR_IO, a folder could not be listed. */
+static gboolean
+stamp_entry(GChecksum *sum, const char *path, guint *budget, GError **error)
 {
     VSIStatBufL st;
 
     if (*budget == 0 || VSIStatL(path, &st) != 0)
-        return;
+        return TRUE;
     --*budget;
     g_autofree char *line = g_strdup_printf("%s %" G_GINT64_FORMAT " %" G_GINT64_FORMAT, path,
                                             (gint64)st.st_size, (gint64)st.st_mtime);
@@ -56,24 +57,23 @@ stamp_entry(GChecksum *sum, const char *path, guint *budget)
     }
     g_checksum_update(sum, (const guchar *)line, -1);
     if (!VSI_ISDIR(st.st_mode))
-        return;
-    char **entries = VSIReadDir(path);
-    for (guint i = 0; entries != NULL && entries[i] != NULL; i++)
-        if (!g_str_equal(entries[i], ".") && !g_str_equal(entries[i], "..")) {
-            g_autofree char *child = g_build_filename(path, entries[i], NULL);
-            stamp_entry(sum, child, budget);
-        }
-    CSLDestroy(entries);
+        return TRUE;
+    g_auto(GStrv) entries = m2n_vsi_names(path, error);
+    gboolean ok = entries != NULL;
+    for (guint i = 0; ok && entries[i] != NULL; i++) {
+        g_autofree char *child = g_build_filename(path, entries[i], NULL);
+        ok = stamp_entry(sum, child, budget, error);
+    }
+    return ok;
 }
 
 static char *
-folder_stamp(const char *folder)
+folder_stamp(const char *folder, GError **error)
 {
     g_autoptr(GChecksum) sum = g_checksum_new(G_CHECKSUM_SHA256);
     guint budget = MAX_STAMPED;
 
-    stamp_entry(sum, folder, &budget);
-    return g_strdup(g_checksum_get_string(sum));
+    return stamp_entry(sum, folder, &budget, error) ? g_strdup(g_checksum_get_string(sum)) : NULL;
 }
 
 char *
@@ -84,7 +84,9 @@ m2n_input_stamp(const char *const *names, GError **error)
     for (guint i = 0; names[i] != NULL; i++) {
         VSIStatBufL st;
         if (VSIStatL(names[i], &st) == 0 && VSI_ISDIR(st.st_mode)) {
-            g_autofree char *text = folder_stamp(names[i]);
+            g_autofree char *text = folder_stamp(names[i], error);
+            if (text == NULL)
+                return NULL;
             g_string_append_printf(stamp, "%s\n", text);
             continue;
         }

@@ -4,29 +4,24 @@
 #include <string.h>
 
 #include "engine/base/error.h"
+#include "engine/base/folder.h"
 
-static gint
-by_name(gconstpointer a, gconstpointer b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
-/* The entries of `folder` that match, as `prefix` + name. (transfer full) */
+/* The entries of `folder` that match, as `prefix` + name, one more than `most` at most. (transfer full) */
 static GPtrArray *
-matches(const char *folder, const char *prefix, const char *pattern, guint most)
+matches(const char *folder, const char *prefix, const char *pattern, guint most, GError **error)
 {
-    GPtrArray *found = g_ptr_array_new_with_free_func(g_free);
-    g_autoptr(GDir) dir = g_dir_open(folder, 0, NULL);
+    g_auto(GStrv) entries = m2n_folder_names(folder, error);
     g_autoptr(GPatternSpec) spec = g_pattern_spec_new(pattern);
-    const char *entry;
 
-    while (dir != NULL && found->len <= most && (entry = g_dir_read_name(dir)) != NULL) {
-        g_autofree char *path = g_build_filename(folder, entry, NULL);
-        if ((entry[0] != '.' || pattern[0] == '.') && g_pattern_spec_match_string(spec, entry) &&
+    if (entries == NULL)
+        return NULL;
+    GPtrArray *found = g_ptr_array_new_with_free_func(g_free);
+    for (char **entry = entries; *entry != NULL && found->len <= most; entry++) {
+        g_autofree char *path = g_build_filename(folder, *entry, NULL);
+        if ((**entry != '.' || pattern[0] == '.') && g_pattern_spec_match_string(spec, *entry) &&
             !g_file_test(path, G_FILE_TEST_IS_DIR))
-            g_ptr_array_add(found, g_strconcat(prefix, entry, NULL));
+            g_ptr_array_add(found, g_strconcat(prefix, *entry, NULL));
     }
-    g_ptr_array_sort(found, by_name);
     return found;
 }
 
@@ -45,8 +40,13 @@ m2n_source_glob(const char *file, const char *source, guint most, GError **error
         const char *const itself[] = {source, NULL};
         return g_strdupv((GStrv)itself);
     }
-    g_autoptr(GPtrArray) found = matches(folder, prefix, last, most);
-    if (found->len == 0) {
+    g_autoptr(GError) problem = NULL;
+    g_autoptr(GPtrArray) found = matches(folder, prefix, last, most, &problem);
+    if (found == NULL && !g_error_matches(problem, M2N_ERROR, M2N_ERROR_MISSING)) {
+        g_propagate_prefixed_error(error, g_steal_pointer(&problem), "%s: ", source);
+        return NULL;
+    }
+    if (found == NULL || found->len == 0) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: no file matches", source);
         return NULL;
     }

@@ -3,10 +3,13 @@
 #include "plugin/source_vsi.h"
 
 #include <cpl_error.h>
+#include <cpl_string.h>
 #include <cpl_vsi.h>
 #include <string.h>
 
 #include "engine/base/error.h"
+#include "engine/base/folder.h"
+#include "plugin/gdal_reason.h"
 
 #define HASHED_WHOLE (G_GUINT64_CONSTANT(16) << 20)
 #define HASHED_END (64u << 10)
@@ -162,4 +165,31 @@ m2n_source_open_vsi(const char *name, GError **error)
     }
     static const M2nSourceFuncs funcs = {virtual_read, virtual_free};
     return m2n_source_new(name, (guint64)st.st_size, stamp, &funcs, v);
+}
+
+static int
+by_text(gconstpointer a, gconstpointer b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+GStrv
+m2n_vsi_names(const char *folder, GError **error)
+{
+    if (!g_str_has_prefix(folder, "/vsi")) /* of a plain folder VSIReadDir() hides a failure after the first name */
+        return m2n_folder_names(folder, error);
+    errno = 0;
+    char **entries = VSIReadDir(folder);
+    if (entries == NULL && m2n_gdal_file_missed()) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s", folder, g_strerror(errno));
+        return NULL;
+    }
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    for (char **e = entries; e != NULL && *e != NULL; e++)
+        if (!g_str_equal(*e, ".") && !g_str_equal(*e, ".."))
+            g_ptr_array_add(names, g_strdup(*e));
+    CSLDestroy(entries);
+    g_ptr_array_sort(names, by_text);
+    g_ptr_array_add(names, NULL);
+    return (GStrv)g_ptr_array_steal(names, NULL);
 }

@@ -11,4 +11,8 @@ G_BEGIN_DECLS
  */
 M2nSource *m2n_source_open_vsi(const char *name, GError **error);
 
+/* (transfer full) The entries of a folder, a virtual or a plain one, sorted by text.  Of a virtual one that cannot be listed
+ * (some networks, what is no folder) none.  NULL: M2N_ERROR_MISSING, M2N_ERROR_IO as m2n_folder_names(). */
+GStrv m2n_vsi_names(const char *folder, GError **error);
+
 G_END_DECLS

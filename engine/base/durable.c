@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "engine/base/error.h"
+#include "engine/base/folder.h"
 
 static gboolean
 io_error(const char *path, GError **error)
@@ -33,14 +34,11 @@ gboolean
 m2n_durable_sync(const char *path, GError **error)
 {
     if (g_file_test(path, G_FILE_TEST_IS_DIR)) {
-        g_autoptr(GError) problem = NULL;
-        g_autoptr(GDir) dir = g_dir_open(path, 0, &problem);
-        if (dir == NULL) {
-            g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s", path, problem->message);
+        g_auto(GStrv) names = m2n_folder_names(path, error);
+        if (names == NULL)
             return FALSE;
-        }
-        for (const char *name; (name = g_dir_read_name(dir)) != NULL;) {
-            g_autofree char *child = g_build_filename(path, name, NULL);
+        for (char **name = names; *name != NULL; name++) {
+            g_autofree char *child = g_build_filename(path, *name, NULL);
             if (!m2n_durable_sync(child, error))
                 return FALSE;
         }

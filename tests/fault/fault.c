@@ -27,11 +27,11 @@
 
 #include "tests/fault/fault.h"
 
-_Static_assert(N_KINDS == 19, "a name for each");
+_Static_assert(N_KINDS == 20, "a name for each");
 static const char *const names[N_KINDS] = {
     "alloc",       "big",         "open",  "read",   "short-read", "eintr-read", "write",
     "short-write", "eintr-write", "fsync", "rename", "close",      "mmap",       "thread",
-    "lock",        "stat",        "mkdir", "unlink", "room"};
+    "lock",        "stat",        "mkdir", "unlink", "room", "readdir"};
 static atomic_ulong calls[N_KINDS];
 static Kind chosen = N_KINDS;
 static unsigned long chosen_from, chosen_to;

@@ -27,6 +27,7 @@ typedef enum {
     MKDIR,  /* ENOSPC                                           */
     UNLINK, /* EROFS                                            */
     ROOM,   /* the file system says that one block is free        */
+    LIST,   /* EIO: readdir(), which tells by errno alone          */
     N_KINDS
 } Kind;
 

@@ -79,6 +79,19 @@ opendir(const char *path)
     return real(path);
 }
 
+#define READDIR_CALL(name, type)                                                                   \
+    VISIBLE type *name(DIR *folder)                                                                \
+    {                                                                                              \
+        NEXT(name);                                                                                \
+        if (fault_fd_counts(dirfd(folder)))                                                        \
+            FAIL(LIST, EIO, NULL);                                                                 \
+        return real(folder);                                                                       \
+    }                                                                                              \
+    extern int m2n_fault_needs_semicolon
+
+READDIR_CALL(readdir, struct dirent);
+READDIR_CALL(readdir64, struct dirent64);
+
 /* One read: fails, is cut short, or is interrupted. */
 #define READ_FAULTS(fd, n)                                                                         \
     do {                                                                                           \

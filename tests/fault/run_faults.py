@@ -29,9 +29,9 @@ import judge
 from scenarios import scenarios
 
 KINDS = ["alloc", "big", "open", "read", "short-read", "eintr-read", "write", "short-write", "eintr-write", "fsync",
-         "rename", "close", "mmap", "thread", "lock", "stat", "mkdir", "unlink", "room"]
+         "rename", "close", "mmap", "thread", "lock", "stat", "mkdir", "unlink", "room", "readdir"]
 # what leaves no trace: not again where the same program has done it in an earlier scenario
-READING = {"alloc", "big", "open", "read", "short-read", "eintr-read", "stat"}
+READING = {"alloc", "big", "open", "read", "short-read", "eintr-read", "stat", "readdir"}
 # the second time with "+": that call and all after it, as on a full disk
 STICKY = {"alloc", "open", "read", "write", "fsync", "rename", "thread", "mkdir", "unlink"}
 

@@ -71,6 +71,8 @@ def make_data(top):
                    cwd=top / "half", stderr=subprocess.DEVNULL)
     run_here(top, *[[*forecast, "12h", "-o", f"fields.{suffix}"] for suffix in ("nc", "zarr")],
              [*forecast, "6h", "--ccsds", "-o", "ccsds.grib2"],
+             ["mkdir", "hours", "parts"], ["grib_copy", "analysis.grib2", "hours/[dataDate][dataTime].grib2"],
+             [*forecast, "4h", "-o", "parts/{step}.nc"],
              *[["grib_set", "-r", "-s", f"packingType=grid_{packing}", "ccsds.grib2", f"{packing}.grib2"]
                for packing in ("jpeg", "second_order")])
     return {str(p.relative_to(top)): p.read_bytes() for p in top.rglob("*") if p.is_file() and "cache" not in p.parts}
@@ -91,6 +93,10 @@ def of_driver(made):
     # room for one result on disk: the other one has to go
     yield Scenario("evicting", files, read, before=([HOST, "longer.json"],), env={"MET2NET_CACHE_SIZE": "4KB"})
     yield Scenario("mercator", files, [HOST, "mercator.json"])
+    hours = {n: content for n, content in made.items() if n.startswith("hours/")}
+    pattern = json.dumps({**forecast, "input": ["hours/*.grib2"]}).encode()
+    yield Scenario("pattern", {"model.safetensors": made["model.safetensors"], **hours, "pattern.json": pattern},
+                   [HOST, "pattern.json"])
     yield Scenario("int8", files, [HOST, "int8.json"])
     yield Scenario("bf16", files, [HOST, "bf16.json"])
     for packing in ("ccsds", "jpeg", "second_order"):
@@ -99,7 +105,8 @@ def of_driver(made):
 
 def of_forecast(made):
     """Into each format, and from each."""
-    files = {n: made[n] for n in ("model.safetensors", "analysis.grib2", "data.safetensors", "fields.nc")}
+    model = {"model.safetensors": made["model.safetensors"]}
+    files = {**model, **{n: made[n] for n in ("analysis.grib2", "data.safetensors", "fields.nc")}}
     forecast = [CLI / "met2net-forecast", "-q", "-m", "model.safetensors", "-l", "1h", "-o"]
 
     yield Scenario("forecast", files, [*forecast, "out.grib2", "analysis.grib2"], ["out.grib2"])
@@ -107,6 +114,8 @@ def of_forecast(made):
         yield Scenario(name, files, [*forecast, f"out.{suffix}", "-f", name, "analysis.grib2"], [f"out.{suffix}"])
     zarr = [*forecast, "out.zarr", "-f", "Zarr", "analysis.grib2"]
     yield Scenario("Zarr-again", files, [*zarr, "--overwrite"], ["out.zarr"], before=(zarr,))
+    hours = {n: content for n, content in made.items() if n.startswith("hours/")}
+    yield Scenario("hours", {**model, **hours}, [*forecast, "out.grib2", "--together", "hours/**/*.grib2"], ["out.grib2"])
     yield Scenario("from-dataset", files, [*forecast, "out.grib2", "data.safetensors"], ["out.grib2"])
     yield Scenario("from-netcdf", files, [*forecast, "out.grib2", "fields.nc"], ["out.grib2"])
 
@@ -130,6 +139,8 @@ def of_tools(made):
     yield Scenario("prepare", {"weather.grib2": made["weather.grib2"]}, [*PREPARE, "weather.grib2"], ["out.safetensors"])
     yield Scenario("prepare-netcdf", {"fields.nc": made["fields.nc"]}, [*PREPARE, "fields.nc"], ["out.safetensors"])
     yield Scenario("prepare-zarr", zarr, [*PREPARE, "fields.zarr"], ["out.safetensors"])
+    parts = {n: content for n, content in made.items() if n.startswith("parts/")}
+    yield Scenario("prepare-folder", parts, [*PREPARE, "parts"], ["out.safetensors"])
     yield Scenario("verify", {**model, "weather.grib2": made["weather.grib2"]},
                    [CLI / "met2net-verify", "-q", "-j", "1", "-m", "model.safetensors", "-e", "12h", "-l", "2h",
                     "--csv", "out.csv", "--json", "out.json", "--chart", "out.svg", "weather.grib2"],
