@@ -175,7 +175,7 @@ looks_like_safetensors(const guint8 *b, gsize n)
 }
 
 JsonNode *
-m2n_describe(const char *name, gboolean values, GError **error)
+m2n_describe(const char *name, gboolean values, M2nDescribeFunc each, gpointer user_data, GError **error)
 {
     guint8 start[64];
     gboolean ok;
@@ -196,8 +196,8 @@ m2n_describe(const char *name, gboolean values, GError **error)
         ok = describe_forecast(name, o, error);
     else if (looks_like_safetensors(start, n))
         ok = describe_safetensors(source, o, error);
-    else
-        ok = m2n_describe_grib(source, values, o, error);
+    else if ((ok = m2n_describe_grib(source, values, each, user_data, error)))
+        json_object_set_string_member(o, "kind", "grib");
     if (ok)
         return node;
     json_node_unref(node);

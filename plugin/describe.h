@@ -3,7 +3,7 @@
  *   GRIB      kind "grib", messages: number, edition, centre, shortName, paramId, typeOfLevel, level, units,
  *             referenceTime, validTime, step, stepType, gridType, grid, size [columns, rows], packing,
  *             gridRelativeWind, points, missing, min, max, mean of the values as our reader delivers them
- *             (null when all are missing), and `error` where it cannot
+ *             (null when all are missing), and `error` where it cannot.  Handed over one by one: a file may have millions
  *   model     kind "model", config, variables, grid, timeStep, normalisation, target, tensors, parameters,
  *             metadata: the names of the keys; `error` when it cannot be used as it is
  *   dataset   kind "dataset", fields, times, first, last, variables, grid, timeStep
@@ -15,11 +15,15 @@
 
 G_BEGIN_DECLS
 
-/* (transfer full) An object with `file`, `kind` and the above.  values: decode GRIB data.  NULL: M2N_ERROR_IO,
- * _FORMAT (none of these), and whatever a forecast file yields. */
-JsonNode *m2n_describe(const char *name, gboolean values, GError **error);
+/* Takes a message of the GRIB file `name`, which has n of them. */
+typedef void (*M2nDescribeFunc)(const char *name, guint n, JsonObject *message, gpointer user_data);
 
-/* The part of GRIB: its members into `o`.  Errors as above. */
-gboolean m2n_describe_grib(M2nSource *source, gboolean values, JsonObject *o, GError **error);
+/* (transfer full) An object with `file`, `kind` and the above, but for the messages, which go to `each`.  values: decode GRIB
+ * data.  NULL: M2N_ERROR_IO, _FORMAT (none of these), _MEMORY, and whatever a forecast file yields; of GRIB after some of the
+ * messages perhaps. */
+JsonNode *m2n_describe(const char *name, gboolean values, M2nDescribeFunc each, gpointer user_data, GError **error);
+
+/* The part of GRIB. */
+gboolean m2n_describe_grib(M2nSource *source, gboolean values, M2nDescribeFunc each, gpointer user_data, GError **error);
 
 G_END_DECLS

@@ -117,30 +117,25 @@ fill_message(M2nGribReader *r, guint i, gboolean values, JsonObject *o, GError *
 }
 
 gboolean
-m2n_describe_grib(M2nSource *source, gboolean values, JsonObject *o, GError **error)
+m2n_describe_grib(M2nSource *source, gboolean values, M2nDescribeFunc each, gpointer user_data, GError **error)
 {
     g_autoptr(M2nGribReader) r = m2n_grib_reader_open(source, error);
-    JsonArray *messages;
+    const guint n = r != NULL ? m2n_grib_reader_count(r) : 0;
 
-    if (r == NULL)
-        return FALSE;
-    messages = json_array_new();
-    json_object_set_string_member(o, "kind", "grib");
-    json_object_set_array_member(o, "messages", messages);
-    for (guint i = 0; i < m2n_grib_reader_count(r); i++) {
+    for (guint i = 0; i < n; i++) {
         g_autoptr(GError) problem = NULL;
-        JsonObject *m = json_object_new();
+        g_autoptr(JsonObject) m = json_object_new();
 
-        json_array_add_object_element(messages, m);
         json_object_set_int_member(m, "number", m2n_grib_reader_entry(r, i)->number);
         json_object_set_int_member(m, "edition", m2n_grib_reader_entry(r, i)->edition);
-        if (fill_message(r, i, values, m, &problem))
-            continue;
-        if (g_error_matches(problem, M2N_ERROR, M2N_ERROR_IO) || g_error_matches(problem, M2N_ERROR, M2N_ERROR_MEMORY)) {
-            g_propagate_error(error, g_steal_pointer(&problem)); /* of the machine, not of the message */
-            return FALSE;
+        if (!fill_message(r, i, values, m, &problem)) {
+            if (g_error_matches(problem, M2N_ERROR, M2N_ERROR_IO) || g_error_matches(problem, M2N_ERROR, M2N_ERROR_MEMORY)) {
+                g_propagate_error(error, g_steal_pointer(&problem)); /* of the machine, not of the message */
+                return FALSE;
+            }
+            json_object_set_string_member(m, "error", problem->message);
         }
-        json_object_set_string_member(m, "error", problem->message);
+        each(m2n_source_name(source), n, m, user_data);
     }
-    return TRUE;
+    return r != NULL;
 }

@@ -2,6 +2,8 @@
  *
  * Exit status: 0 done, 1 a file cannot be read, 2 wrong usage. */
 
+#include "plugin/cli/info_grib.h"
+#include "plugin/cli/info_json.h"
 #include "plugin/cli/info_text.h"
 #include "plugin/cli/tool.h"
 #include "plugin/describe.h"
@@ -19,46 +21,26 @@ static const char summary[] =
     "  met2net-info --json model.safetensors\n"
     "  met2net-info --set time_step=3600 --set variables=@variables.json checkpoint.safetensors";
 
-static void
-print_json(JsonArray *files)
-{
-    g_autoptr(JsonGenerator) g = json_generator_new();
-    g_autoptr(JsonNode) root = json_node_new(JSON_NODE_OBJECT);
-    JsonObject *o = json_object_new();
-
-    json_object_set_array_member(o, "files", json_array_ref(files));
-    json_node_take_object(root, o);
-    json_generator_set_root(g, root);
-    json_generator_set_pretty(g, TRUE);
-    g_autofree char *text = json_generator_to_data(g, NULL);
-    g_print("%s\n", text);
-}
-
 /* One file; FALSE after saying why not. */
 static gboolean
-show(const char *file, const Arguments *a, JsonArray *files)
+show(const char *file, const Arguments *a, InfoJson *json)
 {
     g_autoptr(GError) error = NULL;
     g_autoptr(JsonNode) node = NULL;
+    g_autoptr(InfoGrib) grib = info_grib_new();
 
-    if (a->settings == NULL ||
-        m2n_model_metadata_set(file, (const char *const *)a->settings, &error))
-        node = m2n_describe(file, !a->headers, &error);
-    if (node == NULL) {
+    if (a->settings == NULL || m2n_model_metadata_set(file, (const char *const *)a->settings, &error))
+        node = a->json ? m2n_describe(file, !a->headers, info_json_message, json, &error)
+                       : m2n_describe(file, !a->headers, info_grib_message, grib, &error);
+    if (node == NULL)
         g_printerr("met2net-info: %s\n", error->message);
-        if (a->json) {
-            JsonObject *o = json_object_new();
-            json_object_set_string_member(o, "file", file);
-            json_object_set_string_member(o, "error", error->message);
-            json_array_add_object_element(files, o);
-        }
-        return FALSE;
-    }
     if (a->json)
-        json_array_add_element(files, g_steal_pointer(&node));
-    else
+        info_json_file(json, file, node, node == NULL ? error->message : NULL);
+    else if (node != NULL && info_grib_count(grib) > 0)
+        info_grib_summary(grib);
+    else if (node != NULL)
         info_text_print(json_node_get_object(node));
-    return TRUE;
+    return node != NULL;
 }
 
 int
@@ -75,6 +57,7 @@ main(int argc, char **argv)
         G_OPTION_ENTRY_NULL,
     };
     const M2nTool tool = {"met2net-info", summary, NULL, entries};
+    InfoJson json;
     gboolean ok = TRUE;
 
     if (!m2n_tool_parse(&tool, &argc, &argv))
@@ -82,11 +65,12 @@ main(int argc, char **argv)
     if (a.files == NULL)
         return m2n_tool_help(&tool);
     m2n_tool_begin();
-    g_autoptr(JsonArray) files = json_array_new();
-    for (char **f = a.files; *f != NULL && !m2n_tool_interrupted(); f++)
-        ok = show(*f, &a, files) && ok;
     if (a.json)
-        print_json(files);
+        info_json_begin(&json);
+    for (char **f = a.files; *f != NULL && !m2n_tool_interrupted(); f++)
+        ok = show(*f, &a, &json) && ok;
+    if (a.json)
+        info_json_end(&json);
     g_strfreev(a.files);
     g_strfreev(a.settings);
     return m2n_tool_interrupted() ? 130 : ok ? 0 : 1;

@@ -14,6 +14,7 @@ import tap
 
 INFO = os.environ["M2N_INFO"]
 SHARED = pathlib.Path(os.environ["M2N_SHARED"])
+SAMPLES = subprocess.run(["codes_info", "-s"], capture_output=True, text=True).stdout.split(":")[0]
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 KEYS = {"number", "edition", "centre", "shortName", "paramId", "level", "validTime", "step", "gridType", "size", "packing",
         "points", "missing", "min", "max", "mean"}
@@ -27,6 +28,17 @@ def info(*arguments):
 def described(*arguments):
     code, out, err = info("--json", *arguments)
     return code, json.loads(out)["files"]
+
+
+def peak_memory(*arguments):
+    """Octets, and lines that were printed."""
+    with tempfile.TemporaryFile() as out:
+        child = subprocess.Popen([INFO, *map(str, arguments)], stdout=out)
+        _, status, used = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        assert child.returncode == 0
+        out.seek(0)
+        return used.ru_maxrss * 1024, out.read().count(b"\n")
 
 
 def close(got, want, scale):
@@ -79,6 +91,31 @@ class Grib(unittest.TestCase):
                          [["u10", "10u"], ["v10", "10v"], ["t2m", "2t"], ["tcc", "tcc"], ["r1000", "r"]])
         for line in lines:
             self.assertEqual(" ".join(line[4:]), "24 messages, 2021-03-20T01:00 to 2021-03-21T00:00")
+
+    def test_memory_does_not_grow_with_messages(self):
+        """50,000 messages of 200 octets, as text and as JSON: a tenth of what their descriptions would take."""
+        with tempfile.TemporaryDirectory() as folder:
+            one, many = pathlib.Path(folder) / "one.grib2", pathlib.Path(folder) / "many.grib2"
+            subprocess.run(["grib_set", "-s", "Ni=2,Nj=2", "-d", "280", pathlib.Path(SAMPLES) / "regular_ll_sfc_grib2.tmpl", one],
+                           check=True)
+            many.write_bytes(50000 * one.read_bytes())
+            for option in ("--headers", "--json"):
+                with self.subTest(option):
+                    (few, n_few), (peak, n) = peak_memory("-q", option, one), peak_memory("-q", option, many)
+                    self.assertGreater(n, 50000 * n_few // 4)
+                    self.assertLess(peak - few, 80 << 20)  # of which 32 are the index; 4.5 KB a message are 215
+
+    def test_a_file_that_ends_early(self):
+        """What was read before is told, and still JSON."""
+        whole = (ROOT / "samples/analysis.grib2").read_bytes()
+        with tempfile.TemporaryDirectory() as folder:
+            cut = pathlib.Path(folder) / 'a "quoted" name.grib2'
+            cut.write_bytes(whole[:10000])
+            code, (first, second) = described("-q", cut, cut)
+        self.assertEqual((code, first), (0, second))
+        self.assertEqual(first["file"], str(cut))
+        self.assertIn("truncated", first["messages"][-1]["error"])
+        self.assertEqual(first["messages"][0]["shortName"], "10u")
 
     def test_in_a_zip(self):
         """The driver's virtual files: messages of 4 KB that lie across its blocks of 64, out of order and to the end."""
