@@ -196,17 +196,12 @@ M2nVariable *
 m2n_archive_variables(const M2nArchive *a, guint *n)
 {
     GArray *found = g_array_new(FALSE, FALSE, sizeof(M2nVariable));
+    g_autoptr(GHashTable) known = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
 
     for (guint i = 0; i < a->messages->len; i++) {
         M2nVariable v;
-        gboolean known = FALSE;
         name_variable(&g_array_index(a->messages, Message, i).header, &v);
-        for (guint k = 0; !known && k < found->len; k++) {
-            const M2nVariable *o = &g_array_index(found, M2nVariable, k);
-            known = o->param_id == v.param_id && o->level == v.level &&
-                    g_str_equal(o->type_of_level, v.type_of_level);
-        }
-        if (!known)
+        if (g_hash_table_add(known, g_strdup_printf("%ld %a %s", v.param_id, v.level, v.type_of_level)))
             g_array_append_val(found, v);
     }
     *n = found->len;
