@@ -12,6 +12,7 @@
 #include "plugin/gdal_reason.h"
 #include "plugin/gridded_axis.h"
 #include "plugin/gridded_names.h"
+#include "plugin/gridded_zarr.h"
 #include "plugin/source_vsi.h"
 
 #define OPEN_FILES 16 /* WeatherBench has a file per variable and year: hundreds */
@@ -254,6 +255,10 @@ index_array(M2nGridded *a, guint file, GDALGroupH group, const char *name, GErro
     GDALMDArrayH array = open_listed(group, name);
     if (array == NULL)
         return !m2n_gdal_file_missed() || missed(f->name, name, error);
+    if (!m2n_zarr_has_attributes(f->name, name, array, error)) {
+        GDALMDArrayRelease(array);
+        return FALSE;
+    }
     if (!m2n_axes_read(&axes, group, array, error)) {
         g_prefix_error(error, "%s: %s: ", f->name, name);
         ok = FALSE;
@@ -264,44 +269,6 @@ index_array(M2nGridded *a, guint file, GDALGroupH group, const char *name, GErro
         ok = missed(f->name, name, error);
     m2n_axes_clear(&axes);
     GDALMDArrayRelease(array);
-    return ok;
-}
-
-static gboolean
-is_zarr(const char *name)
-{
-    static const char *const marks[] = {".zgroup", ".zmetadata", "zarr.json"};
-    VSIStatBufL st;
-
-    for (guint i = 0; i < G_N_ELEMENTS(marks); i++) {
-        g_autofree char *mark = g_build_filename(name, marks[i], NULL);
-        if (VSIStatL(mark, &st) == 0)
-            return TRUE;
-    }
-    return FALSE;
-}
-
-/* FALSE: GDAL does not list an array or group of a Zarr folder, which it read when the folder could not be read to its end. */
-static gboolean
-all_listed(const char *folder, GDALGroupH group, char **arrays, GError **error)
-{
-    static const char *const marks[] = {".zarray", ".zgroup", "zarr.json"};
-    g_auto(GStrv) entries = m2n_vsi_names(folder, error);
-    char **groups = entries != NULL ? GDALGroupGetGroupNames(group, NULL) : NULL;
-    gboolean ok = entries != NULL;
-
-    for (guint i = 0; ok && entries[i] != NULL; i++) {
-        if (CSLFindStringCaseSensitive(arrays, entries[i]) >= 0 || CSLFindStringCaseSensitive(groups, entries[i]) >= 0)
-            continue;
-        for (guint k = 0; ok && k < G_N_ELEMENTS(marks); k++) {
-            g_autofree char *mark = g_build_filename(folder, entries[i], marks[k], NULL);
-            VSIStatBufL st;
-            ok = VSIStatL(mark, &st) != 0;
-        }
-        if (!ok)
-            g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s: GDAL did not find it in the folder", folder, entries[i]);
-    }
-    CSLDestroy(groups);
     return ok;
 }
 
@@ -324,15 +291,18 @@ index_file(M2nGridded *a, const char *name, GError **error)
     char **names = group != NULL ? GDALGroupGetMDArrayNames(group, NULL) : NULL;
     if (m2n_gdal_file_missed())
         missed(name, "its arrays", &first);
-    else if (group != NULL && is_zarr(name))
-        all_listed(name, group, names, &first);
+    else if (group != NULL && m2n_zarr_is(name))
+        m2n_zarr_all_listed(name, group, names, &first);
     if (group != NULL && !a->has_reference)
         a->has_reference =
             m2n_axes_scalar_time(group, "forecast_reference_time", &a->reference_time);
     for (guint i = 0; names != NULL && names[i] != NULL; i++) {
         g_autoptr(GError) problem = NULL;
-        if (!index_array(a, a->files->len - 1, group, names[i], &problem) && first == NULL)
+        if (!index_array(a, a->files->len - 1, group, names[i], &problem) &&
+            (first == NULL || !g_error_matches(problem, M2N_ERROR, M2N_ERROR_FORMAT))) {
+            g_clear_error(&first);
             first = g_steal_pointer(&problem);
+        }
     }
     CSLDestroy(names);
     if (group != NULL)
@@ -378,7 +348,7 @@ index_folder(M2nGridded *a, const char *folder, guint depth, GError **error)
             g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT, "%s: more than %u files", folder,
                         MAX_FILES);
             ok = FALSE;
-        } else if (VSI_ISDIR(st.st_mode) && !is_zarr(path)) {
+        } else if (VSI_ISDIR(st.st_mode) && !m2n_zarr_is(path)) {
             ok = depth >= MAX_DEPTH || index_folder(a, path, depth + 1, error);
         } else if (VSI_ISDIR(st.st_mode) || has_array_suffix(path)) {
             ok = index_file(a, path, error);
@@ -396,7 +366,7 @@ m2n_gridded_index(M2nGridded *a, const char *name, GError **error)
         g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: no such file or folder", name);
         return FALSE;
     }
-    if (VSI_ISDIR(st.st_mode) && !is_zarr(name))
+    if (VSI_ISDIR(st.st_mode) && !m2n_zarr_is(name))
         return index_folder(a, name, 0, error);
     return index_file(a, name, error);
 }
