@@ -37,6 +37,9 @@ const char *m2n_archive_note(const M2nArchive *a);
  * decodes on fewer threads, and is M2N_ERROR_MEMORY where one message alone takes more. */
 void m2n_archive_set_memory(M2nArchive *a, guint64 bytes);
 
+/* Bytes of the index, as they are counted. */
+guint64 m2n_archive_index_memory(const M2nArchive *a);
+
 /* When the run began whose messages these are: the reference time of the first. */
 gint64 m2n_archive_reference_time(const M2nArchive *a);
 /* (transfer full) Every variable and level in there once, in the order of the messages; statistics are 0. */

@@ -54,7 +54,6 @@ struct M2nArchive {
 gboolean m2n_archive_message_is(const M2nArchiveMessage *m, const M2nVariable *v);
 
 /* Bytes that are taken by what is known of the messages. */
-guint64 m2n_archive_index_memory(const M2nArchive *a);
 
 /* Leaves the messages of member `wanted` (< 0: the lowest) and those of no ensemble.  FALSE:
  * M2N_ERROR_MISSING: which members there are. */

@@ -279,6 +279,12 @@ m2n_input_has_window(M2nInput *in, const M2nDomain *d, guint steps, gint64 init_
     return m2n_gridded_has_window(in->gridded, d, steps, init_time, error);
 }
 
+guint64
+m2n_input_index_memory(const M2nInput *in)
+{
+    return in->kind == GRIB ? m2n_archive_index_memory(in->archive) : 0;
+}
+
 void
 m2n_input_set_memory(M2nInput *in, guint64 bytes)
 {

@@ -39,6 +39,8 @@ gboolean m2n_input_reference_time(const M2nInput *in, gint64 *time);
 /* (transfer full) Every variable and level in there once; statistics are 0. */
 M2nVariable *m2n_input_variables(const M2nInput *in, guint *n);
 
+/* Bytes that the index of GRIB takes, of the bound of _open_with(); 0: of other inputs. */
+guint64 m2n_input_index_memory(const M2nInput *in);
 /* As m2n_archive_set_memory(), at first m2n_memory_default(); a prepared dataset is read field by field. */
 void m2n_input_set_memory(M2nInput *in, guint64 bytes);
 

@@ -68,7 +68,11 @@ m2n_shared_archive_open(const char *const *names, const char *stamp, long member
     g_mutex_lock(&s->lock);
     if (s->input == NULL) /* the first, or the first again after one that failed */
         s->input = m2n_input_open_with(names, member, max_memory, error);
-    const gboolean ok = s->input != NULL;
+    gboolean ok = s->input != NULL;
+    if (ok && m2n_input_index_memory(s->input) > max_memory) { /* another was allowed more: what would this one be told? */
+        g_autoptr(M2nInput) own = m2n_input_open_with(names, member, max_memory, error);
+        ok = own != NULL;
+    }
     g_mutex_unlock(&s->lock);
     return ok ? g_steal_pointer(&s) : NULL;
 }

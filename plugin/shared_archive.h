@@ -9,8 +9,8 @@ G_BEGIN_DECLS
 
 typedef struct M2nSharedArchive M2nSharedArchive;
 
-/* (transfer full) `stamp` as m2n_input_stamp() gives it.  NULL: as m2n_input_open_with(); an index that
- * is there already took its memory from another. */
+/* (transfer full) `stamp` as m2n_input_stamp() gives it.  NULL: as m2n_input_open_with(), also when an
+ * index is there already and takes more than max_memory. */
 M2nSharedArchive *m2n_shared_archive_open(const char *const *names, const char *stamp, long member,
                                           guint64 max_memory, GError **error);
 void m2n_shared_archive_unref(M2nSharedArchive *s);

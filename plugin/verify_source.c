@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "engine/base/error.h"
+#include "engine/base/memory_limit.h"
 #include "engine/base/suggest.h"
 #include "plugin/forecast.h"
 #include "plugin/input.h"
@@ -151,11 +152,23 @@ by_start(gconstpointer a, gconstpointer b)
     return x < y ? -1 : x > y;
 }
 
+/* Bytes for the index of one more file: half of all, as m2n_truth_open() leaves it, but for the others'. */
+static guint64
+room_for_index(const M2nForecastSource *s, const M2nVerifyOptions *o)
+{
+    const guint64 half = (o->max_memory > 0 ? o->max_memory : m2n_memory_default()) / 2;
+    guint64 taken = 0;
+
+    for (guint i = 0; i < s->files->len; i++)
+        taken += m2n_input_index_memory(g_array_index(s->files, File, i).input);
+    return MAX(half - MIN(half, taken), 1);
+}
+
 static gboolean
-add_file(M2nForecastSource *s, const char *name, GError **error)
+add_file(M2nForecastSource *s, const M2nVerifyOptions *o, const char *name, GError **error)
 {
     const char *const names[] = {name, NULL};
-    File f = {.input = m2n_input_open(names, error)};
+    File f = {.input = m2n_input_open_with(names, -1, room_for_index(s, o), error)};
 
     if (f.input == NULL)
         return FALSE;
@@ -232,7 +245,7 @@ open_files(M2nForecastSource *s, const M2nVerifyOptions *o, GError **error)
     s->files = g_array_new(FALSE, TRUE, sizeof(File));
     g_array_set_clear_func(s->files, clear_file);
     for (guint i = 0; i < n; i++)
-        if (!add_file(s, o->forecasts[i], error))
+        if (!add_file(s, o, o->forecasts[i], error))
             return FALSE;
     if (!set_file_domain(s, o, error) || !set_file_leads(s, o, error))
         return FALSE;

@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import shutil
+import subprocess
 import sys
 import unittest
 
@@ -34,6 +35,18 @@ try:
     print("done", peak() - before)
 except RuntimeError as e:
     print("error", peak() - before, e)
+"""
+
+SECOND = """
+def refusal():
+    try:
+        gdal.OpenEx("forecast.json", open_options=["MAX_MEMORY=20MB"])
+    except RuntimeError as e:
+        return str(e)
+
+first = refusal()
+held = gdal.OpenEx("forecast.json", open_options=["MAX_MEMORY=1GB"])
+print(refusal() == first, first)
 """
 
 
@@ -140,6 +153,25 @@ class Memory(fixture.Case):
         code, peak = ended.split()
         self.assertEqual(int(code), status, told)
         return told, int(peak) / 1024
+
+    def add_messages(self, n):
+        """To the analysis: fields of four points, of a variable that nobody wants"""
+        samples = subprocess.run(["codes_info", "-s"], capture_output=True, text=True, check=True).stdout.split(":")[0]
+        subprocess.run(["grib_set", "-s", "Ni=2,Nj=2,shortName=sp", "-d", "1", f"{samples}/regular_ll_sfc_grib2.tmpl", "one"],
+                       cwd=self.folder, check=True)
+        with (self.folder / "analysis.grib2").open("ab") as f:
+            f.write(n * (self.folder / "one").read_bytes())
+
+    def test_an_index_that_others_use(self):
+        """40,000 messages: 26 MB"""
+        self.add_messages(40000)
+        told = self.run_python(SECOND).strip().splitlines()[-1]
+        self.assertRegex(told, "^True .*an index of them all takes about 2. MiB, 20 MiB are allowed")
+
+    def test_index_of_forecasts_to_be_judged(self):
+        self.add_messages(40000)
+        told, _ = self.tool("met2net-verify", "-q", "--max-memory", "40MB", "-f", "analysis.grib2", "analysis.grib2", status=1)
+        self.assertRegex(told, "an index of them all takes about 2. MiB, 20 MiB are allowed")
 
     def test_verify(self):
         """A year of hours: 8,160 means of 20 kB each, of what lies before the 341st day"""
