@@ -26,11 +26,11 @@ folder(void)
     g_autofree char *path = g_build_filename(top, "grib-index", NULL);
     struct stat st;
 
-    g_mkdir_with_parents(path, 0700);
-    if (lstat(top, &st) != 0 || !is_private(&st, S_IFDIR) || lstat(path, &st) != 0 ||
-        !is_private(&st, S_IFDIR))
+    g_mkdir_with_parents(top, 0700);
+    if (lstat(top, &st) != 0 || !is_private(&st, S_IFDIR)) /* a link, say: nothing is made where it leads */
         return NULL;
-    return g_steal_pointer(&path);
+    g_mkdir(path, 0700);
+    return lstat(path, &st) == 0 && is_private(&st, S_IFDIR) ? g_steal_pointer(&path) : NULL;
 }
 
 static char *

@@ -204,6 +204,21 @@ test_open_folder_is_not_used(void)
     g_assert_cmpint(g_chmod(in, 0700), ==, 0);
 }
 
+static void
+test_nothing_is_made_where_a_link_leads(void)
+{
+    g_autofree char *top = g_build_filename(g_get_user_cache_dir(), "met2net", NULL);
+    g_autofree char *aside = g_build_filename(folder, "aside", NULL), *elsewhere = g_build_filename(folder, "elsewhere", NULL);
+
+    g_assert_cmpint(g_rename(top, aside), ==, 0);
+    g_assert_cmpint(g_mkdir(elsewhere, 0700), ==, 0);
+    g_assert_cmpint(symlink(elsewhere, top), ==, 0);
+    g_autoptr(M2nArchive) a = open_archive();
+    g_assert_cmpint(g_rmdir(elsewhere), ==, 0); /* it is empty */
+    g_assert_cmpint(g_unlink(top), ==, 0);
+    g_assert_cmpint(g_rename(aside, top), ==, 0);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -218,6 +233,7 @@ main(int argc, char **argv)
     g_test_add_func("/grib/index/foreign-is-not-used", test_foreign_index_is_not_used);
     g_test_add_func("/grib/index/other-users-are-not-believed", test_other_users_are_not_believed);
     g_test_add_func("/grib/index/open-folder-is-not-used", test_open_folder_is_not_used);
+    g_test_add_func("/grib/index/nothing-is-made-where-a-link-leads", test_nothing_is_made_where_a_link_leads);
     const int result = g_test_run();
 
     clear_index();
