@@ -9,15 +9,15 @@
  * A forecast has steps 0 .. n_steps-1 of n_variables fields of height x width float32, row 0 the
  * northernmost, column 0 the westernmost, SI units as stored in GRIB, NaN where nothing is known.
  *
- * Threads  A handle is one thread's at a time.  Any number of handles may be used at once by any
- * threads: handles on the same model, input and time share one computation and its result. Errors
- * Functions that can fail return NULL or 0 and fill `error` when it is not NULL: a code and one
- *          line that names file, thing and value.  Nothing is printed and the process never ends.
- * Lifetime Every pointer got from a handle lives until met2net_close() of that handle.
- * Files    Model, input and forecast file may lie on GDAL's virtual file systems (/vsimem/,
- * /vsizip/ ...). Nothing is written but the cache below $XDG_CACHE_HOME/met2net (off:
- * MET2NET_CACHE=NO). Change   MET2NET_API grows when something is added.  Structures are made by
- * the library alone and grow at their end; what breaks callers changes the soname. */
+ * Threads   A handle is one thread's at a time.  Any number of handles may be used at once by any threads: handles on the
+ *           same model, input and time share one computation and its result.
+ * Errors    Functions that can fail return NULL or 0 and fill `error` when it is not NULL: a code and one line that names
+ *           file, thing and value.  Nothing is printed and the process never ends.
+ * Lifetime  Every pointer got from a handle lives until met2net_close() of that handle.
+ * Files     Model, input and forecast file may lie on GDAL's virtual file systems (/vsimem/, /vsizip/ ...).  Nothing is
+ *           written but the cache below $XDG_CACHE_HOME/met2net (off: MET2NET_CACHE=NO).
+ * Change    MET2NET_API grows when something is added.  Structures are made by the library alone and grow at their end;
+ *           what breaks callers changes the soname. */
 #ifndef MET2NET_H
 #define MET2NET_H
 
