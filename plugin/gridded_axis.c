@@ -26,6 +26,26 @@ m2n_array_attribute(GDALMDArrayH array, const char *name)
     return text;
 }
 
+/* What follows the time of day: nothing, UTC, or hours and minutes east of it (UDUNITS).  FALSE: none of these. */
+static gboolean
+parse_zone(const char *zone, gint64 *east)
+{
+    static const char *const utc[] = {"", "Z", "UTC", "GMT", NULL};
+    guint hours = 0, minutes = 0;
+    int used = 0;
+
+    *east = 0;
+    if (g_strv_contains(utc, zone))
+        return TRUE;
+    if (*zone != '+' && *zone != '-')
+        return FALSE;
+    const gboolean together = strspn(zone + 1, "0123456789") == 4; /* +0130 */
+    if (sscanf(zone + 1, together ? "%2u%2u%n" : "%2u:%2u%n", &hours, &minutes, &used) == 1)
+        used = (int)strspn(zone + 1, "0123456789");
+    *east = (*zone == '-' ? -1 : 1) * (gint64)(hours * 3600 + minutes * 60);
+    return used > 0 && zone[1 + used] == '\0' && hours < 24 && minutes < 60;
+}
+
 gboolean
 m2n_time_units_parse(const char *units, double *unit, gint64 *epoch)
 {
@@ -39,21 +59,29 @@ m2n_time_units_parse(const char *units, double *unit, gint64 *epoch)
     char word[32];
     int year, month, day, hour = 0, minute = 0, used = 0;
     double second = 0;
+    gint64 east;
 
     if (sscanf(units, "%31s since %d-%d-%d%n", word, &year, &month, &day, &used) != 4)
         return FALSE;
     const char *clock = units + used;
     while (*clock == ' ' || *clock == 'T')
         clock++;
-    if (*clock != 0 && sscanf(clock, "%d:%d", &hour, &minute) == 2) {
-        const char *colon = strchr(clock, ':');
-        colon = colon != NULL ? strchr(colon + 1, ':') : NULL;
-        second = colon != NULL ? g_ascii_strtod(colon + 1, NULL) : 0;
+    if (g_ascii_isdigit(*clock) && sscanf(clock, "%2d%n", &hour, &used) == 1) {
+        clock += used;
+        if (sscanf(clock, ":%2d%n", &minute, &used) == 1)
+            clock += used;
+        if (*clock == ':')
+            second = g_ascii_strtod(clock + 1, (char **)&clock);
     }
+    while (*clock == ' ')
+        clock++;
+    g_autofree char *zone = g_strchomp(g_strdup(clock));
+    if (!parse_zone(zone, &east))
+        return FALSE;
     g_autoptr(GDateTime) date = g_date_time_new_utc(year, month, day, hour, minute, second);
     if (date == NULL)
         return FALSE;
-    *epoch = g_date_time_to_unix(date);
+    *epoch = g_date_time_to_unix(date) - east;
     for (gsize i = 0; i < G_N_ELEMENTS(known); i++)
         if (g_ascii_strcasecmp(word, known[i].name) == 0) {
             *unit = known[i].seconds;
@@ -128,8 +156,12 @@ m2n_axis_times(GDALMDArrayH array, gsize *n, GError **error)
     double unit;
     gint64 epoch;
 
-    if (units == NULL || !m2n_time_units_parse(units, &unit, &epoch))
-        return m2n_axis_fail(error, name, "units are not \"... since <date>\""), NULL;
+    if (units == NULL || !m2n_time_units_parse(units, &unit, &epoch)) {
+        g_autofree char *what = g_strdup_printf(
+            "units \"%.64s\" are not seconds, minutes, hours or days \"since <date>\" (UTC, or +01:00)",
+            units != NULL ? units : "");
+        return m2n_axis_fail(error, name, what), NULL;
+    }
     if (calendar != NULL && !g_str_equal(calendar, "standard") &&
         !g_str_equal(calendar, "gregorian") && !g_str_equal(calendar, "proleptic_gregorian"))
         return m2n_axis_fail(error, name, "a calendar other than the Gregorian one"), NULL;

@@ -207,6 +207,31 @@ most_frequent_step(const gint64 *times, gsize n)
     return best;
 }
 
+/* Keeps the times that are whole steps after a time of day: the one that most of them are. */
+static void
+thin_times(gint64 *times, gsize *n, gint64 step)
+{
+    g_autoptr(GHashTable) counts = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    gint64 best = 0;
+    guint most = 0;
+    gsize kept = 0;
+
+    for (gsize i = 0; i < *n; i++) {
+        const gint64 phase = (times[i] % step + step) % step;
+        const guint count = GPOINTER_TO_UINT(g_hash_table_lookup(counts, &phase)) + 1;
+
+        g_hash_table_insert(counts, g_memdup2(&phase, sizeof phase), GUINT_TO_POINTER(count));
+        if (count > most || (count == most && phase < best)) {
+            most = count;
+            best = phase;
+        }
+    }
+    for (gsize i = 0; i < *n; i++)
+        if ((times[i] % step + step) % step == best)
+            times[kept++] = times[i];
+    *n = kept;
+}
+
 /* (transfer full) Ascending; sets the time step. */
 static gint64 *
 find_times(M2nDomain *d, const M2nPrepareOptions *o, M2nInput *in, gsize *n, GError **error)
@@ -222,6 +247,8 @@ find_times(M2nDomain *d, const M2nPrepareOptions *o, M2nInput *in, gsize *n, GEr
     g_autofree gint64 *times = m2n_input_times(in, d, n, error);
     if (times == NULL)
         return NULL;
+    if (chosen)
+        thin_times(times, n, step);
     if (*n < 2) {
         g_autofree char *at = *n > 0 ? m2n_time_format(times[0]) : g_strdup("none");
 

@@ -121,6 +121,35 @@ class Prepare(Case):
         self.assertEqual(json.loads(h["__metadata__"]["grid"])["geotransform"], [39.75, 0.5, 0, 30.25, 0, -0.5])
         self.assertEqual(h["__metadata__"]["test"], "2024-01-03T17:00:00Z/2024-01-03T23:00:00Z")
 
+    def test_a_longer_time_step_thins_the_archive(self):
+        path = self.here / "threes.safetensors"
+        self.run_tool("prepare", "-v", "u10,t2m", "--time-step", "3h", "-o", path, self.folder / "all.grib2")
+        h = header_of(path)
+        self.assertEqual((h["fields"]["shape"][0], h["__metadata__"]["time_step"]), (24, "10800"))
+
+    def test_a_date_with_a_time_zone(self):
+        try:
+            import netCDF4
+        except ImportError:
+            self.skipTest("python3-netcdf4 is not installed")
+        for zone, first in (("", "12:00"), (" Z", "12:00"), (" UTC", "12:00"), (" +01:00", "11:00"), ("+0130", "10:30"),
+                            (" -5", "17:00"), (" CET", None)):
+            path = self.here / "zone.nc"
+            with netCDF4.Dataset(path, "w") as f:
+                for name, values, units in (("time", np.arange(4), "hours since 2024-01-01 12:00:00.0" + zone),
+                                            ("latitude", 26.5 + 0.5 * np.arange(8), "degrees_north"),
+                                            ("longitude", 40 + 0.5 * np.arange(16), "degrees_east")):
+                    f.createDimension(name, len(values))
+                    v = f.createVariable(name, "f8", (name,))
+                    v[:], v.units = values, units
+                v = f.createVariable("t2m", "f4", ("time", "latitude", "longitude"))
+                v[:], v.units = 280, "K"
+            result = self.run_tool("info", path)
+            if first is None:
+                self.assert_fails(result, 1, "since <date>", "CET")
+            else:
+                self.assertIn(f"4 times from 2024-01-01T{first}:00Z", result.stdout, zone + result.stderr)
+
     def test_values_of_netcdf_are_those_of_grib(self):
         try:
             import netCDF4
