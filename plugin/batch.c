@@ -159,15 +159,15 @@ tell(Batch *b, M2nBatchEvent event, const char *text)
     g_mutex_unlock(&b->lock);
 }
 
-/* Once for each input, however many jobs it has. */
+/* Once for each `subject`, however many jobs it comes up in. */
 static void
-tell_note(Batch *b, const char *note)
+tell_once(Batch *b, M2nBatchEvent event, const char *subject, gsize length, const char *text)
 {
     g_mutex_lock(&b->lock);
-    const gboolean is_new = note != NULL && g_hash_table_add(b->noted, g_strdup(note));
+    const gboolean is_new = g_hash_table_add(b->noted, g_strndup(subject, length));
     g_mutex_unlock(&b->lock);
     if (is_new)
-        tell(b, M2N_BATCH_NOTE, note);
+        tell(b, event, text);
 }
 
 /* Progress of one job into that of the batch. */
@@ -263,13 +263,18 @@ run_job(Batch *b, Ticket *ticket, M2nOpenJob **open, GError **error)
     *open = job;
     if (job == NULL || !claim_paths(b, job, error))
         return FAILED;
-    tell_note(b, m2n_forecast_note(job->forecast));
+    const char *note = m2n_forecast_note(job->forecast);
+    if (note != NULL)
+        tell_once(b, M2N_BATCH_NOTE, note, strlen(note), note);
     g_autofree gboolean *todo = g_new0(gboolean, job->files->len);
     if (!find_work(b, job, todo)) {
         tell(b, M2N_BATCH_SKIPPED, b->jobs[ticket->job].inputs[0]);
         return SKIPPED;
     }
-    g_autofree float *values = m2n_job_compute(job, report, ticket, error);
+    g_auto(GStrv) doubts = NULL;
+    g_autofree float *values = m2n_job_compute(job, &doubts, report, ticket, error);
+    for (guint i = 0; values != NULL && doubts[i] != NULL; i++) /* the mean is another at another time */
+        tell_once(b, M2N_BATCH_DOUBT, doubts[i], (gsize)(g_strrstr(doubts[i], ": mean ") - doubts[i]), doubts[i]);
     return values != NULL && write_files(b, job, todo, values, error) ? DONE : FAILED;
 }
 

@@ -59,7 +59,8 @@ typedef enum {
     M2N_BATCH_REDO,    /* text: path and why it is written again */
     M2N_BATCH_FAILED,  /* text: what is wrong, naming the input */
     M2N_BATCH_PLAN,    /* text: a line of the dry run */
-    M2N_BATCH_NOTE,    /* text: what the user should know of an input */
+    M2N_BATCH_NOTE,    /* text: an ensemble of which nobody chose a member */
+    M2N_BATCH_DOUBT,   /* text: an input that looks wrong, once for each of its variables */
 } M2nBatchEvent;
 
 /* Called from the worker threads, never from two at once.  In a group each process tells what itself did; progress

@@ -335,7 +335,7 @@ m2n_job_file_is_done(const M2nOpenJob *job, const M2nBatchFile *file, M2nFormat 
 /* ---- computing ----------------------------------------------------------------------------------- */
 
 float *
-m2n_job_compute(const M2nOpenJob *job, M2nProgressFunc progress, gpointer user_data, GError **error)
+m2n_job_compute(const M2nOpenJob *job, char ***doubts, M2nProgressFunc progress, gpointer user_data, GError **error)
 {
     const M2nDomain *d = m2n_forecast_domain(job->forecast);
     const gsize own = d->grid->n_points, points = job->grid->n_points;
@@ -366,6 +366,7 @@ m2n_job_compute(const M2nOpenJob *job, M2nProgressFunc progress, gpointer user_d
     const guint64 beside = fields + (output != NULL ? m2n_output_memory(output) : 0);
     if (!m2n_forecast_compute(job->forecast, beside, all, progress, user_data, error))
         return NULL;
+    g_auto(GStrv) lines = m2n_forecast_doubts(job->forecast, all);
     for (guint s = 0; s < job->n_steps; s++)
         for (guint i = 0; i < job->n_variables; i++) {
             const gsize step = (gsize)(job->leads[s] / d->time_step);
@@ -376,5 +377,6 @@ m2n_job_compute(const M2nOpenJob *job, M2nProgressFunc progress, gpointer user_d
             else if (!m2n_output_place(output, from, job->variables[i], to, error))
                 return NULL;
         }
+    *doubts = g_steal_pointer(&lines);
     return g_steal_pointer(&out);
 }

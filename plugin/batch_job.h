@@ -50,8 +50,9 @@ M2nProduct m2n_job_product(const M2nOpenJob *job, const M2nBatchFile *file, cons
 gboolean m2n_job_file_is_done(const M2nOpenJob *job, const M2nBatchFile *file, M2nFormat format,
                               char **why);
 
-/* (transfer full) [n_steps][n_variables][points] on the output grid.  NULL: as m2n_forecast_compute(). */
-float *m2n_job_compute(const M2nOpenJob *job, M2nProgressFunc progress, gpointer user_data,
+/* (transfer full) [n_steps][n_variables][points] on the output grid; *doubts (transfer full) as m2n_forecast_doubts().
+ * NULL: as m2n_forecast_compute(). */
+float *m2n_job_compute(const M2nOpenJob *job, char ***doubts, M2nProgressFunc progress, gpointer user_data,
                        GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(M2nOpenJob, m2n_job_free)

@@ -180,6 +180,16 @@ warn_once(const char *warning)
         CPLError(CE_Warning, CPLE_AppDefined, "PRECISION=%s", warning);
 }
 
+/* Also of a result that was on disk: it is no better for that. */
+static void
+warn_of_doubts(const M2nForecast *f, const float *values)
+{
+    g_auto(GStrv) doubts = m2n_forecast_doubts(f, values);
+
+    for (guint i = 0; doubts[i] != NULL; i++)
+        CPLError(CE_Warning, CPLE_AppDefined, "%s", doubts[i]);
+}
+
 /* (transfer full) Without the lock. */
 static M2nResult *
 produce(const M2nForecast *f, gboolean disk, Reporter *reporter, GError **error)
@@ -195,6 +205,7 @@ produce(const M2nForecast *f, gboolean disk, Reporter *reporter, GError **error)
     }
     if (disk && m2n_disk_cache_load(key, r->values, r->n)) {
         CPLDebug("MET2NET", "%s read from the cache", key);
+        warn_of_doubts(f, r->values);
         return r;
     }
     warn_once(m2n_forecast_warning(f));
@@ -203,6 +214,7 @@ produce(const M2nForecast *f, gboolean disk, Reporter *reporter, GError **error)
         m2n_result_unref(r);
         return NULL;
     }
+    warn_of_doubts(f, r->values);
     if (disk)
         m2n_disk_cache_store(key, r->values, r->n);
     return r;

@@ -10,6 +10,7 @@
 #include "plugin/shared_archive.h"
 #include "plugin/shared_model.h"
 #include "plugin/source_vsi.h"
+#include "plugin/unlikely_input.h"
 #include "plugin/variable_text.h"
 
 #define READING 0.1 /* share of the progress bar; the rest is the network */
@@ -361,4 +362,19 @@ m2n_forecast_compute(const M2nForecast *f, guint64 beside, float *out, M2nProgre
         return FALSE;
     }
     return run_windows(f, session, x, y, out, &part, error) && m2n_forecast_unchanged(f, error);
+}
+
+char **
+m2n_forecast_doubts(const M2nForecast *f, const float *out)
+{
+    const gsize points = f->domain->grid->n_points;
+    GPtrArray *lines = g_ptr_array_new();
+
+    for (guint v = 0; v < f->domain->n_variables; v++) {
+        char *line = m2n_unlikely_input(&f->domain->variables[v], (const char *const *)f->inputs, out + v * points, points);
+        if (line != NULL)
+            g_ptr_array_add(lines, line);
+    }
+    g_ptr_array_add(lines, NULL);
+    return (char **)g_ptr_array_free(lines, FALSE);
 }

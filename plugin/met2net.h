@@ -11,6 +11,8 @@
  *
  * Threads   A handle is one thread's at a time.  Any number of handles may be used at once by any threads: handles on the
  *           same model, input and time share one computation and its result.
+ * Warnings  Go to GDAL's error handler (CE_Warning) while computing, each once: an input whose mean is far from what the
+ *           model was trained on, as degrees Celsius labelled K are; a PRECISION that gains nothing on this processor.
  * Errors    Functions that can fail return NULL or 0 and fill `error` when it is not NULL: a code and one line that names
  *           file, thing and value.  Nothing is printed and the process never ends.
  * Lifetime  Every pointer got from a handle lives until met2net_close() of that handle.

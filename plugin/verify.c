@@ -7,6 +7,7 @@
 #include "engine/base/error.h"
 #include "engine/base/memory_limit.h"
 #include "plugin/quantity.h"
+#include "plugin/unlikely_input.h"
 #include "plugin/variable_text.h"
 #include "plugin/verify_ahead.h"
 #include "plugin/verify_starts.h"
@@ -199,6 +200,22 @@ score_all(Run *r, GError **error)
     return TRUE;
 }
 
+/* What a model starts from is what happened: the first of its fields is looked at, for a wrong unit is in all. */
+static gboolean
+note_doubts(Run *r, GError **error)
+{
+    const gsize points = r->domain->grid->n_points;
+    const float *fields = m2n_truth_field(r->truth, g_array_index(r->starts, gint64, 0), error);
+
+    for (guint v = 0; fields != NULL && v < r->domain->n_variables; v++) {
+        g_autofree char *doubt =
+            m2n_unlikely_input(&r->domain->variables[v], r->o->data, fields + v * points, points);
+        if (doubt != NULL)
+            m2n_report_note(r->result->report, "%s", doubt);
+    }
+    return fields != NULL;
+}
+
 /* ---- setting up ---------------------------------------------------------------------------------- */
 
 static gboolean
@@ -218,7 +235,7 @@ open_run(Run *r, GError **error)
     r->use[FORECAST] = TRUE;
     r->starts = m2n_verify_starts(r->o, r->source, r->truth, r->result->report, &r->use[PERSISTENCE],
                                   &r->use[YESTERDAY], error);
-    return r->starts != NULL && make_climatology(r, error);
+    return r->starts != NULL && make_climatology(r, error) && (r->o->model == NULL || note_doubts(r, error));
 }
 
 static guint

@@ -27,7 +27,7 @@ on_event(M2nBatchEvent event, const char *text, gpointer user_data)
     if (event == M2N_BATCH_WROTE || event == M2N_BATCH_PLAN) {
         g_print("%s\n", text);
         fflush(stdout);
-    } else if (event == M2N_BATCH_FAILED) {
+    } else if (event == M2N_BATCH_FAILED || event == M2N_BATCH_DOUBT) {
         g_printerr("met2net-forecast: %s\n", text);
     } else if (event == M2N_BATCH_NOTE) {
         g_printerr("met2net-forecast: %s (--member takes another)\n", text);

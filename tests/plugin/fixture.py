@@ -159,14 +159,15 @@ def write_message(f, v, hour, values, member=None, members=0):
     eccodes.codes_release(h)
 
 
-def write_analysis(path, hours=range(1, 7), names=NAMES, seed=0, members=(None,)):
-    """2024-01-01T00Z + hours, 64x32; `seed` shifts the weather, as the number of a member does."""
+def write_analysis(path, hours=range(1, 7), names=NAMES, seed=0, members=(None,), celsius=False):
+    """2024-01-01T00Z + hours, 64x32; `seed` shifts the weather, as the number of a member does; `celsius`: what is
+    labelled K is not."""
     lat, lon = np.meshgrid(-90 + 5.625 * (np.arange(32) + 0.5), 5.625 * (np.arange(64) + 0.5), indexing="ij")
     with open(path, "wb") as f:
         for hour in hours:
             for v, name in enumerate(NAMES):
                 for member in members if name in names else ():
-                    field = analysis_field(v, hour + seed + (member or 0), lat, lon)
+                    field = analysis_field(v, hour + seed + (member or 0), lat, lon) - (273.15 if celsius and v == 0 else 0)
                     write_message(f, v, hour, field, member, len(members))
 
 

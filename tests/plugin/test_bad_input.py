@@ -160,6 +160,19 @@ class BadInput(fixture.Case):
         os.rename(self.folder / "part.grib2", self.folder / "analysis.grib2")
         self.check(r"analysis.grib2: message \d+: no overlap of the grids .*7x10.*EPSG:32633 32x16")
 
+    def test_degrees_labelled_kelvin(self):
+        """Not an error, for it is read as it says; a warning for the variable, also when the result was on disk."""
+        fixture.write_analysis(self.folder / "analysis.grib2", celsius=True)
+        want = (r"t2m of \S*analysis.grib2: mean \S+ K is 1\d standard deviations from what the model was trained on "
+                r"\(280 K \+- 20\): wrong units\?")
+        code = "import sys\nfor i in range(3): gdal.Open(sys.argv[1]).ReadRaster()"
+        for run in ("computed", "from disk"):
+            said = self.run_python(code, self.forecast)
+            self.assertRegex(said, "Warning 1: " + want, run)
+            self.assertEqual(said.count("wrong units"), 1, said)
+        fixture.write_analysis(self.folder / "analysis.grib2")
+        self.assertNotIn("wrong units", self.run_python(code, self.forecast))
+
     # ---- options
 
     def test_options(self):

@@ -283,6 +283,17 @@ def batch(folder):
           len(p.stdout.split()) == 1, p.stderr)
 
 
+def degrees_labelled_kelvin(folder):
+    """Said for each input that has it, not for each of its times; the forecast is made."""
+    for name in ("c1", "c2"):
+        fixture.write_analysis(f"{folder}/{name}.grib2", celsius=True)
+    p = run("-q", "-m", f"{folder}/model.safetensors", "-i", "2024-01-01T03/2024-01-01T06/1h", "-d", f"{folder}/celsius",
+            *(f"{folder}/{name}.grib2" for name in ("c1", "a", "c2")))
+    said = [line.split(": mean")[0] for line in p.stderr.splitlines() if line.endswith("wrong units?")]
+    check("degrees labelled K are told", p.returncode == 0 and len(p.stdout.split()) == 12 and
+          said == [f"met2net-forecast: t2m of {folder}/{name}.grib2" for name in ("c1", "c2")], p.stderr)
+
+
 def grib_is_checked(folder):
     args = ["-m", f"{folder}/model.safetensors", "-o", f"{folder}/checked.{{ext}}"]
     for name in ("GRIB2", "Zarr", "GTiff"):
@@ -427,6 +438,7 @@ def main():
         axes_of_netcdf(folder)
         sums(folder)
         batch(folder)
+        degrees_labelled_kelvin(folder)
         grib_is_checked(folder)
         other_wishes(folder)
         killed(folder)

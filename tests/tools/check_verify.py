@@ -166,6 +166,16 @@ def errors(folder):
         check(f"error: {word}", p.returncode == status and word in p.stderr and p.stdout == "", f"{p.returncode} {p.stderr}")
 
 
+def degrees_labelled_kelvin(folder, model):
+    fixture.write_analysis(f"{folder}/c.grib2", hours=range(1, 13), celsius=True)
+    p = run(VERIFY, "-q", "-m", model, f"{folder}/c.grib2")
+    told = [line for line in p.stdout.splitlines() if line.endswith("wrong units?")]
+    check("degrees labelled K are told with the scores", p.returncode == 0 and len(told) == 1 and
+          told[0].startswith(f"note: t2m of {folder}/c.grib2: mean "), p.stdout + p.stderr)
+    p = run(VERIFY, "-q", "-m", model, f"{folder}/a.grib2")
+    check("and others are not", p.returncode == 0 and "wrong units" not in p.stdout, p.stdout + p.stderr)
+
+
 def gulf(folder):
     """Real ERA5, the file of the Climate Data Store as it came and as GRIB2."""
     data = {"NetCDF": SHARED / "data/train/Ziadt160+PI-GNN-Dust/era5_test.nc",
@@ -198,6 +208,7 @@ def main():
         forecasts, lat = model_against_data(folder, "global", model)
         files_against_data(folder, model, forecasts, lat)
         errors(folder)
+        degrees_labelled_kelvin(folder, model)
         shutil.rmtree(f"{folder}/forecasts")
         regional = f"{folder}/regional.safetensors"
         fixture.write_model(regional, grid=json.dumps({"crs": "EPSG:4326", "width": fixture.W, "height": fixture.H,
