@@ -179,7 +179,7 @@ OWN = re.compile("calls.log|hit|left|leaked|openmpi")
 
 def could_not_be_removed(kind, complaint):
     """A folder that cannot be listed stays as well, under a name that the next to write there knows for stale."""
-    return kind == "unlink" or (kind in ("open", "stat") and re.search(r"\.part-\S+\.zarr/.* was left", complaint))
+    return kind == "unlink" or (kind in ("open", "readdir", "stat") and re.search(r"\.part-\S+\.zarr/.* was left", complaint))
 
 
 def state_of(folder):
