@@ -72,7 +72,7 @@ typedef struct {
 } M2nBatchListener;
 
 /* What can be known before any input is looked at, so that it is said once and not for every input: the template,
- * the creation options, whether the model is one.  FALSE: M2N_ERROR_ARGUMENT, _IO, _FORMAT. */
+ * the creation options, the CRS, whether the model is one and has the variables.  FALSE: M2N_ERROR_ARGUMENT, _IO, _FORMAT. */
 gboolean m2n_batch_check(const M2nBatchOptions *options, GError **error);
 
 /* FALSE: M2N_ERROR_ARGUMENT: the options as such (template, step, CRS); single forecasts that fail are

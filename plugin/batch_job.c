@@ -100,18 +100,10 @@ choose_variables(M2nOpenJob *job, GError **error)
     job->n_variables = names != NULL ? g_strv_length(names) : d->n_variables;
     job->variables = g_new(guint, job->n_variables);
     for (guint i = 0; i < job->n_variables; i++) {
-        guint v = names != NULL ? 0 : i;
-        while (names != NULL && v < d->n_variables && !g_str_equal(names[i], d->variables[v].name))
-            v++;
-        if (v == d->n_variables) {
-            g_autoptr(GString) known = g_string_new(NULL);
-            for (guint k = 0; k < d->n_variables; k++)
-                g_string_append_printf(known, "%s%s", k > 0 ? ", " : "", d->variables[k].name);
-            g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT, "%s: no variable %s; it has %s",
-                        m2n_forecast_model(job->forecast), names[i], known->str);
+        job->variables[i] = i;
+        if (names != NULL &&
+            !m2n_job_find_variable(d, m2n_forecast_model(job->forecast), names[i], &job->variables[i], error))
             return FALSE;
-        }
-        job->variables[i] = v;
     }
     return TRUE;
 }
@@ -143,6 +135,25 @@ choose_steps(M2nOpenJob *job, const M2nBatchOptions *o, GError **error)
     return TRUE;
 }
 
+/* Bounds in another unit than the grid's: degrees on a grid in metres are a part of one pixel. */
+static gboolean
+bounds_are_too_narrow(const M2nGrid *g, const double *bounds, double dx, double dy, GError **error)
+{
+    OGRSpatialReferenceH srs = m2n_grid_is_angular(g) ? NULL : m2n_crs_import(g->crs, NULL);
+    char *unit = "degrees";
+
+    if (srs != NULL)
+        OSRGetLinearUnits(srs, &unit);
+    g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
+                "--bounds %g,%g,%g,%g: narrower than a pixel of %g x %g %s; the forecast reaches from %.10g,%.10g to "
+                "%.10g,%.10g (west,south to east,north)",
+                bounds[0], bounds[1], bounds[2], bounds[3], dx, dy, unit, g->geo[0], g->geo[3] + g->geo[5] * g->height,
+                g->geo[0] + g->geo[1] * g->width, g->geo[3]);
+    if (srs != NULL)
+        OSRDestroySpatialReference(srs);
+    return FALSE;
+}
+
 /* The model's grid, or one in the wanted CRS, cut and spaced as wanted. */
 static gboolean
 choose_grid(M2nOpenJob *job, const M2nBatchOptions *o, GError **error)
@@ -166,6 +177,8 @@ choose_grid(M2nOpenJob *job, const M2nBatchOptions *o, GError **error)
     const double east = o->bounds ? o->bounds[2] : g[0] + g[1] * full->width;
     const double south = o->bounds ? o->bounds[1] : g[3] + g[5] * full->height;
     const double w = ceil((east - west) / dx - 1e-6), h = ceil((north - south) / dy - 1e-6);
+    if (o->bounds && east > west && north > south && (east - west < dx * (1 - 1e-6) || north - south < dy * (1 - 1e-6)))
+        return bounds_are_too_narrow(full, o->bounds, dx, dy, error);
     if (!(w >= 1 && h >= 1 && w * h <= MAX_PIXELS)) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
                     "output of %.0f x %.0f pixels: look at bounds %g %g %g %g and resolution %g %g",

@@ -40,6 +40,9 @@ M2nOpenJob *m2n_job_open(const M2nBatchOptions *o, const M2nTemplateSplit *split
                          const M2nBatchJob *job, GError **error);
 void m2n_job_free(M2nOpenJob *job);
 
+/* FALSE: M2N_ERROR_ARGUMENT: the model has no such variable; names those it has. */
+gboolean m2n_job_find_variable(const M2nDomain *d, const char *model, const char *name, guint *v, GError **error);
+
 /* The product of one file; values NULL, or of the whole job [n_steps][n_variables][points], from which
  * *room (transfer full) may take a copy. */
 M2nProduct m2n_job_product(const M2nOpenJob *job, const M2nBatchFile *file, const float *values,

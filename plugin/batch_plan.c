@@ -1,8 +1,10 @@
 /* What a batch consists of, and what it would cost. */
 #include <glib/gstdio.h>
 
+#include "engine/base/error.h"
 #include "engine/nn/session.h"
 #include "plugin/batch_job.h"
+#include "plugin/output_grid.h"
 #include "plugin/quantity.h"
 #include "plugin/shared_model.h"
 #include "plugin/source_vsi.h"
@@ -43,6 +45,19 @@ m2n_batch_jobs_free(M2nBatchJob *jobs, guint n)
 }
 
 gboolean
+m2n_job_find_variable(const M2nDomain *d, const char *model, const char *name, guint *v, GError **error)
+{
+    for (*v = 0; *v < d->n_variables; (*v)++)
+        if (g_str_equal(name, d->variables[*v].name))
+            return TRUE;
+    g_autoptr(GString) known = g_string_new(NULL);
+    for (guint k = 0; k < d->n_variables; k++)
+        g_string_append_printf(known, "%s%s", k > 0 ? ", " : "", d->variables[k].name);
+    g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT, "%s: no variable %s; it has %s", model, name, known->str);
+    return FALSE;
+}
+
+gboolean
 m2n_batch_check(const M2nBatchOptions *o, GError **error)
 {
     M2nTemplateSplit split;
@@ -51,11 +66,20 @@ m2n_batch_check(const M2nBatchOptions *o, GError **error)
     if (!m2n_template_check(o->output, &split, error) ||
         !m2n_product_check_raster(o->format, &o->product, error))
         return FALSE;
+    g_autofree char *wkt = o->crs != NULL ? m2n_crs_to_wkt(o->crs, error) : NULL;
+    if (o->crs != NULL && wkt == NULL)
+        return FALSE;
     if (o->model == NULL)
         return TRUE;
     g_autoptr(M2nSource) source = m2n_source_open_vsi(o->model, error);
     g_autoptr(M2nSafetensors) tensors = source != NULL ? m2n_safetensors_open(source, error) : NULL;
-    return tensors != NULL && m2n_config_read(tensors, &config, error);
+    g_autoptr(M2nDomain) d = tensors != NULL && m2n_config_read(tensors, &config, error) ? m2n_domain_read(tensors, error) : NULL;
+    if (d == NULL)
+        return FALSE;
+    for (guint i = 0, v; o->variables != NULL && o->variables[i] != NULL; i++)
+        if (!m2n_job_find_variable(d, o->model, o->variables[i], &v, error))
+            return FALSE;
+    return TRUE;
 }
 
 typedef struct {

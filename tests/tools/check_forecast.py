@@ -399,8 +399,18 @@ def names(folder):
     check("what is no model is told once", p.returncode == 1 and p.stderr.count("\n") == 1 and "but GRIB" in p.stderr, p.stderr)
     p = run("-m", f"{folder}/model.safetensors", "--creation-option", "COMPRESS=FOO", "-o", "x.tif", f"{folder}/a.grib2")
     check("a creation option that GDAL does not know", p.returncode == 2 and "COMPRESS" in p.stderr, p.stderr)
-    p = run("-m", f"{folder}/model.safetensors", "-v", "t2n", "-n", f"{folder}/a.grib2")
-    check("an unknown variable names those there are", "t2n" in p.stderr and "t2m, u10" in p.stderr, p.stderr)
+    p = run("-m", f"{folder}/model.safetensors", "-v", "t2n", f"{folder}/a.grib2", f"{folder}/b.grib2")
+    check("an unknown variable names those there are, once", p.returncode == 2 and "t2n" in p.stderr and
+          "t2m, u10" in p.stderr and p.stderr.count("\n") == 1, p.stderr)
+    p = run("-m", f"{folder}/model.safetensors", "-t", "EPSG:99999", f"{folder}/a.grib2", f"{folder}/b.grib2")
+    check("a CRS that is none is told once", p.returncode == 2 and "EPSG:99999" in p.stderr and p.stderr.count("\n") == 1,
+          p.stderr)
+    p = run("-m", f"{folder}/model.safetensors", "-t", "EPSG:3857", "-b", "5,47,15,55", f"{folder}/a.grib2")
+    check("degrees on a grid in metres are refused", p.returncode != 0 and "--bounds 5,47,15,55: narrower than a pixel" in
+          p.stderr and "metre; the forecast reaches from -2003" in p.stderr, p.stderr)
+    p = run("-m", f"{folder}/model.safetensors", "-b", "5,47,15,55", f"{folder}/a.grib2")
+    check("and a part of one pixel", p.returncode != 0 and "11.25 degrees; the forecast reaches from -180,-90 to 180,90" in
+          p.stderr, p.stderr)
     with open(f"{folder}/f.json", "w") as f:
         f.write('{"met2net": 1, "model": "model.safetensors", "input": ["a.grib2"], "variables": ["v10"]}')
     p = run("-d", folder, "-o", "json.nc", f"{folder}/f.json")
