@@ -272,6 +272,11 @@ m2n_prepare_split(const char *const spans[M2N_N_SPANS], M2nSplit *split, GError 
         if (spans[i] != NULL && !m2n_time_span_parse(spans[i], where, &split->span[i], error))
             return FALSE;
     }
+    if (split->span[M2N_SPAN_TRAIN].first > split->span[M2N_SPAN_TRAIN].last) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
+                    "--train: needed where --validation or --test is given: the span to learn from, such as 2010/2015");
+        return FALSE;
+    }
     return m2n_split_check(split, "spans", error);
 }
 
@@ -303,16 +308,18 @@ copy_times(M2nInput *in, const M2nDomain *d, const M2nPrepareOptions *o, const g
         g_autoptr(GError) why = NULL;
         g_autofree char *at = m2n_time_format(times[i]);
 
-        if (m2n_input_read_window(in, d, 1, times[i], o->method, x, NULL, NULL, &why) &&
-            m2n_dataset_writer_append(w, times[i], x, &why)) {
-            result->times++;
-        } else if (o->skip_missing && (g_error_matches(why, M2N_ERROR, M2N_ERROR_SHAPE) ||
-                                       g_error_matches(why, M2N_ERROR, M2N_ERROR_FORMAT))) {
-            result->skipped++;
-        } else {
-            g_propagate_prefixed_error(error, g_steal_pointer(&why), "%s: ", at);
+        const gboolean read = m2n_input_read_window(in, d, 1, times[i], o->method, x, NULL, NULL, &why);
+        const gboolean whole = read && m2n_dataset_writer_append(w, times[i], x, &why);
+        const gboolean lacks = g_error_matches(why, M2N_ERROR, M2N_ERROR_SHAPE) ||
+                               g_error_matches(why, M2N_ERROR, M2N_ERROR_FORMAT);
+        if (!whole && !(lacks && o->skip_missing)) {
+            const gboolean hint = lacks && (read || i > 0); /* where not even the first can be read, none can */
+            g_set_error(error, M2N_ERROR, why->code, "%s: %s%s", at, why->message,
+                        hint ? "; --skip-missing leaves such times out" : "");
             return FALSE;
         }
+        result->times += whole ? 1 : 0;
+        result->skipped += whole ? 0 : 1;
         if (progress && !progress((double)(i + 1) / (double)n, at, user_data)) {
             g_set_error(error, M2N_ERROR, M2N_ERROR_CANCELLED, "stopped; nothing was written");
             return FALSE;

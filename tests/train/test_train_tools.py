@@ -258,7 +258,7 @@ class Prepare(Case):
             if name == "t2m" and hour == 5:
                 x[3, 4] = np.nan
             return x
-        self.bad(1, "2024-01-01T05:00", "t2m", "1 of 128", change=hole)
+        self.bad(1, "2024-01-01T05:00", "t2m", "1 of 128", "--skip-missing", change=hole)
         result = self.run_tool("prepare", self.here / "bad.grib2", "-v", "u10,t2m", "--skip-missing", "-o",
                                self.here / "d.safetensors")
         self.assertEqual(result.returncode, 0, result.stderr)
@@ -288,6 +288,8 @@ class Prepare(Case):
         for options, part in ((["--region", "1,2,3"], "--region"), (["--size", "4"], "--size"),
                               (["--train", "2024-13"], "--train"), (["--time-step", "1x"], "--time-step"),
                               (["--resampling", "cubic"], "--resampling"), (["--resolution", "-1"], "--resolution"),
+                              (["--test", "2024-01-02"], "--train: needed"),
+                              (["--train", "none", "--test", "2024-01-02"], "--train: needed"),
                               (["--train", "2024", "--test", "2024-01-02"], "overlap")):
             self.bad(2, part, options=("-v", "u10", *options))
 
