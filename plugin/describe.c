@@ -5,6 +5,7 @@
 
 #include "engine/base/json.h"
 #include "engine/nn/config.h"
+#include "engine/train/log.h"
 #include "grib/domain.h"
 #include "plugin/forecast_file.h"
 #include "plugin/gridded_archive.h"
@@ -86,6 +87,18 @@ describe_dataset(const M2nSafetensors *st, const M2nTensorInfo *fields, const M2
     return TRUE;
 }
 
+/* What met2net-train --resume goes on from. */
+static gboolean
+describe_checkpoint(const M2nSafetensors *st, JsonObject *o)
+{
+    json_object_set_string_member(o, "kind", "checkpoint of a training run");
+    set_parsed(o, "settings", st, "settings");
+    set_parsed(o, "place", st, "place");
+    json_object_set_int_member(o, "tensors", m2n_safetensors_count(st));
+    json_object_set_string_member(o, "use", "met2net-train --resume goes on from here; forecasts need the model beside it");
+    return TRUE;
+}
+
 static gboolean
 describe_safetensors(M2nSource *source, JsonObject *o, GError **error)
 {
@@ -98,6 +111,8 @@ describe_safetensors(M2nSource *source, JsonObject *o, GError **error)
     const M2nTensorInfo *times = m2n_safetensors_find(st, "times");
     if (fields != NULL && times != NULL)
         return describe_dataset(st, fields, times, o, error);
+    if (g_strcmp0(m2n_safetensors_metadata(st, "format"), "met2net-checkpoint") == 0)
+        return describe_checkpoint(st, o);
     for (guint i = 0; i < m2n_safetensors_count(st); i++)
         parameters += m2n_safetensors_nth(st, i)->elements;
     json_object_set_string_member(o, "kind", "model");
@@ -167,6 +182,31 @@ describe_arrays(const char *name, GError **error)
     return node;
 }
 
+static gboolean
+describe_log(const char *name, JsonObject *o, GError **error)
+{
+    g_autoptr(GArray) records = m2n_train_log_read(name, error);
+    guint best = 0;
+
+    if (records == NULL)
+        return FALSE;
+    for (guint i = 0; i < records->len; i++)
+        if (g_array_index(records, M2nTrainRecord, i).best)
+            best = g_array_index(records, M2nTrainRecord, i).epoch;
+    json_object_set_string_member(o, "kind", "log of a training run");
+    json_object_set_int_member(o, "epochs", records->len);
+    if (best > 0)
+        json_object_set_int_member(o, "best", best);
+    return TRUE;
+}
+
+static gboolean
+looks_like_log(const guint8 *b, gsize n)
+{
+    static const char begin[] = "{\"epoch\":";
+    return n >= sizeof begin && memcmp(b, begin, sizeof begin - 1) == 0;
+}
+
 /* Eight bytes of length below 100 MB, then "{". */
 static gboolean
 looks_like_safetensors(const guint8 *b, gsize n)
@@ -194,6 +234,8 @@ m2n_describe(const char *name, gboolean values, M2nDescribeFunc each, gpointer u
     json_object_set_string_member(o, "file", name);
     if (m2n_forecast_file_recognises((const char *)start, n))
         ok = describe_forecast(name, o, error);
+    else if (looks_like_log(start, n))
+        ok = describe_log(name, o, error);
     else if (looks_like_safetensors(start, n))
         ok = describe_safetensors(source, o, error);
     else if ((ok = m2n_describe_grib(source, values, each, user_data, error)))

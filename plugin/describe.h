@@ -7,7 +7,9 @@
  *   model     kind "model", config, variables, grid, timeStep, normalisation, target, tensors, parameters,
  *             metadata: the names of the keys; `error` when it cannot be used as it is
  *   dataset   kind "dataset", fields, times, first, last, variables, grid, timeStep
- *   forecast  kind "forecast", model, input, initTime, leadTime, variables, crs */
+ *   forecast  kind "forecast", model, input, initTime, leadTime, variables, crs
+ *   training  kind "checkpoint of a training run", settings, place, tensors, use;
+ *             kind "log of a training run", epochs, best: the epoch that the model is of */
 #pragma once
 #include <json-glib/json-glib.h>
 

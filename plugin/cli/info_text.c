@@ -106,7 +106,8 @@ print_members(JsonObject *o)
     static const char *const shown[] = {
         "config", "model",   "input",      "initTime", "leadTime", "member",        "fields",
         "times",  "first",   "last",       "grid",     "timeStep", "normalisation", "target",
-        "crs",    "tensors", "parameters", "metadata", "error"};
+        "crs",    "tensors", "parameters", "metadata", "settings",
+        "place",  "epochs",  "best",       "use",      "error"};
 
     for (gsize i = 0; i < G_N_ELEMENTS(shown); i++) {
         JsonNode *n = json_object_get_member(o, shown[i]);

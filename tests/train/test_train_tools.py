@@ -306,6 +306,12 @@ class Train(Case):
         log = [json.loads(line) for line in (self.here / "m.log.jsonl").read_text().splitlines()]
         self.assertEqual([r["epoch"] for r in log], [1, 2])
         self.assertTrue(all(r["loss_latent"] > 0 and r["memory_bytes"] > 0 for r in log))
+        for name, words in (("m.checkpoint.safetensors", ("checkpoint of a training run", "--resume")),
+                            ("m.log.jsonl", ("log of a training run", "epochs       2"))):
+            said = self.run_tool("info", self.here / name)
+            self.assertEqual((said.returncode, said.stderr), (0, ""))
+            for word in words:
+                self.assertIn(word, said.stdout)
         metadata = header_of(self.model)["__metadata__"]
         self.assertEqual(metadata["format"], "met2net")
         self.assertEqual(metadata["target"], "field")
