@@ -14,6 +14,7 @@ struct M2nDataset {
     gint64 *times;
     gsize n, per_time; /* values per time: V H W */
     M2nSplit split;
+    gboolean statistics_given;
 };
 
 static const char *
@@ -282,5 +283,28 @@ m2n_dataset_set_split(M2nDataset *d, const M2nSplit *split, GError **error)
                         name_of(d), error))
         return FALSE;
     d->split = *split;
+    d->statistics_given = FALSE;
     return TRUE;
+}
+
+void
+m2n_dataset_set_statistics(M2nDataset *d, const M2nVariable *variables)
+{
+    for (guint v = 0; v < d->domain->n_variables; v++) {
+        M2nVariable *to = &d->domain->variables[v];
+        const M2nVariable *from = &variables[v];
+
+        to->mean = from->mean;
+        to->std = from->std;
+        to->min = from->min;
+        to->max = from->max;
+        to->change_std = from->change_std;
+    }
+    d->statistics_given = TRUE;
+}
+
+gboolean
+m2n_dataset_statistics_given(const M2nDataset *d)
+{
+    return d->statistics_given;
 }

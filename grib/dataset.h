@@ -26,6 +26,9 @@ const M2nSplit *m2n_dataset_split(const M2nDataset *d);
  * (spans overlap), _MISSING (no times in it), _FORMAT (constant or missing values: variable and
  * time). */
 gboolean m2n_dataset_set_split(M2nDataset *d, const M2nSplit *split, GError **error);
+/* The statistics, those of changes too, become those of `variables` [n_variables]: a model's own, whose weights were
+ * made for them.  Until m2n_dataset_set_split(). */
+void m2n_dataset_set_statistics(M2nDataset *d, const M2nVariable *variables);
 /* Times [first, first + n) into out[n][V][H][W], physical. */
 gboolean m2n_dataset_read(const M2nDataset *d, gsize first, gsize n, float *out, GError **error);
 /* One variable, by its index, at one time into out[H][W]. */

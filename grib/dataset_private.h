@@ -17,6 +17,9 @@ gboolean m2n_statistics(M2nDomain *domain, const M2nTimeSpan *span, const gint64
 gboolean m2n_fields_check(const M2nDomain *domain, const char *where, gint64 time,
                           const float *fields, GError **error);
 
+/* Whether m2n_dataset_set_statistics() gave them. */
+gboolean m2n_dataset_statistics_given(const M2nDataset *d);
+
 /* (transfer full) */
 M2nDomain *m2n_domain_copy(const M2nDomain *d);
 

@@ -254,7 +254,8 @@ m2n_windows_new(M2nDataset *d, guint steps, M2nNormalisation normalisation, M2nT
         no_windows(w, error);
         return NULL;
     }
-    if (target == M2N_TARGET_CHANGE && !find_change_std(w, error))
+    if (target == M2N_TARGET_CHANGE && !m2n_dataset_statistics_given(d) &&
+        !find_change_std(w, error))
         return NULL;
     for (guint v = 0; v < w->domain->n_variables; v++)
         w->scale[v] = target == M2N_TARGET_CHANGE

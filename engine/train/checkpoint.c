@@ -96,9 +96,20 @@ place_to_json(const M2nTrainPlace *p)
     return g_string_free(g_steal_pointer(&s), FALSE);
 }
 
+/* Whether there is one. */
+static gboolean
+write_origin(M2nSafetensorsWriter *w, const M2nOrigin *origin)
+{
+    if (origin->name[0] == '\0')
+        return FALSE;
+    m2n_safetensors_writer_metadata(w, "init", origin->name);
+    m2n_safetensors_writer_metadata(w, "init_sha256", origin->sha256);
+    return TRUE;
+}
+
 gboolean
 m2n_checkpoint_write(const char *path, M2nLearner *l, const M2nMoments *moments,
-                     const M2nSettings *s, const M2nTrainPlace *place, const char *fingerprint,
+                     const M2nSettings *s, const M2nTrainPlace *place, const M2nBatchSource *source,
                      GError **error)
 {
     const gsize total = m2n_learner_parameters(l)->total, translator = m2n_learner_translator(l);
@@ -112,7 +123,9 @@ m2n_checkpoint_write(const char *path, M2nLearner *l, const M2nMoments *moments,
     m2n_safetensors_writer_metadata(w, "format", FORMAT);
     m2n_safetensors_writer_metadata(w, "settings", settings);
     m2n_safetensors_writer_metadata(w, "place", json);
-    m2n_safetensors_writer_metadata(w, "data", fingerprint);
+    m2n_safetensors_writer_metadata(w, "data", source->fingerprint);
+    if (write_origin(w, &place->origin))
+        source->describe(source->data, w);
     declare_all(w, l, average != NULL);
     return m2n_safetensors_writer_append(w, m2n_learner_query(l), bytes, error) &&
            m2n_safetensors_writer_append(w, m2n_learner_key(l) + translator,
@@ -125,7 +138,8 @@ m2n_checkpoint_write(const char *path, M2nLearner *l, const M2nMoments *moments,
 
 gboolean
 m2n_model_write(const char *path, const M2nConfig *config, const M2nParameters *p,
-                const float *weights, const M2nBatchSource *source, GError **error)
+                const float *weights, const M2nOrigin *origin, const M2nBatchSource *source,
+                GError **error)
 {
     g_autoptr(M2nSafetensorsWriter) w = m2n_safetensors_writer_new(path, error);
     g_autofree char *json = m2n_config_to_json(config);
@@ -135,6 +149,7 @@ m2n_model_write(const char *path, const M2nConfig *config, const M2nParameters *
     m2n_safetensors_writer_metadata(w, "format", "met2net");
     m2n_safetensors_writer_metadata(w, "format_version", "1");
     m2n_safetensors_writer_metadata(w, "config", json);
+    write_origin(w, origin);
     source->describe(source->data, w);
     for (guint i = 0; i < p->n; i++)
         declare(w, &p->list[i], "");
@@ -144,8 +159,8 @@ m2n_model_write(const char *path, const M2nConfig *config, const M2nParameters *
 
 /* ---- reading ---------------------------------------------------------------------------------- */
 
-static M2nSafetensors *
-open_checkpoint(const char *path, GError **error)
+M2nSafetensors *
+m2n_checkpoint_open(const char *path, GError **error)
 {
     g_autoptr(M2nSource) source = m2n_source_open_file(path, error);
     g_autoptr(M2nSafetensors) st = source ? m2n_safetensors_open(source, error) : NULL;
@@ -158,6 +173,18 @@ open_checkpoint(const char *path, GError **error)
         return NULL;
     }
     return g_steal_pointer(&st);
+}
+
+M2nOrigin
+m2n_origin_read(const M2nSafetensors *st)
+{
+    const char *name = m2n_safetensors_metadata(st, "init");
+    const char *sha256 = m2n_safetensors_metadata(st, "init_sha256");
+    M2nOrigin origin = {0};
+
+    g_strlcpy(origin.name, name != NULL ? name : "", sizeof origin.name);
+    g_strlcpy(origin.sha256, sha256 != NULL ? sha256 : "", sizeof origin.sha256);
+    return origin;
 }
 
 static const char *
@@ -173,7 +200,7 @@ text_of(const M2nSafetensors *st, const char *path, const char *key, GError **er
 gboolean
 m2n_checkpoint_settings(const char *path, M2nSettings *s, GError **error)
 {
-    g_autoptr(M2nSafetensors) st = open_checkpoint(path, error);
+    g_autoptr(M2nSafetensors) st = m2n_checkpoint_open(path, error);
     const char *text = st ? text_of(st, path, "settings", error) : NULL;
 
     return text != NULL && m2n_settings_read_json(s, text, -1, path, error);
@@ -295,12 +322,13 @@ gboolean
 m2n_checkpoint_read(const char *path, M2nLearner *l, const M2nMoments *moments,
                     M2nTrainPlace *place, const char *fingerprint, GError **error)
 {
-    g_autoptr(M2nSafetensors) st = open_checkpoint(path, error);
+    g_autoptr(M2nSafetensors) st = m2n_checkpoint_open(path, error);
     const char *data = st ? text_of(st, path, "data", error) : NULL;
     const char *text = data ? text_of(st, path, "place", error) : NULL;
 
     if (text == NULL || !read_place(path, text, place, error))
         return FALSE;
+    place->origin = m2n_origin_read(st);
     if (strcmp(data, fingerprint) != 0) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
                     "%s: was made from other data, other spans or another target than given now",

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "engine/nn/model_match.h"
 #include "engine/train/streams.h"
 
 static gboolean
@@ -73,4 +74,19 @@ m2n_initial_weights(const M2nParameters *p, guint64 seed, float *weights)
 
         initialise(p, &p->list[i], &r, weights + p->list[i].offset);
     }
+}
+
+gboolean
+m2n_initial_from_model(const M2nParameters *p, const M2nSafetensors *model, float *weights,
+                       GError **error)
+{
+    g_autofree const M2nTensorInfo **tensor = g_new0(const M2nTensorInfo *, p->n);
+
+    if (!m2n_model_match(model, p, tensor, error))
+        return FALSE;
+    for (guint i = 0; i < p->n; i++)
+        if (!m2n_safetensors_read_f32(model, tensor[i], 0, p->list[i].elements,
+                                      weights + p->list[i].offset, error))
+            return FALSE;
+    return TRUE;
 }

@@ -25,7 +25,7 @@ write_checkpoint(M2nTrainer *t, GError **error)
     t->place.seconds = seconds(t);
     t->last_saved = g_get_monotonic_time();
     return m2n_checkpoint_write(t->checkpoint, t->learner, &t->moments, &t->settings, &t->place,
-                                t->source->fingerprint, error);
+                                t->source, error);
 }
 
 /* What is validated and saved. */
@@ -47,7 +47,7 @@ static gboolean
 save_model(M2nTrainer *t, const char *path, GError **error)
 {
     return m2n_model_write(path, &t->settings.config, m2n_learner_parameters(t->learner),
-                           weights(t), t->source, error);
+                           weights(t), &t->place.origin, t->source, error);
 }
 
 /* ---- one step ----------------------------------------------------------------------------------- */

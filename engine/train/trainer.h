@@ -39,6 +39,10 @@ typedef struct {
  * one error.  Rank 0 alone reads and writes files of the run, which say nothing of the group. */
 M2nTrainer *m2n_trainer_new(const M2nSettings *s, const M2nBatchSource *source, const char *model,
                             M2nGroup *group, GError **error);
+/* Begins with the weights of a finished model; the optimizer knows nothing of how they came about.  Collective; rank 0
+ * alone reads `model`, the others may give NULL.  FALSE: as m2n_initial_from_model(). */
+gboolean m2n_trainer_begin_with(M2nTrainer *t, const M2nSafetensors *model, const M2nOrigin *origin,
+                                GError **error);
 /* Goes on from the checkpoint beside `model`; `s` are its settings (m2n_checkpoint_settings()), but for
  * those that do not affect the result.  FALSE: as m2n_checkpoint_read(). */
 gboolean m2n_trainer_resume(M2nTrainer *t, GError **error);

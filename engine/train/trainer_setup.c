@@ -188,6 +188,34 @@ m2n_trainer_new(const M2nSettings *s, const M2nBatchSource *source, const char *
     return g_steal_pointer(&t);
 }
 
+/* Collective: what rank 0 has read of weights and place is everybody's. */
+static void
+share(M2nTrainer *t, float *const *arrays, gsize n)
+{
+    const gsize bytes = m2n_learner_parameters(t->learner)->total * sizeof(float);
+
+    for (gsize i = 0; i < n && arrays[i] != NULL; i++)
+        m2n_group_broadcast(t->group, 0, arrays[i], bytes);
+    m2n_group_broadcast(t->group, 0, &t->place, sizeof t->place);
+}
+
+gboolean
+m2n_trainer_begin_with(M2nTrainer *t, const M2nSafetensors *model, const M2nOrigin *origin,
+                       GError **error)
+{
+    const M2nParameters *p = m2n_learner_parameters(t->learner);
+    float *const query = m2n_learner_query(t->learner);
+    const gboolean ok =
+        m2n_group_rank(t->group) > 0 || m2n_initial_from_model(p, model, query, error);
+
+    if (!m2n_group_agree(t->group, ok, error))
+        return FALSE;
+    t->place.origin = *origin;
+    share(t, &query, 1);
+    memcpy(m2n_learner_key(t->learner), query, p->total * sizeof(float));
+    return TRUE;
+}
+
 void
 m2n_trainer_free(M2nTrainer *t)
 {
@@ -231,16 +259,13 @@ read_run(M2nTrainer *t, GError **error)
 gboolean
 m2n_trainer_resume(M2nTrainer *t, GError **error)
 {
-    const gsize bytes = m2n_learner_parameters(t->learner)->total * sizeof(float);
     float *const arrays[] = {m2n_learner_query(t->learner), m2n_learner_key(t->learner),
                              t->moments.mean, t->moments.square, t->moments.average};
     const gboolean ok = m2n_group_rank(t->group) > 0 || read_run(t, error);
 
     if (!m2n_group_agree(t->group, ok, error))
         return FALSE;
-    for (gsize i = 0; i < G_N_ELEMENTS(arrays) && arrays[i] != NULL; i++)
-        m2n_group_broadcast(t->group, 0, arrays[i], bytes);
-    m2n_group_broadcast(t->group, 0, &t->place, sizeof t->place);
+    share(t, arrays, G_N_ELEMENTS(arrays));
     return TRUE;
 }
 

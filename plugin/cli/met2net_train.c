@@ -11,6 +11,7 @@
 #include "plugin/cli/data_options.h"
 #include "plugin/cli/tool.h"
 #include "plugin/cli/train_screen.h"
+#include "plugin/cli/train_start.h"
 #include "plugin/train_report.h"
 
 static volatile sig_atomic_t interrupted;
@@ -25,7 +26,7 @@ on_signal(int sig)
 typedef struct {
     M2nDataOptions data;
     GPtrArray *given; /* name, value, name, value ... of settings on the command line */
-    char *output, *preset, *config;
+    char *output, *preset, *config, *init;
     gboolean resume, overwrite, quiet;
 } Arguments;
 
@@ -73,11 +74,16 @@ describe_presets(void)
     for (const M2nPreset *p = m2n_presets; p->name; p++)
         g_string_append_printf(s, "  %-20s or %-14s %s\n", p->name, p->other_name, p->help);
     g_string_append(
-        s, "\nDATA is a data set of met2net-prepare, or archives (GRIB, NetCDF, Zarr, folders) "
-           "that are\nprepared on the way.  Beside MODEL.safetensors (the best by validation) "
-           "come\nMODEL.last.safetensors, MODEL.checkpoint.safetensors, MODEL.log.jsonl and "
-           "MODEL.svg.\nA settings file is a JSON object of option names and values: "
-           "{\"preset\": \"era5\", \"epochs\": 30}.\n");
+        s,
+        "\nDATA is a data set of met2net-prepare, or archives (GRIB, NetCDF, Zarr, folders) "
+        "that are\nprepared on the way.  Beside MODEL.safetensors (the best by validation) "
+        "come\nMODEL.last.safetensors, MODEL.checkpoint.safetensors, MODEL.log.jsonl and "
+        "MODEL.svg.\nA settings file is a JSON object of option names and values: "
+        "{\"preset\": \"era5\", \"epochs\": 30}.\n\n--init goes on learning from a finished model: "
+        "its sizes, steps, normalisation and target,\nits means and deviations and its variables "
+        "stay; "
+        "grid, times and all other settings are\nthose of the new run.  "
+        "--resume needs no --init; one that is given must be the same model.\n");
     return g_string_free(g_steal_pointer(&s), FALSE);
 }
 
@@ -95,6 +101,8 @@ make_context(Arguments *a, GPtrArray *texts)
         {"preset", 'p', 0, G_OPTION_ARG_STRING, &a->preset, "Published settings, see below",
          "NAME"},
         {"config", 'c', 0, G_OPTION_ARG_FILENAME, &a->config, "Settings from a JSON file", "FILE"},
+        {"init", 0, 0, G_OPTION_ARG_FILENAME, &a->init,
+         "Begin with the weights of this model (fine-tuning), see below", "MODEL.safetensors"},
         {"resume", 'r', 0, G_OPTION_ARG_NONE, &a->resume, "Go on from the checkpoint", NULL},
         {"overwrite", 0, 0, G_OPTION_ARG_NONE, &a->overwrite, "Replace an earlier run", NULL},
         {"quiet", 'q', 0, G_OPTION_ARG_NONE, &a->quiet, "No progress", NULL},
@@ -201,6 +209,8 @@ prepare(const Arguments *a, const char *const *inputs, const char *path, M2nScre
         return TRUE;
     if (!m2n_data_options_read(&a->data, inputs, &options, error))
         return FALSE;
+    if (options.variables == NULL && options.like == NULL)
+        options.like = a->init;
     for (const M2nPreset *p = m2n_presets; p->name && a->preset; p++)
         if (options.variables == NULL && options.like == NULL &&
             (g_ascii_strcasecmp(p->name, a->preset) == 0 ||
@@ -265,7 +275,7 @@ conclude(const Arguments *a, const M2nTrainer *t, M2nDataset *d, const M2nWindow
 
 /* Rank 0 decides. */
 static gboolean
-decide_settings(const Arguments *a, M2nSettings *s, GError **error)
+decide_settings(const Arguments *a, M2nTrainStart *start, M2nSettings *s, GError **error)
 {
     g_autofree char *checkpoint = m2n_run_file(a->output, M2N_RUN_CHECKPOINT);
     const gboolean there = g_file_test(checkpoint, G_FILE_TEST_EXISTS);
@@ -276,7 +286,24 @@ decide_settings(const Arguments *a, M2nSettings *s, GError **error)
                     checkpoint);
         return FALSE;
     }
-    return a->resume ? read_resumed_settings(a, checkpoint, s, error) : read_settings(a, s, error);
+    if (a->init != NULL && !m2n_train_start_open(start, a->init, a->output, error))
+        return FALSE;
+    if (a->resume)
+        return read_resumed_settings(a, checkpoint, s, error) &&
+               m2n_train_start_resume(start, checkpoint, error);
+    if (a->init == NULL)
+        return read_settings(a, s, error);
+    return m2n_train_start_settings(start, s, error) && read_settings(a, s, error) &&
+           m2n_train_start_check(start, s, error);
+}
+
+/* Weights and place before the first step of this process.  Collective. */
+static gboolean
+begin(const Arguments *a, M2nTrainer *t, const M2nTrainStart *start, GError **error)
+{
+    if (a->resume)
+        return m2n_trainer_resume(t, error);
+    return a->init == NULL || m2n_trainer_begin_with(t, start->model, &start->origin, error);
 }
 
 /* Collective over the group, as all it calls. */
@@ -284,26 +311,29 @@ static gboolean
 train(const Arguments *a, const char *const *inputs, M2nGroup *group, M2nScreen *screen,
       GError **error)
 {
+    g_auto(M2nTrainStart) start = {0};
     const gboolean first = m2n_group_rank(group) == 0;
     M2nSettings s = M2N_SETTINGS_DEFAULT;
     g_autofree char *path = data_path(a, inputs);
-    gboolean ok =
-        !first || (decide_settings(a, &s, error) && prepare(a, inputs, path, screen, error));
+    gboolean ok = !first || (decide_settings(a, &start, &s, error) &&
+                             prepare(a, inputs, path, screen, error));
 
     m2n_group_wait(group);
     if (!m2n_group_agree(group, ok, error))
         return FALSE;
     m2n_group_broadcast(group, 0, &s, sizeof s);
     g_autoptr(M2nDataset) d = open_data(a, path, error);
+    if (!m2n_group_agree(group, d != NULL, error) ||
+        !m2n_train_start_statistics(&start, d, group, error))
+        return FALSE;
     g_autoptr(M2nWindows) w =
-        d ? m2n_windows_new(d, s.config.steps, s.minmax ? M2N_MINMAX : M2N_ZSCORE,
-                            s.change ? M2N_TARGET_CHANGE : M2N_TARGET_FIELD, error)
-          : NULL;
+        m2n_windows_new(d, s.config.steps, s.minmax ? M2N_MINMAX : M2N_ZSCORE,
+                        s.change ? M2N_TARGET_CHANGE : M2N_TARGET_FIELD, error);
     if (!m2n_group_agree(group, w != NULL, error))
         return FALSE;
     const M2nBatchSource *source = m2n_windows_source(w);
     g_autoptr(M2nTrainer) t = m2n_trainer_new(&s, source, a->output, group, error);
-    if (t == NULL || (a->resume && !m2n_trainer_resume(t, error)))
+    if (t == NULL || !begin(a, t, &start, error))
         return FALSE;
     m2n_train_show_plan(screen, t, source, group);
     ok = m2n_trainer_run(t, on_state, screen, error) && (!first || conclude(a, t, d, w, error));
@@ -354,5 +384,6 @@ main(int argc, char **argv)
     g_free(a.output);
     g_free(a.preset);
     g_free(a.config);
+    g_free(a.init);
     return status;
 }

@@ -71,8 +71,14 @@ m2n_train_show_plan(M2nScreen *screen, const M2nTrainer *t, const M2nBatchSource
                               group->size, group->local_size, threads, threads == 1 ? "" : "s")
             : NULL;
 
+    const char *name = m2n_trainer_place(t)->origin.name;
+    g_autofree char *origin =
+        name[0] != '\0' ? g_strdup_printf("began with the weights of %s", name) : NULL;
+
     if (together != NULL)
         m2n_screen_line(screen, together);
     m2n_screen_line(screen, windows);
+    if (origin != NULL)
+        m2n_screen_line(screen, origin);
     m2n_screen_line(screen, memory);
 }

@@ -38,7 +38,8 @@ LLVMFuzzerInitialize(int *argc, char ***argv)
     moments = (M2nMoments){g_new0(float, n), g_new0(float, n), g_new0(float, n)};
     if (*argc < 3 || strcmp((*argv)[1], "--write-seed") != 0)
         return 0;
-    if (!m2n_checkpoint_write((*argv)[2], learner, &moments, &settings, &place, DATA, &error))
+    const M2nBatchSource source = {.fingerprint = DATA};
+    if (!m2n_checkpoint_write((*argv)[2], learner, &moments, &settings, &place, &source, &error))
         g_error("%s", error->message);
     exit(0);
 }

@@ -148,6 +148,20 @@ class Training(Case):
         self.assertEqual(said.stderr.count("memory: "), 1)
         self.assertLess(difference(one, three), 1e-4)
 
+    def test_fine_tuning(self):
+        """Two processes begin with the same model as one, and go on with the same command line."""
+        base, _ = self.train(1, "base", "-q", "--target", "change")
+        words = ["-q", "--epochs", "1", "--init", base, "--target", "change", "--learning-rate", "1e-4", "--seed", "2"]
+        one, _ = self.train(1, "one", *words)
+        two, _ = self.train(2, "two", *words)
+        self.assertLess(difference(one, two), 1e-4)
+        self.assertGreater(difference(base, two), 0)
+        self.assertLess(log_of(two)[0]["loss_prediction"], log_of(base)[0]["loss_prediction"])
+        self.train(2, "two", *words, "--resume")
+        _, result = self.train(2, "m", *words, "--hid-S", "8", status=2)
+        self.assertEqual(len(own_lines(result.stderr)), 1, result.stderr)
+        self.assertIn("hid-S: base.safetensors has 4, given is 8", result.stderr)
+
     def test_archives_are_prepared_once(self):
         self.train(2, "m", "-v", "u10,t2m", "-q", data=self.folder / "w1.grib2")
         self.assertTrue(filecmp.cmp(self.here / "m.data.safetensors", self.folder / "data.safetensors", shallow=False))

@@ -273,6 +273,35 @@ test_change(void)
     clear_place(&p);
 }
 
+/* Those of a model, in place of the data's own, until the spans change. */
+static void
+test_given_statistics(void)
+{
+    Place p = new_place();
+    const M2nSplit split = split_of(hours(0, 9), hours(10, 13), hours(14, 15));
+    float x[2 * PER_TIME], y[2 * PER_TIME], want[PER_TIME];
+
+    write_hours(&p, 16, NULL, &split);
+    g_autoptr(M2nDataset) d = open_place(&p);
+    const guint n = m2n_dataset_domain(d)->n_variables;
+    g_autofree M2nVariable *given = g_new0(M2nVariable, n);
+    for (guint v = 0; v < n; v++)
+        given[v] = (M2nVariable){.mean = 100, .std = 4, .change_std = 8};
+    m2n_dataset_set_statistics(d, given);
+    g_autoptr(M2nWindows) w = m2n_windows_new(d, 2, M2N_ZSCORE, M2N_TARGET_CHANGE, NULL);
+    const M2nBatchSource *s = m2n_windows_source(w);
+    g_assert_cmpfloat(s->scale[0], ==, 8);
+    g_assert_cmpstr(m2n_windows_domain(w)->variables[0].name, ==, "u10");
+    g_assert_true(s->read(s->data, M2N_SPAN_TRAIN, 2, x, y, NULL));
+    fill(want, 2);
+    g_assert_cmpfloat_with_epsilon(x[0], (want[0] - 100) / 4, 1e-6);
+    g_assert_cmpfloat_with_epsilon(y[0], 1.0 / 8, 1e-6);
+    g_assert_true(m2n_dataset_set_split(d, &split, NULL));
+    g_autoptr(M2nWindows) own = m2n_windows_new(d, 2, M2N_ZSCORE, M2N_TARGET_CHANGE, NULL);
+    g_assert_cmpfloat_with_epsilon(m2n_windows_source(own)->scale[0], sqrt(2.5), 1e-9);
+    clear_place(&p);
+}
+
 static void
 test_no_window(void)
 {
@@ -372,6 +401,7 @@ main(int argc, char **argv)
     g_test_add_func("/grib/dataset/minmax", test_minmax);
     g_test_add_func("/grib/dataset/foreign", test_foreign);
     g_test_add_func("/grib/dataset/change", test_change);
+    g_test_add_func("/grib/dataset/given-statistics", test_given_statistics);
     g_test_add_func("/grib/dataset/no-window", test_no_window);
     g_test_add_func("/grib/dataset/fingerprint", test_fingerprint);
     g_test_add_func("/grib/dataset/refused", test_refused);
