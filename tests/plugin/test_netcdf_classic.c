@@ -74,7 +74,8 @@ write_header(File *f)
     text(f, "scale");
     number(f, 6, 4);
     count(f, 2);
-    number(f, 0, 16);
+    number(f, 0, 8);
+    number(f, 0, 8);
     number(f, 1, 4);
     size(f, 4);
     number(f, f->data->len + (f->version == 1 ? 4 : 8), f->version == 1 ? 4 : 8);
