@@ -161,10 +161,10 @@ tell(Batch *b, M2nBatchEvent event, const char *text)
 
 /* Once for each `subject`, however many jobs it comes up in. */
 static void
-tell_once(Batch *b, M2nBatchEvent event, const char *subject, gsize length, const char *text)
+tell_once(Batch *b, M2nBatchEvent event, const char *subject, const char *text)
 {
     g_mutex_lock(&b->lock);
-    const gboolean is_new = g_hash_table_add(b->noted, g_strndup(subject, length));
+    const gboolean is_new = g_hash_table_add(b->noted, g_strdup(subject));
     g_mutex_unlock(&b->lock);
     if (is_new)
         tell(b, event, text);
@@ -265,7 +265,7 @@ run_job(Batch *b, Ticket *ticket, M2nOpenJob **open, GError **error)
         return FAILED;
     const char *note = m2n_forecast_note(job->forecast);
     if (note != NULL)
-        tell_once(b, M2N_BATCH_NOTE, note, strlen(note), note);
+        tell_once(b, M2N_BATCH_NOTE, note, note);
     g_autofree gboolean *todo = g_new0(gboolean, job->files->len);
     if (!find_work(b, job, todo)) {
         tell(b, M2N_BATCH_SKIPPED, b->jobs[ticket->job].inputs[0]);
@@ -273,8 +273,11 @@ run_job(Batch *b, Ticket *ticket, M2nOpenJob **open, GError **error)
     }
     g_auto(GStrv) doubts = NULL;
     g_autofree float *values = m2n_job_compute(job, &doubts, report, ticket, error);
-    for (guint i = 0; values != NULL && doubts[i] != NULL; i++) /* the mean is another at another time */
-        tell_once(b, M2N_BATCH_DOUBT, doubts[i], (gsize)(g_strrstr(doubts[i], ": mean ") - doubts[i]), doubts[i]);
+    for (guint v = 0; values != NULL && doubts[v] != NULL; v++) { /* the mean is another at another time */
+        g_autofree char *subject = g_strdup_printf("%u %s", v, b->jobs[ticket->job].inputs[0]);
+        if (*doubts[v] != '\0')
+            tell_once(b, M2N_BATCH_DOUBT, subject, doubts[v]);
+    }
     return values != NULL && write_files(b, job, todo, values, error) ? DONE : FAILED;
 }
 

@@ -137,7 +137,7 @@ choose_steps(M2nOpenJob *job, const M2nBatchOptions *o, GError **error)
 
 /* Bounds in another unit than the grid's: degrees on a grid in metres are a part of one pixel. */
 static gboolean
-bounds_are_too_narrow(const M2nGrid *g, const double *bounds, double dx, double dy, GError **error)
+refuse_narrow_bounds(const M2nGrid *g, const double *bounds, double dx, double dy, GError **error)
 {
     OGRSpatialReferenceH srs = m2n_grid_is_angular(g) ? NULL : m2n_crs_import(g->crs, NULL);
     char *unit = "degrees";
@@ -178,7 +178,7 @@ choose_grid(M2nOpenJob *job, const M2nBatchOptions *o, GError **error)
     const double south = o->bounds ? o->bounds[1] : g[3] + g[5] * full->height;
     const double w = ceil((east - west) / dx - 1e-6), h = ceil((north - south) / dy - 1e-6);
     if (o->bounds && east > west && north > south && (east - west < dx * (1 - 1e-6) || north - south < dy * (1 - 1e-6)))
-        return bounds_are_too_narrow(full, o->bounds, dx, dy, error);
+        return refuse_narrow_bounds(full, o->bounds, dx, dy, error);
     if (!(w >= 1 && h >= 1 && w * h <= MAX_PIXELS)) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
                     "output of %.0f x %.0f pixels: look at bounds %g %g %g %g and resolution %g %g",

@@ -186,8 +186,9 @@ warn_of_doubts(const M2nForecast *f, const float *values)
 {
     g_auto(GStrv) doubts = m2n_forecast_doubts(f, values);
 
-    for (guint i = 0; doubts[i] != NULL; i++)
-        CPLError(CE_Warning, CPLE_AppDefined, "%s", doubts[i]);
+    for (guint v = 0; doubts[v] != NULL; v++)
+        if (*doubts[v] != '\0')
+            CPLError(CE_Warning, CPLE_AppDefined, "%s", doubts[v]);
 }
 
 /* (transfer full) Without the lock. */

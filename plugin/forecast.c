@@ -368,13 +368,11 @@ char **
 m2n_forecast_doubts(const M2nForecast *f, const float *out)
 {
     const gsize points = f->domain->grid->n_points;
-    GPtrArray *lines = g_ptr_array_new();
+    char **lines = g_new0(char *, f->domain->n_variables + 1);
 
     for (guint v = 0; v < f->domain->n_variables; v++) {
         char *line = m2n_unlikely_input(&f->domain->variables[v], (const char *const *)f->inputs, out + v * points, points);
-        if (line != NULL)
-            g_ptr_array_add(lines, line);
+        lines[v] = line != NULL ? line : g_strdup("");
     }
-    g_ptr_array_add(lines, NULL);
-    return (char **)g_ptr_array_free(lines, FALSE);
+    return lines;
 }

@@ -59,8 +59,8 @@ gsize m2n_forecast_n_values(const M2nForecast *f);
 gboolean m2n_forecast_compute(const M2nForecast *f, guint64 beside, float *out,
                               M2nProgressFunc progress, gpointer user_data, GError **error);
 
-/* (transfer full) NULL-terminated lines on the variables of a result whose input looks wrong, none of them as a rule:
- * plugin/unlikely_input.h on `out` as computed, where step 0 is the last input field. */
+/* (transfer full) [n_variables + NULL], a line on each variable of a result: "" as a rule, a doubt where its input
+ * looks wrong: plugin/unlikely_input.h on `out` as computed, where step 0 is the last input field. */
 char **m2n_forecast_doubts(const M2nForecast *f, const float *out);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(M2nForecast, m2n_forecast_free)

@@ -9,9 +9,10 @@
  *
  * Both translators normalise with the batch's statistics and update their own running ones.
  *
- * Memory: encoders and decoders keep nothing, each image is done forward and backward while it is in
- * cache.  Each translator block keeps 16 fields of [B*V][D][h][w] floats, or, when `max_memory` asks for
- * it, only its output, and computes the rest again on the way back.
+ * Memory: decoders keep nothing, each image is done forward and backward while it is in cache; encoders keep
+ * all stages but the first where `max_memory` leaves room.  Each translator block keeps 16 fields of
+ * [B*V][D][h][w] floats, or, when `max_memory` asks for it, only its output, and computes the rest again on the
+ * way back.
  *
  * In a group each process holds the same weights and some images of the batch; statistics, losses and
  * gradients are those of the whole batch, the same bits everywhere.  Gradients are on their way to the others

@@ -50,8 +50,7 @@ info_json_file(InfoJson *j, const char *name, JsonNode *description, const char 
 }
 
 void
-info_json_end(InfoJson *j)
+info_json_end(void)
 {
-    (void)j;
     g_print("\n]}\n");
 }

@@ -13,6 +13,6 @@ typedef struct {
 void info_json_begin(InfoJson *j);
 void info_json_message(const char *name, guint n, JsonObject *message, gpointer j);
 void info_json_file(InfoJson *j, const char *name, JsonNode *description, const char *problem);
-void info_json_end(InfoJson *j);
+void info_json_end(void);
 
 G_END_DECLS

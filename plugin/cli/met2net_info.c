@@ -70,7 +70,7 @@ main(int argc, char **argv)
     for (char **f = a.files; *f != NULL && !m2n_tool_interrupted(); f++)
         ok = show(*f, &a, &json) && ok;
     if (a.json)
-        info_json_end(&json);
+        info_json_end();
     g_strfreev(a.files);
     g_strfreev(a.settings);
     return m2n_tool_interrupted() ? 130 : ok ? 0 : 1;

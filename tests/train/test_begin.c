@@ -86,16 +86,10 @@ test_is_the_model(void)
 static void
 test_resume(void)
 {
-#ifdef __SANITIZE_THREAD__
-    const guint every = 7;
-#else
-    const guint every = 1;
-#endif
     M2nSettings s = small_settings();
     Place base = new_place(), whole = new_place();
     Watch w = {0}, all = {0};
     Wave wave;
-    g_autoptr(GError) error = NULL;
 
     s.epochs = 2;
     train_to_end(&s, &base, &w);
@@ -105,16 +99,13 @@ test_resume(void)
     s.average_weights = 0.9;
     g_autoptr(M2nTrainer) uncut = begin(&s, &wave, &whole, st);
     g_assert_true(m2n_trainer_run(uncut, watch, &all, NULL));
-    for (guint stop = 1; stop < all.reports; stop += every) {
+    for (guint stop = 1; stop < all.reports; stop += STOP_EVERY) {
         Place p = new_place();
-        Watch first = {.stop_after = stop}, second = {0};
+        Watch first = {.stop_after = stop};
         g_autoptr(M2nTrainer) t = begin(&s, &wave, &p, st);
 
         g_assert_false(m2n_trainer_run(t, watch, &first, NULL));
-        g_autoptr(M2nTrainer) u = m2n_trainer_new(&s, &wave.source, p.model, NULL, &error);
-        g_assert_no_error(error);
-        g_assert_true(m2n_trainer_resume(u, &error));
-        g_assert_true(m2n_trainer_run(u, watch, &second, &error));
+        resume_to_end(&s, &wave, &p);
         assert_same_run(&whole, &p);
         clear_place(&p);
     }

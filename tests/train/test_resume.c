@@ -4,15 +4,10 @@
 #include "tests/train/small_run.h"
 
 /* Stopped at every single report, inside epochs, while validating and between epochs: always the same
- * final bits; every other time with an average of the weights.  Under ThreadSanitizer a run takes a minute. */
+ * final bits; every other time with an average of the weights. */
 static void
 test_resume(void)
 {
-#ifdef __SANITIZE_THREAD__
-    const guint every = 7;
-#else
-    const guint every = 1;
-#endif
     static const double averages[] = {0, 0.9};
     M2nSettings s = small_settings();
     Place whole[] = {new_place(), new_place()};
@@ -22,10 +17,10 @@ test_resume(void)
         s.average_weights = averages[i];
         train_to_end(&s, &whole[i], &all[i]);
     }
-    for (guint stop = 1; stop < all[0].reports; stop += every) {
+    for (guint stop = 1; stop < all[0].reports; stop += STOP_EVERY) {
         Place p = new_place();
         Wave wave;
-        Watch first = {.stop_after = stop}, second = {0};
+        Watch first = {.stop_after = stop};
         g_autoptr(GError) error = NULL;
         g_autofree char *checkpoint = m2n_run_file(p.model, M2N_RUN_CHECKPOINT);
 
@@ -37,10 +32,7 @@ test_resume(void)
         g_clear_error(&error);
         M2nSettings kept = M2N_SETTINGS_DEFAULT;
         g_assert_true(m2n_checkpoint_settings(checkpoint, &kept, NULL));
-        g_autoptr(M2nTrainer) u = m2n_trainer_new(&kept, &wave.source, p.model, NULL, &error);
-        g_assert_no_error(error);
-        g_assert_true(m2n_trainer_resume(u, &error));
-        g_assert_true(m2n_trainer_run(u, watch, &second, &error));
+        resume_to_end(&kept, &wave, &p);
         assert_same_run(&whole[stop % 2], &p);
         clear_place(&p);
     }
