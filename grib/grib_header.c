@@ -25,11 +25,11 @@ grid_section(const M2nGribEntry *e, const guint8 *message, gsize length, gsize *
         *n = e->size[3];
         return message + 16 + e->size[1] + e->size[2];
     }
-    const gsize first = (gsize)p[0] << 16 | (gsize)p[1] << 8 | p[2];
+    const gsize first = m2n_octets(p, 3);
     if (length < 40 || (p[7] & 0x80) == 0 || first < 28 || first + 6 > (gsize)(end - p))
         return p;
     p += first;
-    *n = (gsize)p[0] << 16 | (gsize)p[1] << 8 | p[2];
+    *n = m2n_octets(p, 3);
     if (*n > (gsize)(end - p))
         *n = 0;
     return p;

@@ -20,15 +20,6 @@ m2n_unpack_constant(const M2nPacked *p, float *out, gsize n)
     return TRUE;
 }
 
-double
-m2n_octets_ibm32(const guint8 *p)
-{
-    const guint32 v = m2n_octets(p, 4);
-    const double m = ldexp((double)(v & 0xffffff), 4 * ((int)((v >> 24) & 0x7f) - 64) - 24);
-
-    return v >> 31 != 0 ? -m : m;
-}
-
 static void
 set_scale(M2nPacked *p, double reference, gint64 binary, gint64 decimal)
 {

@@ -3,6 +3,7 @@
  * Private to the unpackers. */
 #pragma once
 #include "grib/grib_bits.h"
+#include "grib/grib_octets.h"
 #include "grib/grib_spec.h"
 
 G_BEGIN_DECLS
@@ -46,36 +47,6 @@ gboolean m2n_unpack_spectral(M2nPacked *p, float *out, gsize n, GError **error);
 
 /* ---- what they share ---------------------------------------------------------------------------- */
 
-/* Big-endian integer of n octets, n at most 4. */
-static inline guint32
-m2n_octets(const guint8 *p, int n)
-{
-    guint32 v = 0;
-
-    for (int i = 0; i < n; i++)
-        v = v << 8 | p[i];
-    return v;
-}
-
-/* The same with its sign in the first bit. */
-static inline gint64
-m2n_octets_signed(const guint8 *p, int n)
-{
-    const guint32 v = m2n_octets(p, n), sign = 1u << (8 * n - 1);
-
-    return (v & sign) != 0 ? -(gint64)(v & (sign - 1)) : (gint64)v;
-}
-
-static inline float
-m2n_octets_ieee32(const guint8 *p)
-{
-    const guint32 bits = m2n_octets(p, 4);
-    float f;
-
-    memcpy(&f, &bits, sizeof f);
-    return f;
-}
-
 /* The rows in which values are stored: columns where those run together. */
 typedef struct {
     M2nGridSpec grid; /* to be cleared, also after FALSE */
@@ -87,8 +58,6 @@ gboolean m2n_packed_rows(const M2nPacked *p, M2nPackedRows *rows, GError **error
 /* Points of a row whose first is point `at` of the field.  FALSE: M2N_ERROR_FORMAT, more than there are left. */
 gboolean m2n_packed_row(const M2nPacked *p, const M2nPackedRows *rows, guint row, gsize at,
                         gsize *length, GError **error);
-
-double m2n_octets_ibm32(const guint8 *p);
 
 /* Sets M2N_ERROR_FORMAT and returns FALSE. */
 gboolean m2n_unpack_fail(const char *what, GError **error);

@@ -5,60 +5,14 @@
 #include <math.h>
 #include <string.h>
 
-#include "engine/base/error.h"
+#include "grib/grib_spec_private.h"
 
 #define MAX_SIDE 1000000u
-#define MAX_POINTS ((gsize)1 << 28) /* 1 GiB of float: refuse a corrupt Ni x Nj before allocating */
-
-/* Octets are numbered from 1, as in the Manual. */
-static guint32
-u(const guint8 *s, int octet, int n)
-{
-    guint32 v = 0;
-
-    for (int i = 0; i < n; i++)
-        v = v << 8 | s[octet - 1 + i];
-    return v;
-}
-
-static double
-sm(const guint8 *s, int octet, int n)
-{
-    const guint32 sign = 1u << (8 * n - 1), v = u(s, octet, n);
-
-    return (v & sign) != 0 ? -(double)(v & (sign - 1)) : (double)v;
-}
 
 static double
 ieee(const guint8 *s, int octet)
 {
-    const guint32 bits = u(s, octet, 4);
-    float f;
-
-    memcpy(&f, &bits, sizeof f);
-    return (double)f;
-}
-
-static gboolean
-fail(const char *what, double value, GError **error)
-{
-    g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT, "grid: %s: %.10g", what, value);
-    return FALSE;
-}
-
-static gboolean
-need(gsize n, gsize octets, GError **error)
-{
-    return n >= octets || fail("section too short", (double)n, error);
-}
-
-static void
-set_scan(M2nGridSpec *g, guint flags, guint alternating)
-{
-    g->i_negative = (flags & 0x80) != 0;
-    g->j_positive = (flags & 0x40) != 0;
-    g->j_consecutive = (flags & 0x20) != 0;
-    g->alternating = (flags & alternating) != 0;
+    return (double)m2n_octets_ieee32(s + octet - 1);
 }
 
 /* ---- the earth ----------------------------------------------------------------------------- */
@@ -159,7 +113,7 @@ latlon_2(M2nGridSpec *g, const guint8 *s, gsize n, guint template, GError **erro
     else
         g->dj = u(s, 68, 4) != 0xffffffff && u(s, 68, 4) != 0 ? u(s, 68, 4) * unit : NAN;
     g->uv_relative = (s[54] & 0x08) != 0;
-    set_scan(g, s[71], 0x10);
+    set_scan(g, s[71]);
     if (g->rotated && !g->centre_stated) {
         g->pole_lat = sm(s, 73, 4) * unit;
         g->pole_lon = sm(s, 77, 4) * unit;
@@ -187,7 +141,7 @@ projected_2(M2nGridSpec *g, const guint8 *s, gsize n, guint template, GError **e
     g->uv_relative = (s[46] & 0x08) != 0;
     g->lad = sm(s, 48, 4) * 1e-6;
     if (template == 10) {
-        set_scan(g, s[59], 0x10);
+        set_scan(g, s[59]);
         g->lov = g->lon1;
         g->di = u(s, 65, 4) * 1e-3;
         g->dj = u(s, 69, 4) * 1e-3;
@@ -200,7 +154,7 @@ projected_2(M2nGridSpec *g, const guint8 *s, gsize n, guint template, GError **e
     g->di = u(s, 56, 4) * 1e-3;
     g->dj = u(s, 60, 4) * 1e-3;
     g->south = (s[63] & 0x80) != 0;
-    set_scan(g, s[64], 0x10);
+    set_scan(g, s[64]);
     if (template != 20) {
         g->latin1 = sm(s, 66, 4) * 1e-6;
         g->latin2 = sm(s, 70, 4) * 1e-6;
@@ -219,7 +173,7 @@ transverse_2(M2nGridSpec *g, const guint8 *s, gsize n, GError **error)
     g->scale = ieee(s, 48);
     g->xr = sm(s, 52, 4) * 1e-2;
     g->yr = sm(s, 56, 4) * 1e-2;
-    set_scan(g, s[59], 0x10);
+    set_scan(g, s[59]);
     g->di = u(s, 61, 4) * 1e-2;
     g->dj = u(s, 65, 4) * 1e-2;
     g->x1 = sm(s, 69, 4) * 1e-2;
@@ -239,7 +193,7 @@ azimuthal_2(M2nGridSpec *g, const guint8 *s, gsize n, GError **error)
     g->uv_relative = (s[54] & 0x08) != 0;
     g->di = u(s, 56, 4) * 1e-3;
     g->dj = u(s, 60, 4) * 1e-3;
-    set_scan(g, s[63], 0x10);
+    set_scan(g, s[63]);
     return TRUE;
 }
 
@@ -255,7 +209,7 @@ space_view_2(M2nGridSpec *g, const guint8 *s, gsize n, GError **error)
     g->dy = u(s, 52, 4);
     g->xp = u(s, 56, 4) * 1e-3;
     g->yp = u(s, 60, 4) * 1e-3;
-    set_scan(g, s[63], 0x10);
+    set_scan(g, s[63]);
     g->angle = sm(s, 65, 4) * 1e-6;
     g->nr = u(s, 69, 4) * 1e-6;
     g->xo = u(s, 73, 4);

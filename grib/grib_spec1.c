@@ -3,49 +3,12 @@
 #include <math.h>
 #include <string.h>
 
-#include "engine/base/error.h"
-#include "grib/grib_spec.h"
-
-#define MAX_POINTS ((gsize)1 << 28)
-
-static guint32
-u(const guint8 *s, int octet, int n)
-{
-    guint32 v = 0;
-
-    for (int i = 0; i < n; i++)
-        v = v << 8 | s[octet - 1 + i];
-    return v;
-}
+#include "grib/grib_spec_private.h"
 
 static double
 angle(const guint8 *s, int octet)
 {
-    const guint32 v = u(s, octet, 3);
-
-    return ((v & 0x800000) != 0 ? -1e-3 : 1e-3) * (double)(v & 0x7fffff);
-}
-
-static double
-ibm(const guint8 *s, int octet)
-{
-    const guint32 v = u(s, octet, 4);
-    const double m = (double)(v & 0xffffff) / 0x1000000 * pow(16, (double)((v >> 24) & 0x7f) - 64);
-
-    return v >> 31 != 0 ? -m : m;
-}
-
-static gboolean
-fail(const char *what, double value, GError **error)
-{
-    g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT, "grid: %s: %.10g", what, value);
-    return FALSE;
-}
-
-static gboolean
-need(gsize n, gsize octets, GError **error)
-{
-    return n >= octets || fail("section too short", (double)n, error);
+    return sm(s, octet, 3) * 1e-3;
 }
 
 static gboolean
@@ -63,7 +26,7 @@ latlon(M2nGridSpec *g, const guint8 *s, gsize n, GError **error)
     if (g->rotated) {
         g->pole_lat = angle(s, 33);
         g->pole_lon = angle(s, 36);
-        g->angle = ibm(s, 39);
+        g->angle = m2n_octets_ibm32(s + 38);
     }
     if (u(s, 7, 2) != 0xffff)
         return TRUE;
@@ -171,10 +134,7 @@ m2n_grid_spec_read_1(M2nGridSpec *g, const guint8 *s, gsize n, GError **error)
     g->major = oblate ? 6378160 : 6367470;
     g->minor = oblate ? 6356775 : 6367470;
     g->uv_relative = (s[16] & 0x08) != 0;
-    g->i_negative = (s[27] & 0x80) != 0;
-    g->j_positive = (s[27] & 0x40) != 0;
-    g->j_consecutive = (s[27] & 0x20) != 0;
-    g->alternating = (s[27] & 0x10) != 0;
+    set_scan(g, s[27]);
     g->ni = u(s, 7, 2) == 0xffff ? 0 : u(s, 7, 2);
     g->nj = u(s, 9, 2);
     g->lat1 = angle(s, 11);
