@@ -63,15 +63,13 @@ leads_on(const char *name, GError **error)
 static gboolean
 lacks(const char *folder, const char *file, const char *pattern, GError **error)
 {
-    g_autofree char *name = g_build_filename(folder, file, NULL);
+    g_autofree char *name = g_build_filename(folder, file, NULL), *text = NULL;
     VSIStatBufL st;
+    gsize size;
 
     if (VSIStatL(name, &st) != 0)
         return TRUE;
-    g_autoptr(M2nSource) source = m2n_source_open_vsi(name, error);
-    const guint64 size = source != NULL ? m2n_source_size(source) : 0;
-    g_autofree char *text = size <= LARGEST_JSON ? g_malloc0((gsize)size + 1) : NULL;
-    if (source == NULL || (text != NULL && !m2n_source_read(source, 0, text, (gsize)size, error)))
+    if (!m2n_vsi_text(name, LARGEST_JSON, &text, &size, error))
         return FALSE;
     if (text != NULL && strlen(text) == size && !g_regex_match_simple(pattern, text, G_REGEX_RAW, 0) &&
         !g_regex_match_simple("\\\\u00[2-7]", text, G_REGEX_RAW, 0))

@@ -51,16 +51,14 @@ m2n_zarr_all_listed(const char *folder, GDALGroupH group, char **arrays, GError 
 static gboolean
 read_json(const char *file, JsonNode **root, GError **error)
 {
-    g_autoptr(M2nSource) source = m2n_source_open_vsi(file, error);
-    const guint64 size = source != NULL ? m2n_source_size(source) : 0;
+    g_autofree char *text = NULL;
+    gsize n;
 
     *root = NULL;
-    if (source == NULL || size > LARGEST_ATTRIBUTES)
-        return source != NULL;
-    g_autofree char *text = g_malloc0((gsize)size + 1);
-    if (!m2n_source_read(source, 0, text, (gsize)size, error))
+    if (!m2n_vsi_text(file, LARGEST_ATTRIBUTES, &text, &n, error))
         return FALSE;
-    *root = m2n_json_parse_object(text, (gsize)size, file, NULL);
+    if (text != NULL)
+        *root = m2n_json_parse_object(text, n, file, NULL);
     return TRUE;
 }
 

@@ -167,6 +167,23 @@ m2n_source_open_vsi(const char *name, GError **error)
     return m2n_source_new(name, (guint64)st.st_size, stamp, &funcs, v);
 }
 
+gboolean
+m2n_vsi_text(const char *name, guint64 most, char **text, gsize *n, GError **error)
+{
+    g_autoptr(M2nSource) source = m2n_source_open_vsi(name, error);
+
+    *text = NULL;
+    *n = 0;
+    if (source == NULL || m2n_source_size(source) > most)
+        return source != NULL;
+    *n = (gsize)m2n_source_size(source);
+    *text = g_malloc0(*n + 1);
+    if (m2n_source_read(source, 0, *text, *n, error))
+        return TRUE;
+    g_clear_pointer(text, g_free);
+    return FALSE;
+}
+
 static int
 by_text(gconstpointer a, gconstpointer b)
 {

@@ -11,6 +11,10 @@ G_BEGIN_DECLS
  */
 M2nSource *m2n_source_open_vsi(const char *name, GError **error);
 
+/* FALSE: M2N_ERROR_IO, there is none or it cannot be read.  *text (transfer full): all n octets and a NUL behind them, or NULL of
+ * a file with more than `most`. */
+gboolean m2n_vsi_text(const char *name, guint64 most, char **text, gsize *n, GError **error);
+
 /* (transfer full) The entries of a folder, a virtual or a plain one, sorted by text.  Of a virtual one that cannot be listed
  * (some networks, what is no folder) none.  NULL: M2N_ERROR_MISSING, M2N_ERROR_IO as m2n_folder_names(). */
 GStrv m2n_vsi_names(const char *folder, GError **error);
