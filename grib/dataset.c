@@ -163,8 +163,7 @@ m2n_dataset_read_field(const M2nDataset *d, gsize time, guint variable, float *o
                                     out, error);
 }
 
-/* ---- statistics ---------------------------------------------------------------------------------
- */
+/* ---- statistics ------------------------------------------------------------------------------ */
 
 typedef struct {
     double n, mean, square; /* square: sum of (x - mean)^2 */

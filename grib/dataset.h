@@ -35,8 +35,7 @@ gboolean m2n_dataset_read(const M2nDataset *d, gsize first, gsize n, float *out,
 gboolean m2n_dataset_read_field(const M2nDataset *d, gsize time, guint variable, float *out,
                                 GError **error);
 
-/* ---- windows for the trainer --------------------------------------------------------------------
- */
+/* ---- windows for the trainer ----------------------------------------------------------------- */
 
 typedef struct M2nWindows M2nWindows;
 
@@ -52,8 +51,7 @@ const M2nDomain *m2n_windows_domain(const M2nWindows *w); /* what the model file
 /* Index of the window's first time in the data set. */
 gsize m2n_windows_first(const M2nWindows *w, M2nSpan span, guint64 index);
 
-/* ---- writing ------------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 typedef struct M2nDatasetWriter M2nDatasetWriter;
 

@@ -6,8 +6,7 @@
 
 const char *const m2n_span_names[M2N_N_SPANS] = {"train", "validation", "test"};
 
-/* Two or four digits at *p, then one of the signs in `after` (NUL always ends). -1: something else.
- */
+/* Two or four digits at *p, then one of the signs in `after` (NUL always ends). -1: something else. */
 static int
 read_digits(const char **p, int digits, const char *after)
 {

@@ -31,8 +31,7 @@ m2n_domain_copy(const M2nDomain *d)
     return copy;
 }
 
-/* ---- which windows there are --------------------------------------------------------------------
- */
+/* ---- which windows there are ----------------------------------------------------------------- */
 
 static void
 find_windows(M2nWindows *w, M2nSpan span)
@@ -75,8 +74,7 @@ no_windows(const M2nWindows *w, GError **error)
     return FALSE;
 }
 
-/* ---- target "change" ----------------------------------------------------------------------------
- */
+/* ---- target "change" ------------------------------------------------------------------------- */
 
 /* Standard deviation about zero of (output field - last input field): what the network's unit
  * output then means, since the forecast is x_last + change_std * output with no mean added. */
@@ -118,8 +116,7 @@ field_scale(const M2nDomain *d, const M2nVariable *v)
     return d->normalisation == M2N_MINMAX ? v->max - v->min : v->std;
 }
 
-/* ---- the source ---------------------------------------------------------------------------------
- */
+/* ---- the source ------------------------------------------------------------------------------ */
 
 static gboolean
 read_window(gpointer data, M2nSpan span, guint64 index, float *x, float *y, GError **error)

@@ -1,5 +1,4 @@
-/* One entry per forecast, one lock for all, held only to look and to change, never while computing.
- */
+/* One entry per forecast, one lock for all, held only to look and to change, never while computing. */
 #include "plugin/cache.h"
 
 #include <cpl_conv.h>
@@ -35,8 +34,7 @@ static struct {
     gint64 clock;
 } cache;
 
-/* ---- results -----------------------------------------------------------------------------------
- */
+/* ---- results --------------------------------------------------------------------------------- */
 
 static M2nResult *
 result_new(gsize n)
@@ -64,8 +62,7 @@ m2n_result_unref(M2nResult *r)
         free(r);
 }
 
-/* ---- entries; all of these with the lock held ---------------------------------------------------
- */
+/* ---- entries; all of these with the lock held ------------------------------------------------ */
 
 static void
 entry_free(gpointer data)
@@ -149,8 +146,7 @@ evict(void)
     }
 }
 
-/* ---- computing ---------------------------------------------------------------------------------
- */
+/* ---- computing ------------------------------------------------------------------------------- */
 
 typedef struct {
     Entry *entry;
@@ -206,7 +202,6 @@ produce(const M2nForecast *f, gboolean disk, Reporter *reporter, GError **error)
     }
     if (disk && m2n_disk_cache_load(key, r->values, r->n)) {
         CPLDebug("MET2NET", "%s read from the cache", key);
-        warn_of_doubts(f, r->values);
         return r;
     }
     warn_once(m2n_forecast_warning(f));
@@ -215,7 +210,6 @@ produce(const M2nForecast *f, gboolean disk, Reporter *reporter, GError **error)
         m2n_result_unref(r);
         return NULL;
     }
-    warn_of_doubts(f, r->values);
     if (disk)
         m2n_disk_cache_store(key, r->values, r->n);
     return r;
@@ -234,6 +228,8 @@ compute_here(Entry *e, const M2nForecast *f, gboolean disk, Reporter *reporter, 
     g_clear_error(&e->error);
     g_mutex_unlock(&cache.lock);
     M2nResult *r = produce(f, disk, reporter, &inner);
+    if (r != NULL)
+        warn_of_doubts(f, r->values);
     g_mutex_lock(&cache.lock);
     e->computing = FALSE;
     if (r != NULL) {

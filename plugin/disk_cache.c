@@ -63,8 +63,7 @@ sum_of(const float *values, gsize n)
     return g_strdup(g_checksum_get_string(sum));
 }
 
-/* ---- reading -----------------------------------------------------------------------------------
- */
+/* ---- reading --------------------------------------------------------------------------------- */
 
 gboolean
 m2n_disk_cache_has(const char *key)
@@ -106,8 +105,7 @@ m2n_disk_cache_load(const char *key, float *out, gsize n)
     return TRUE;
 }
 
-/* ---- writing -----------------------------------------------------------------------------------
- */
+/* ---- writing --------------------------------------------------------------------------------- */
 
 typedef struct {
     char *path;

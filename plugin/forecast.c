@@ -31,8 +31,7 @@ struct M2nForecast {
     char *key;
 };
 
-/* ---- opening -----------------------------------------------------------------------------------
- */
+/* ---- opening --------------------------------------------------------------------------------- */
 
 static gboolean
 open_model(M2nForecast *f, const M2nForecastSpec *spec, GError **error)
@@ -151,8 +150,7 @@ m2n_forecast_free(M2nForecast *f)
     g_free(f);
 }
 
-/* ---- asking ------------------------------------------------------------------------------------
- */
+/* ---- asking ---------------------------------------------------------------------------------- */
 
 const M2nDomain *
 m2n_forecast_domain(const M2nForecast *f)
@@ -261,8 +259,7 @@ m2n_forecast_model_hash(const M2nForecast *f, GError **error)
     return m2n_shared_hash(f->model, error);
 }
 
-/* ---- computing ---------------------------------------------------------------------------------
- */
+/* ---- computing ------------------------------------------------------------------------------- */
 
 /* One part of a whole: maps its 0..1 to [begin, begin + share]. */
 typedef struct {

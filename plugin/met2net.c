@@ -1,5 +1,4 @@
-/* The public API: a handle is a forecast, the variables asked for and the grid they are shown on.
- */
+/* The public API: a handle is a forecast, the variables asked for and the grid they are shown on. */
 #include "plugin/met2net_private.h"
 
 #include <string.h>
@@ -43,8 +42,7 @@ m2n_handle_failed(GError *inner, met2net_error *error)
     return 0;
 }
 
-/* ---- versions ----------------------------------------------------------------------------------
- */
+/* ---- versions -------------------------------------------------------------------------------- */
 
 int
 met2net_api_version(void)
@@ -64,8 +62,7 @@ met2net_recognises(const void *bytes, size_t n)
     return m2n_forecast_file_recognises(bytes, n);
 }
 
-/* ---- open --------------------------------------------------------------------------------------
- */
+/* ---- open ------------------------------------------------------------------------------------ */
 
 static gboolean
 choose(met2net *f, guint place, const char *name, GError **error)
@@ -224,8 +221,7 @@ met2net_close(met2net *f)
     g_free(f);
 }
 
-/* ---- describe ----------------------------------------------------------------------------------
- */
+/* ---- describe -------------------------------------------------------------------------------- */
 
 const met2net_info *
 met2net_describe(const met2net *f)

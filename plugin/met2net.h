@@ -132,8 +132,7 @@ MET2NET_EXPORT const char *const *met2net_field_metadata(met2net *f, unsigned va
                                                          unsigned step);
 MET2NET_EXPORT const char *met2net_field_description(met2net *f, unsigned variable, unsigned step);
 
-/* 1 when the result is at hand, so that a read costs no model time (it may yet be read from disk).
- */
+/* 1 when the result is at hand, so that a read costs no model time (it may yet be read from disk). */
 MET2NET_EXPORT int met2net_is_computed(met2net *f);
 
 /* Returns 1 when the result is at hand.  A handle that failed keeps failing in the same way (but not after

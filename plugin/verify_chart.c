@@ -16,8 +16,7 @@
 #define FAINT "#6b7683"
 #define RULE "#e4e8ec"
 
-/* Apart for colour-blind readers too (after Okabe and Ito); the judged forecast is the heavy one.
- */
+/* Apart for colour-blind readers too (after Okabe and Ito); the judged forecast is the heavy one. */
 static const struct {
     const char *colour, *dash;
     double width;

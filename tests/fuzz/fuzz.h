@@ -9,8 +9,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* The bytes of a case as a source that checks its own bounds.  The bytes must outlive the source.
- */
+/* The bytes of a case as a source that checks its own bounds.  The bytes must outlive the source. */
 typedef struct M2nSource M2nSource;
 M2nSource *fuzz_source(const uint8_t *data, size_t size);
 

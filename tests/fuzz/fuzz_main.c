@@ -42,8 +42,7 @@ next_random(guint64 below)
     return (z ^ (z >> 31)) % below;
 }
 
-/* ---- keeping the case that dies -----------------------------------------------------------------
- */
+/* ---- keeping the case that dies -------------------------------------------------------------- */
 
 static const uint8_t *volatile current_data;
 static volatile size_t current_size;
@@ -76,8 +75,7 @@ watch_for_death(void)
         signal(numbers[i], on_death);
 }
 
-/* ---- mutations ----------------------------------------------------------------------------------
- */
+/* ---- mutations ------------------------------------------------------------------------------- */
 
 static const guint32 interesting[] = {0,          1,          0x7f,      0x80,    0xff,
                                       0x7fff,     0x8000,     0xffff,    0x10000, 0x7fffffff,
@@ -195,8 +193,7 @@ make_case(guint64 number)
     return a;
 }
 
-/* ---- seeds, options, the run --------------------------------------------------------------------
- */
+/* ---- seeds, options, the run ----------------------------------------------------------------- */
 
 static int
 by_name(gconstpointer a, gconstpointer b)

@@ -1,5 +1,4 @@
-/* Small files for tests: a folder that is gone afterwards, and error codes checked with their text.
- */
+/* Small files for tests: a folder that is gone afterwards, and error codes checked with their text. */
 #pragma once
 #include <glib.h>
 #include <glib/gstdio.h>
