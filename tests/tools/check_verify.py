@@ -2,7 +2,6 @@
 """met2net-verify against the same sums written down in numpy, for a model and for forecast files, on a global and a
 regional grid; the published figures of the Gulf test.  usage: check_verify.py MET2NET_VERIFY MET2NET_FORECAST"""
 import csv
-import io
 import json
 import os
 import pathlib
