@@ -6,10 +6,10 @@ import struct
 import subprocess
 import time
 
-import tap
-from test_train_tools import BIN, SMALL, Case, header_of, write_grib
-
 import numpy as np
+
+import tap
+from tool_case import BIN, SMALL, Case, header_of, write_grib
 
 
 class FineTuning(Case):
