@@ -20,7 +20,7 @@ void m2n_dataset_free(M2nDataset *d);
 
 const char *m2n_dataset_name(const M2nDataset *d);
 const M2nDomain *m2n_dataset_domain(const M2nDataset *d);
-const gint64 *m2n_dataset_times(const M2nDataset *d, gsize *n);
+const gint64 *m2n_dataset_times(const M2nDataset *d, gsize *n); /* [n], UTC seconds, ascending */
 const M2nSplit *m2n_dataset_split(const M2nDataset *d);
 /* Other spans; the statistics are computed anew from the training span.  FALSE: M2N_ERROR_ARGUMENT
  * (spans overlap), _MISSING (no times in it), _FORMAT (constant or missing values: variable and

@@ -19,6 +19,7 @@ typedef struct {
     double scale, offset; /* stored = scale * value + offset: GRIB2 has a unit for each parameter */
 } M2nGribPlan;
 
+/* In place of an earlier value of that key, if there is one. */
 void m2n_grib_plan_add(M2nGribPlan *plan, const char *key, long value);
 
 /* Everything but the times.  FALSE: M2N_ERROR_FORMAT (a grid or CRS GRIB2 cannot say), _UNITS, or _ARGUMENT

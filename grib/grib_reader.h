@@ -49,7 +49,7 @@ void m2n_grib_reader_keep_index(M2nGribReader *r, const M2nGribHeader *const *he
 guint m2n_grib_reader_count(const M2nGribReader *r);
 const M2nGribEntry *m2n_grib_reader_entry(const M2nGribReader *r, guint i);
 const char *m2n_grib_reader_name(const M2nGribReader *r);
-guint64 m2n_grib_reader_memory(M2nGribReader *r); /* bytes of that */
+guint64 m2n_grib_reader_memory(M2nGribReader *r); /* bytes counted for what is known of its fields, as in _open_within() */
 
 /* Fills *h; release with m2n_grib_header_clear().  FALSE: M2N_ERROR_IO, _MEMORY, or _FORMAT naming file,
  * message and key; nothing is left to release. */

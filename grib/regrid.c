@@ -17,8 +17,8 @@ struct M2nRegrid {
     float *turns; /* of winds, [w.used][2]; NULL until asked for */
 };
 
-guint64
-m2n_weights_memory(const M2nWeights *w)
+static guint64
+memory_of(const M2nWeights *w)
 {
     return (w->n_to + 1) * sizeof *w->start + w->used * (sizeof *w->index + sizeof *w->weight);
 }
@@ -26,7 +26,7 @@ m2n_weights_memory(const M2nWeights *w)
 gboolean
 m2n_weights_allow(const M2nWeights *w, guint64 more, GError **error)
 {
-    const guint64 need = m2n_weights_memory(w) + more;
+    const guint64 need = memory_of(w) + more;
 
     if (w->max_memory == 0 || need <= w->max_memory)
         return TRUE;
@@ -139,7 +139,7 @@ m2n_regrid_memory(const M2nRegrid *r)
 {
     const guint64 turns = r->turns != NULL ? 2 * r->w.used * sizeof *r->turns : 0;
 
-    return r->same ? 0 : m2n_weights_memory(&r->w) + turns;
+    return r->same ? 0 : memory_of(&r->w) + turns;
 }
 
 void

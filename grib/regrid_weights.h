@@ -19,7 +19,6 @@ gboolean m2n_weights_reserve(M2nWeights *w, gsize room);
 /* FALSE: out of memory, or more than is allowed; m2n_weights_fail() says which. */
 gboolean m2n_weights_add(M2nWeights *w, gsize index, double weight);
 gboolean m2n_weights_fail(const M2nWeights *w, GError **error); /* FALSE */
-guint64 m2n_weights_memory(const M2nWeights *w);
 /* Whether `more` bytes may be had beside the weights.  FALSE: M2N_ERROR_MEMORY. */
 gboolean m2n_weights_allow(const M2nWeights *w, guint64 more, GError **error);
 

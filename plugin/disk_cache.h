@@ -12,8 +12,8 @@
 G_BEGIN_DECLS
 
 gboolean m2n_disk_cache_has(const char *key); /* without checking the content */
-gboolean m2n_disk_cache_load(const char *key, float *out,
-                             gsize n); /* FALSE: not there; out undefined */
+/* FALSE: not there, and out[n] is undefined. */
+gboolean m2n_disk_cache_load(const char *key, float *out, gsize n);
 void m2n_disk_cache_store(const char *key, const float *values, gsize n);
 
 G_END_DECLS

@@ -237,8 +237,9 @@ model_unchanged(const M2nForecast *f, GError **error)
            changed(m2n_source_name(f->model), error);
 }
 
-gboolean
-m2n_forecast_unchanged(const M2nForecast *f, GError **error)
+/* FALSE: M2N_ERROR_IO: a model or input file has changed since open, or is gone; names it. */
+static gboolean
+unchanged(const M2nForecast *f, GError **error)
 {
     if (!model_unchanged(f, error))
         return FALSE;
@@ -347,7 +348,7 @@ m2n_forecast_compute(const M2nForecast *f, guint64 beside, float *out, M2nProgre
                         m2n_source_name(f->model), needed, bound);
         return FALSE;
     }
-    if (!m2n_forecast_unchanged(f, error) || !read_window(f, f->max_memory - own, x, &part, error))
+    if (!unchanged(f, error) || !read_window(f, f->max_memory - own, x, &part, error))
         return FALSE;
     g_autoptr(M2nModel) model = m2n_shared_model(f->tensors, f->precision, f->threads, error);
     if (model == NULL)
@@ -358,7 +359,7 @@ m2n_forecast_compute(const M2nForecast *f, guint64 beside, float *out, M2nProgre
         g_prefix_error(error, "%s: ", m2n_source_name(f->model));
         return FALSE;
     }
-    return run_windows(f, session, x, y, out, &part, error) && m2n_forecast_unchanged(f, error);
+    return run_windows(f, session, x, y, out, &part, error) && unchanged(f, error);
 }
 
 char **

@@ -27,8 +27,7 @@ void m2n_forecast_free(M2nForecast *f);
 
 const M2nDomain *m2n_forecast_domain(const M2nForecast *f);
 guint m2n_forecast_steps(const M2nForecast *f); /* lead times, of time_step each; >= 1 */
-guint
-m2n_forecast_window(const M2nForecast *f); /* fields the model starts from, and makes at once */
+guint m2n_forecast_window(const M2nForecast *f); /* fields the model starts from, and makes at once */
 gint64 m2n_forecast_init_time(const M2nForecast *f);
 long m2n_forecast_centre(const M2nForecast *f);       /* GRIB centre of the input */
 const char *m2n_forecast_model(const M2nForecast *f); /* file name */
@@ -38,12 +37,8 @@ const char *m2n_forecast_warning(const M2nForecast *f);
 long m2n_forecast_member(const M2nForecast *f, guint *members);
 const char *m2n_forecast_note(const M2nForecast *f);
 
-/* The name a result is kept under: it changes when model, input, time, length, precision or our
- * version do.
- * Hexadecimal. */
+/* The name a result is kept under, hexadecimal: it changes when model, input, time, length, precision or our version do. */
 const char *m2n_forecast_key(const M2nForecast *f);
-/* FALSE: M2N_ERROR_IO: a model or input file has changed since open, or is gone; names it. */
-gboolean m2n_forecast_unchanged(const M2nForecast *f, GError **error);
 
 /* (transfer full) SHA-256 of the model file, hexadecimal; read once per process and version of the
  * file. NULL: M2N_ERROR_IO. */

@@ -46,8 +46,10 @@ parse_zone(const char *zone, gint64 *east)
     return used > 0 && zone[1 + used] == '\0' && hours < 24 && minutes < 60;
 }
 
-gboolean
-m2n_time_units_parse(const char *units, double *unit, gint64 *epoch)
+/* "hours since 1900-01-01 00:00:0.0 +01:00" -> seconds of one unit, and of the epoch; without a zone UTC.  FALSE: not of
+ * this form, as months, which have no length. */
+static gboolean
+parse_units(const char *units, double *unit, gint64 *epoch)
 {
     static const struct {
         const char *name;
@@ -156,7 +158,7 @@ m2n_axis_times(GDALMDArrayH array, gsize *n, GError **error)
     double unit;
     gint64 epoch;
 
-    if (units == NULL || !m2n_time_units_parse(units, &unit, &epoch)) {
+    if (units == NULL || !parse_units(units, &unit, &epoch)) {
         g_autofree char *what = g_strdup_printf(
             "units \"%.64s\" are not seconds, minutes, hours or days \"since <date>\" (UTC, or +01:00)",
             units != NULL ? units : "");

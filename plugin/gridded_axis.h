@@ -21,10 +21,6 @@ double *m2n_axis_values(GDALMDArrayH array, gsize *n, GError **error);
 /* (transfer full) The same as UTC seconds, by CF 1.8, 4.4, in the Gregorian calendar; NULL also when they are no times. */
 gint64 *m2n_axis_times(GDALMDArrayH array, gsize *n, GError **error);
 
-/* "hours since 1900-01-01 00:00:0.0 +01:00" -> seconds of one unit, and of the epoch; without a zone UTC.  FALSE: not of
- * this form, as months, which have no length. */
-gboolean m2n_time_units_parse(const char *units, double *unit, gint64 *epoch);
-
 /* Turns the n values of an axis so that they ascend (*flip: they did not), unwraps longitudes (`degrees`) that jump by a turn,
  * and sets their step.  FALSE: not evenly spaced, to a fiftieth of the step; NaN as step: not numbers of a grid at all. */
 gboolean m2n_axis_even(double *v, gsize n, gboolean degrees, gboolean *flip, double *step);

@@ -5,6 +5,7 @@
 
 G_BEGIN_DECLS
 
+/* Whether it is a folder with a file that only Zarr puts there. */
 gboolean m2n_zarr_is(const char *name);
 
 /* Whether every array and group in the folder is in `group`, whose arrays are named.  FALSE: M2N_ERROR_IO, also when the folder

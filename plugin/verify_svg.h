@@ -11,6 +11,8 @@ char *m2n_svg_finish(GString *svg);
 
 typedef enum { M2N_SVG_START, M2N_SVG_MIDDLE, M2N_SVG_END } M2nSvgAnchor;
 
+/* x to the right and y down, in pixels; colours and `dash` (stroke-dasharray) as SVG writes them; a `dash`, or
+ * the `stroke` of a rectangle, may be NULL. */
 void m2n_svg_text(GString *svg, double x, double y, double size, const char *fill,
                   M2nSvgAnchor anchor, const char *text);
 void m2n_svg_line(GString *svg, double x1, double y1, double x2, double y2, const char *stroke,
