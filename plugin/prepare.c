@@ -152,8 +152,23 @@ chosen_grid(const M2nPrepareOptions *o, const M2nGrid *from, GError **error)
                                (guint)size[0], (guint)size[1], geo);
 }
 
+/* (transfer full) The input's grid with sides that can be halved twice. */
+static M2nGrid *
+cut_grid(const M2nGrid *from, char **told)
+{
+    const guint width = from->width >= 4 ? from->width / 4 * 4 : from->width;
+    const guint height = from->height >= 4 ? from->height / 4 * 4 : from->height;
+
+    if (width < from->width || height < from->height)
+        *told = g_strdup_printf("the input's grid is cut from %u x %u to %u x %u, multiples of 4: columns left out in "
+                                "the east %u, rows in the south %u; --region and --size choose another grid",
+                                from->width, from->height, width, height, from->width - width,
+                                from->height - height);
+    return m2n_grid_new_affine(from->crs, width, height, from->geo);
+}
+
 static gboolean
-set_grid(M2nDomain *d, const M2nPrepareOptions *o, M2nInput *in, GError **error)
+set_grid(M2nDomain *d, const M2nPrepareOptions *o, M2nInput *in, char **told, GError **error)
 {
     const gboolean choice = o->region || o->size || o->resolution > 0 || o->crs;
     const gboolean complete = o->region && (o->size || o->resolution > 0);
@@ -176,12 +191,7 @@ set_grid(M2nDomain *d, const M2nPrepareOptions *o, M2nInput *in, GError **error)
             return FALSE;
         }
     }
-    if (choice)
-        d->grid = chosen_grid(o, from, error);
-    else
-        d->grid =
-            m2n_grid_new_affine(from->crs, from->width >= 4 ? from->width / 4 * 4 : from->width,
-                                from->height >= 4 ? from->height / 4 * 4 : from->height, from->geo);
+    d->grid = choice ? chosen_grid(o, from, error) : cut_grid(from, told);
     return d->grid != NULL;
 }
 
@@ -334,6 +344,7 @@ m2n_prepare(const M2nPrepareOptions *o, const char *path, M2nPrepareResult *resu
 {
     g_autoptr(M2nDomain) d = o->like ? domain_like(o->like, error) : g_new0(M2nDomain, 1);
     const gboolean split_given = o->spans[0] || o->spans[1] || o->spans[2];
+    g_autofree char *cut = NULL;
     M2nSplit split;
     gsize n;
 
@@ -356,13 +367,14 @@ m2n_prepare(const M2nPrepareOptions *o, const char *path, M2nPrepareResult *resu
     if (in == NULL)
         return FALSE;
     g_autofree gint64 *times = find_times(d, o, in, &n, error);
-    if (times == NULL || !set_grid(d, o, in, error))
+    if (times == NULL || !set_grid(d, o, in, &cut, error))
         return FALSE;
     g_autoptr(M2nDatasetWriter) w = m2n_dataset_writer_new(path, d, error);
     if (w == NULL || !copy_times(in, d, o, times, n, w, result, progress, user_data, error) ||
         !m2n_dataset_writer_finish(w, split_given ? &split : NULL, error))
         return FALSE;
     result->grid = m2n_grid_describe(d->grid);
+    result->cut = g_steal_pointer(&cut);
     result->note = g_strdup(m2n_input_note(in));
     return TRUE;
 }

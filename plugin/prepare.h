@@ -25,6 +25,7 @@ typedef struct {
 typedef struct {
     gsize times, skipped;
     char *grid; /* owned: free with g_free() */
+    char *cut;  /* owned; rows and columns of the input's grid that were left out, or NULL */
     char *note; /* owned; m2n_input_note() */
 } M2nPrepareResult;
 

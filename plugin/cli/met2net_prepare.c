@@ -38,9 +38,12 @@ run(const M2nDataOptions *data, const char *const *inputs, const char *output, g
     if (result.skipped > 0)
         printf("; %zu times with missing values left out", result.skipped);
     printf("\n");
+    if (result.cut != NULL)
+        g_printerr("met2net-prepare: %s\n", result.cut);
     if (result.note != NULL)
         g_printerr("met2net-prepare: %s\n", result.note);
     g_free(result.grid);
+    g_free(result.cut);
     g_free(result.note);
     return 0;
 }

@@ -221,9 +221,12 @@ prepare(const Arguments *a, const char *const *inputs, const char *path, M2nScre
     g_autofree char *line =
         g_strdup_printf("prepared %s: %zu times on %s", path, result.times, result.grid);
     m2n_screen_line(screen, line);
+    if (result.cut != NULL)
+        m2n_screen_line(screen, result.cut);
     if (result.note != NULL)
         m2n_screen_line(screen, result.note);
     g_free(result.grid);
+    g_free(result.cut);
     g_free(result.note);
     return TRUE;
 }

@@ -43,6 +43,15 @@ class Prepare(Case):
         self.assert_fails(self.run_tool("prepare", path, "-q", *options, "-o", out), status, *parts)
         self.assertEqual(sorted(p.name for p in self.here.iterdir()), ["bad.grib2"])
 
+    def test_what_is_cut_is_told(self):
+        write_grib(self.here / "a.grib2", range(3), change=lambda n, h, x: np.pad(x, ((0, 3), (0, 2)), mode="reflect"))
+        result = self.run_tool("prepare", self.here / "a.grib2", "-q", "-v", "u10,t2m", "-o", self.here / "d.safetensors")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertRegex(result.stderr, "^met2net-prepare: .* from 18 x 11 to 16 x 8.* east 2, .* south 3;.*\n$")
+        write_grib(self.here / "b.grib2", range(3))
+        result = self.run_tool("prepare", self.here / "b.grib2", "-q", "-v", "u10,t2m", "-o", self.here / "d.safetensors")
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+
     def test_constant(self):
         self.bad(1, "t2m: constant (281", change=lambda n, h, x: np.full_like(x, 281) if n == "t2m" else x)
 

@@ -26,6 +26,8 @@ class Train(Case):
             self.assertEqual((said.returncode, said.stderr), (0, ""))
             for word in words:
                 self.assertIn(word, said.stdout)
+        (self.here / "c.json").write_text('// mine\n{"met2net": 1}')
+        self.assert_fails(self.run_tool("info", self.here / "c.json"), 1, "c.json:1:1: JSON has no comments")
         metadata = header_of(self.model)["__metadata__"]
         self.assertEqual(metadata["format"], "met2net")
         self.assertEqual(metadata["target"], "field")
