@@ -232,10 +232,10 @@ m2n_describe(const char *name, gboolean values, M2nDescribeFunc each, gpointer u
     JsonNode *node = json_node_new(JSON_NODE_OBJECT);
     json_node_take_object(node, o);
     json_object_set_string_member(o, "file", name);
-    if (m2n_forecast_file_recognises((const char *)start, n))
-        ok = describe_forecast(name, o, error);
-    else if (looks_like_log(start, n))
+    if (looks_like_log(start, n))
         ok = describe_log(name, o, error);
+    else if (m2n_forecast_file_recognises((const char *)start, n) || g_str_has_suffix(name, ".json"))
+        ok = describe_forecast(name, o, error);
     else if (looks_like_safetensors(start, n))
         ok = describe_safetensors(source, o, error);
     else if ((ok = m2n_describe_grib(source, values, each, user_data, error)))

@@ -120,7 +120,7 @@ read_inputs(M2nJsonCursor *j, M2nForecastSpec *spec, GError **error)
     g_auto(GStrv) named = NULL;
     g_autoptr(GPtrArray) inputs = g_ptr_array_new_with_free_func(g_free);
 
-    if (!m2n_cursor_strings(j, "input", M2N_MAX_INPUTS, &named, error))
+    if (!m2n_cursor_strings(j, "input", "names of files, such as [\"analysis.grib2\"]", M2N_MAX_INPUTS, &named, error))
         return FALSE;
     for (guint i = 0; named[i] != NULL; i++)
         if (!read_pattern(j, named[i], inputs, error))
@@ -139,7 +139,9 @@ read_time(M2nJsonCursor *j, guint key, M2nForecastSpec *spec, GError **error)
 
     m2n_cursor_peek(j);
     const char *at = j->at;
-    if (!m2n_cursor_string(j, keys[key], &text, error))
+    const char *wanted =
+        key == INIT_TIME ? "\"latest\" or a time such as \"2024-01-28T06:00:00Z\"" : "a length of time such as \"24h\"";
+    if (!m2n_cursor_string(j, keys[key], wanted, &text, error))
         return FALSE;
     if (key == INIT_TIME)
         return m2n_init_time_parse(text, spec, &inner) || fail_at(j, at, inner, error);
@@ -154,7 +156,7 @@ read_precision(M2nJsonCursor *j, M2nForecastSpec *spec, GError **error)
 
     m2n_cursor_peek(j);
     const char *at = j->at;
-    return m2n_cursor_string(j, "precision", &text, error) &&
+    return m2n_cursor_string(j, "precision", "\"float32\", \"bf16\" or \"int8\"", &text, error) &&
            (m2n_precision_parse(text, &spec->precision, &inner) || fail_at(j, at, inner, error));
 }
 
@@ -181,10 +183,10 @@ read_output(M2nJsonCursor *j, guint key, gpointer data, GError **error)
     GError *inner = NULL;
 
     if (key == CRS)
-        return m2n_cursor_string(j, "crs", &spec->crs, error);
+        return m2n_cursor_string(j, "crs", "a CRS such as \"EPSG:3857\"", &spec->crs, error);
     m2n_cursor_peek(j);
     const char *at = j->at;
-    return m2n_cursor_string(j, "resampling", &text, error) &&
+    return m2n_cursor_string(j, "resampling", "\"bilinear\", \"nearest\" or \"conservative\"", &text, error) &&
            (m2n_resampling_parse(text, &spec->resampling, &inner) || fail_at(j, at, inner, error));
 }
 
@@ -203,12 +205,12 @@ read_member(M2nJsonCursor *j, guint key, gpointer data, GError **error)
                                 " of the format; this program reads version %d",
                                 r->version, VERSION));
     case MODEL:
-        return m2n_cursor_string(j, "model", &text, error) &&
+        return m2n_cursor_string(j, "model", "the name of a file, in double quotes", &text, error) &&
                read_source(j, text, &r->spec->model, error);
     case INPUT:
         return read_inputs(j, r->spec, error);
     case VARIABLES:
-        return m2n_cursor_strings(j, "variables", MAX_VARIABLES, &r->spec->variables, error);
+        return m2n_cursor_strings(j, "variables", "names such as [\"t2m\"]", MAX_VARIABLES, &r->spec->variables, error);
     case INITIAL_STATE:
         return m2n_cursor_boolean(j, "initial_state", &r->spec->initial_state, error);
     case MEMBER:
@@ -216,7 +218,9 @@ read_member(M2nJsonCursor *j, guint key, gpointer data, GError **error)
     case PRECISION:
         return read_precision(j, r->spec, error);
     case OUTPUT:
-        return m2n_cursor_object(j, output_keys, read_output, r->spec, error);
+        return (m2n_cursor_peek(j) == '{' ||
+                m2n_cursor_fail(j, j->at, error, "output: expected an object such as {\"crs\": \"EPSG:3857\"}")) &&
+               m2n_cursor_object(j, output_keys, read_output, r->spec, error);
     default:
         return read_time(j, key, r->spec, error);
     }

@@ -177,8 +177,8 @@ is_folder(const char *name)
     return VSIStatExL(name, &st, VSI_STAT_EXISTS_FLAG | VSI_STAT_NATURE_FLAG) == 0 && VSI_ISDIR(st.st_mode);
 }
 
-/* A file that begins with "{" is a forecast file; any other, and a folder, is input, whose reader will
- * say so if it is not. */
+/* A file that begins with "{", or is called .json, is a forecast file; any other, and a folder, is input, whose
+ * reader will say so if it is not. */
 static gboolean
 read_name(M2nForecastSpec *spec, const char *name, GError **error)
 {
@@ -196,7 +196,7 @@ read_name(M2nForecastSpec *spec, const char *name, GError **error)
     if (text == NULL)
         return FALSE;
 
-    if (text[strspn(text, " \t\r\n\xef\xbb\xbf")] != '{') {
+    if (text[strspn(text, " \t\r\n\xef\xbb\xbf")] != '{' && !g_str_has_suffix(name, ".json")) {
         spec->inputs = g_new0(char *, 2);
         spec->inputs[0] = g_strdup(name);
         return TRUE;

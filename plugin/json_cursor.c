@@ -17,8 +17,10 @@ m2n_cursor_fail(const M2nJsonCursor *j, const char *at, GError **error, const ch
         column = *p == '\n' ? 1 : column + 1;
         line += *p == '\n';
     }
+    const gboolean slashes = j->end - at > 1 && *at == '/' && (at[1] == '/' || at[1] == '*');
+    const gboolean comment = slashes || (at < j->end && *at == '#');
     va_start(args, format);
-    g_autofree char *message = g_strdup_vprintf(format, args);
+    g_autofree char *message = comment ? g_strdup("JSON has no comments") : g_strdup_vprintf(format, args);
     va_end(args);
     g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT, "%s:%u:%u: %s", j->file, line, column, message);
     return FALSE;
@@ -92,12 +94,12 @@ take_escape(M2nJsonCursor *j, GString *out)
 }
 
 gboolean
-m2n_cursor_string(M2nJsonCursor *j, const char *what, char **out, GError **error)
+m2n_cursor_string(M2nJsonCursor *j, const char *what, const char *wanted, char **out, GError **error)
 {
     g_autoptr(GString) s = g_string_new(NULL);
 
     if (m2n_cursor_peek(j) != '"')
-        return m2n_cursor_fail(j, j->at, error, "%s: expected a string", what);
+        return m2n_cursor_fail(j, j->at, error, "%s: expected %s", what, wanted);
     const char *start = j->at++;
     while (j->at < j->end && *j->at != '"') {
         if ((guchar)*j->at < 0x20)
@@ -151,18 +153,21 @@ m2n_cursor_integer(M2nJsonCursor *j, const char *what, gint64 *out, GError **err
 }
 
 gboolean
-m2n_cursor_strings(M2nJsonCursor *j, const char *what, guint most, char ***out, GError **error)
+m2n_cursor_strings(M2nJsonCursor *j, const char *what, const char *wanted, guint most, char ***out,
+                   GError **error)
 {
     g_autoptr(GPtrArray) all = g_ptr_array_new_with_free_func(g_free);
     const gboolean many = m2n_cursor_peek(j) == '[';
     const char *start = j->at;
 
     j->at += many;
+    if (many && m2n_cursor_peek(j) == ']')
+        return m2n_cursor_fail(j, start, error, "%s: an empty list; expected %s", what, wanted);
     do {
         char *one = NULL;
         if (all->len == most)
             return m2n_cursor_fail(j, start, error, "%s: more than %u", what, most);
-        if (!m2n_cursor_string(j, what, &one, error))
+        if (!m2n_cursor_string(j, what, wanted, &one, error))
             return FALSE;
         g_ptr_array_add(all, one);
     } while (many && m2n_cursor_peek(j) == ',' && j->at++ != NULL);
@@ -183,7 +188,7 @@ take_member(M2nJsonCursor *j, const char *const *keys, guint64 *seen, M2nCursorM
 
     m2n_cursor_peek(j);
     const char *start = j->at;
-    if (!m2n_cursor_string(j, "key", &key, error))
+    if (!m2n_cursor_string(j, "key", "a name in double quotes", &key, error))
         return FALSE;
     while (keys[i] != NULL && strcmp(keys[i], key) != 0)
         i++;

@@ -12,7 +12,7 @@ typedef struct {
     const char *text, *at, *end;
 } M2nJsonCursor;
 
-/* FALSE, always: "file:line:column: message" as M2N_ERROR_FORMAT, for the place `at`. */
+/* FALSE, always: "file:line:column: message" as M2N_ERROR_FORMAT, for the place `at`.  A comment there is called so. */
 gboolean m2n_cursor_fail(const M2nJsonCursor *j, const char *at, GError **error, const char *format,
                          ...) G_GNUC_PRINTF(4, 5);
 
@@ -26,12 +26,13 @@ typedef gboolean (*M2nCursorMember)(M2nJsonCursor *j, guint key, gpointer data, 
 gboolean m2n_cursor_object(M2nJsonCursor *j, const char *const *keys, M2nCursorMember member,
                            gpointer data, GError **error);
 
-/* One value; `what` names it in the message when it is of another type. */
-gboolean m2n_cursor_string(M2nJsonCursor *j, const char *what, char **out, GError **error);
+/* One value; `what` names it in the message when it is of another type: "what: expected ...", for strings with what
+ * is `wanted`. */
+gboolean m2n_cursor_string(M2nJsonCursor *j, const char *what, const char *wanted, char **out, GError **error);
 gboolean m2n_cursor_boolean(M2nJsonCursor *j, const char *what, gboolean *out, GError **error);
 gboolean m2n_cursor_integer(M2nJsonCursor *j, const char *what, gint64 *out, GError **error);
 /* A string, or an array of 1 to `most` strings. (transfer full) NULL-terminated */
-gboolean m2n_cursor_strings(M2nJsonCursor *j, const char *what, guint most, char ***out,
+gboolean m2n_cursor_strings(M2nJsonCursor *j, const char *what, const char *wanted, guint most, char ***out,
                             GError **error);
 
 /* Nothing but white space may follow. */

@@ -76,14 +76,19 @@ virtual_read(gpointer data, guint64 offset, gpointer buffer, gsize n, GError **e
     Virtual *v = data;
 
     g_mutex_lock(&v->lock);
-    CPLPushErrorHandler(CPLQuietErrorHandler);
+    m2n_gdal_try();
     const gboolean ok = n < CHUNK ? read_by_blocks(v, offset, buffer, n) : read_at(v, offset, buffer, n);
     CPLPopErrorHandler();
     g_mutex_unlock(&v->lock);
-    if (!ok)
+    if (!ok) {
+        const char *why = CPLGetLastErrorMsg();
+        const gboolean whole = strstr(why, "ange downloading not supported") != NULL;
+
         g_set_error(error, M2N_ERROR, M2N_ERROR_IO,
-                    "%s: cannot read %" G_GSIZE_FORMAT " bytes at offset %" G_GUINT64_FORMAT,
-                    v->name, n, offset);
+                    "%s: cannot read %" G_GSIZE_FORMAT " bytes at offset %" G_GUINT64_FORMAT "%s%s", v->name, n, offset,
+                    *why == '\0' ? "" : ": ",
+                    whole ? "the server gives whole files only, not ranges of bytes: download the file first" : why);
+    }
     return ok;
 }
 

@@ -1,7 +1,9 @@
 """Whatever is wrong with the input: one line that names file, thing and value; no crash; no other file touched."""
+import http.server
 import json
 import os
 import struct
+import threading
 
 import tap
 from osgeo import gdal
@@ -49,11 +51,34 @@ class BadInput(fixture.Case):
                         '{"met2net": 1, "model": "model.safetensors", "model": "model.safetensors"}')
 
     def test_wrong_types(self):
-        self.check_key("model: expected a string", model=7)
-        self.check_key("input: expected a string", input=[["analysis.grib2"]])
-        self.check_key("lead_time: expected a string", lead_time=24)
+        self.check_key("model: expected the name of a file, in double quotes", model=7)
+        self.check_key(r'input: expected names of files, such as \["analysis.grib2"\]', input=[["analysis.grib2"]])
+        self.check_key("input: an empty list; expected names of files", input=[])
+        self.check_key('lead_time: expected a length of time such as "24h"', lead_time=24)
         self.check_key("initial_state: expected true or false", initial_state="yes")
         self.check_text("met2net: expected a whole number", '{"met2net": 1.5}')
+
+    def test_comments(self):
+        (self.folder / "forecast.json").write_text('// mine\n{"met2net": 1}')
+        self.check("forecast.json:1:1: JSON has no comments", "MET2NET:forecast.json")
+        self.check_text("forecast.json:2:1: JSON has no comments", '{"met2net": 1,\n# mine\n"model": "m"}')
+
+    def test_server_without_ranges(self):
+        folder = self.folder
+
+        class WholeFiles(http.server.SimpleHTTPRequestHandler):
+            def __init__(self, *args):
+                super().__init__(*args, directory=str(folder))
+
+            def log_message(self, *args):
+                pass
+
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), WholeFiles) as server:
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            (folder / "large.grib2").write_bytes(bytes(30 << 20))  # GDAL takes a small one at once
+            self.check("large.grib2: .* the server gives whole files only, not ranges of bytes: download the file first",
+                       f"MET2NET:/vsicurl/http://127.0.0.1:{server.server_port}/large.grib2", "MODEL=model.safetensors")
+            server.shutdown()
 
     def test_version(self):
         self.check_text("version 2 of the format; this program reads version 1",
@@ -72,7 +97,7 @@ class BadInput(fixture.Case):
             gdal.Open("MET2NET:" + self.forecast)
 
     def test_deep_nesting_and_size(self):
-        self.check_text(r"input: expected a string", '{"met2net": 1, "input": ' + "[" * 500000)
+        self.check_text(r"input: expected names of files", '{"met2net": 1, "input": ' + "[" * 500000)
         self.check_text(r"a forecast file has at most", '{"met2net": 1' + " " * (1 << 20) + "}")
 
     def test_nul_in_a_name(self):
