@@ -119,15 +119,24 @@ links_allowed(const char *name, const char *folder, guint *budget, GError **erro
 }
 
 char *
+m2n_forecast_folder(const char *file)
+{
+    g_autofree char *real = resolve(file);
+    g_autofree char *beside = g_path_get_dirname(real != NULL ? real : file);
+    char *folder = resolve(beside);
+
+    return folder != NULL ? folder : g_steal_pointer(&beside);
+}
+
+char *
 m2n_allowed_source(const char *file, const char *source, GError **error)
 {
     guint budget = MOST_ENTRIES;
-    g_autofree char *beside = g_path_get_dirname(file);
-    g_autofree char *folder = resolve(beside);
+    g_autofree char *folder = m2n_forecast_folder(file);
     g_autofree char *joined = *source == '/' || strstr(source, "://") != NULL
                                   ? g_strdup(source)
-                                  : g_build_filename(beside, source, NULL);
-    g_autofree char *name = folder != NULL ? resolve(joined) : NULL;
+                                  : g_build_filename(folder, source, NULL);
+    g_autofree char *name = resolve(joined);
 
     if (name == NULL && !m2n_is_network(joined)) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s: %s", file, source, g_strerror(errno));

@@ -16,6 +16,10 @@ G_BEGIN_DECLS
  * M2N_ERROR_IO (no such file, a folder that cannot be listed), M2N_ERROR_DENIED. */
 char *m2n_allowed_source(const char *file, const char *source, GError **error);
 
+/* (transfer full) The folder that names in the forecast file `file` are relative to: the one it lies in itself where
+ * `file` is a symbolic link to it, as GDAL has it for a VRT. */
+char *m2n_forecast_folder(const char *file);
+
 /* TRUE of GDAL's names for what lies elsewhere, however nested, and of URLs. */
 gboolean m2n_is_network(const char *name);
 

@@ -3,7 +3,7 @@
  * it names has passed the rules of plugin/allowed_source.h.
  *
  *   { "met2net": 1,                      version of this format, the first key
- *     "model": "model.safetensors",      required; relative to the forecast file
+ *     "model": "model.safetensors",      required; relative to the forecast file itself, not to a link to it
  *     "input": ["analysis.grib2"],       required; one name or several, or "analysis_*.grib2"
  *     "init_time": "latest",             or "2024-01-28T00:00:00Z"
  *     "lead_time": "24h",                the model's window when absent

@@ -5,6 +5,7 @@
 
 #include "engine/base/error.h"
 #include "engine/base/folder.h"
+#include "plugin/allowed_source.h"
 
 /* The entries of `folder` that match, as `prefix` + name, one more than `most` at most. (transfer full) */
 static GPtrArray *
@@ -29,7 +30,7 @@ GStrv
 m2n_source_glob(const char *file, const char *source, guint most, GError **error)
 {
     const char *slash = strrchr(source, '/'), *last = slash != NULL ? slash + 1 : source;
-    g_autofree char *beside = g_path_get_dirname(file);
+    g_autofree char *beside = m2n_forecast_folder(file);
     g_autofree char *prefix = g_strndup(source, (gsize)(last - source));
     g_autofree char *folder =
         *source == '/' ? g_strdup(prefix) : g_build_filename(beside, prefix, NULL);

@@ -109,6 +109,21 @@ class AllowedSource(fixture.Case):
         os.symlink(self.folder, self.top / "alias")
         self.opens(str(self.top / "alias" / "forecast.json"))
 
+    def test_names_are_relative_to_the_forecast_file_itself(self):
+        elsewhere = self.top / "elsewhere"
+        elsewhere.mkdir()
+        os.symlink("../folder/forecast.json", elsewhere / "link.json")
+        os.symlink(elsewhere / "link.json", self.top / "link_to_link.json")
+        for source in ("analysis.grib2", "*.grib2"):
+            self.write_forecast(input=source)
+            self.opens(str(elsewhere / "link.json"))
+            self.opens(str(self.top / "link_to_link.json"))
+        shutil.copy(self.folder / "analysis.grib2", elsewhere / "beside.grib2")
+        self.write_forecast(input="beside.grib2")
+        self.refused(str(elsewhere / "link.json"), "No such file")
+        self.write_forecast(input=str(elsewhere / "beside.grib2"))
+        self.refused(str(elsewhere / "link.json"))
+
     def test_any_and_lists(self):
         self.write_forecast(input=str(self.secret / "analysis.grib2"))
         self.opens(MET2NET_ALLOWED_SOURCE="ANY")
