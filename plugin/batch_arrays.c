@@ -9,6 +9,7 @@
 #include "grib/variable.h"
 #include "plugin/batch_product.h"
 #include "plugin/gdal_reason.h"
+#include "plugin/linear_unit.h"
 #include "plugin/output_grid.h"
 #include "plugin/quantity.h"
 #include "plugin/variable_text.h"
@@ -19,7 +20,7 @@ typedef struct {
     GDALGroupH root;
     GDALDimensionH time, y, x;
     GDALMDArrayH
-        axes[3]; /* their coordinates, held until the end: Zarr names dimensions after them */
+        axes[4]; /* their coordinates, held until the end: Zarr names dimensions after them */
     guint n_axes;
     OGRSpatialReferenceH srs; /* NULL: longitude and latitude */
     gboolean failed;
@@ -100,6 +101,70 @@ put_axis(Sink *s, const char *name, GDALDimensionH dim, const double *values, gs
     GDALExtendedDataTypeRelease(type);
 }
 
+/* What a value says of the time step that ends at its time. */
+static const char *
+cell_methods(const M2nVariable *v)
+{
+    const M2nVariableInfo *known = m2n_variable_info(v);
+
+    switch (known != NULL ? known->statistics : M2N_INSTANT) {
+    case M2N_AVERAGED:
+        return "time: mean";
+    case M2N_ACCUMULATED:
+        return "time: sum";
+    case M2N_MAXIMUM:
+        return "time: maximum";
+    case M2N_MINIMUM:
+        return "time: minimum";
+    default:
+        return "time: point";
+    }
+}
+
+static gboolean
+is_point(const M2nVariable *v)
+{
+    return g_str_equal(cell_methods(v), "time: point");
+}
+
+/* Seconds: an hour when all lead times are whole ones. */
+static double
+time_unit(const M2nProduct *p)
+{
+    for (guint i = 0; i < p->n_steps; i++)
+        if (p->leads[i] % 3600 != 0 || p->domain->time_step % 3600 != 0)
+            return 1;
+    return 3600;
+}
+
+/* From when to when a value that is not of a point in time holds: CF 1.8 (7.1, 7.3.1) asks for it beside such a method. */
+static void
+put_time_bounds(Sink *s)
+{
+    const M2nProduct *p = s->p;
+    g_autofree double *bounds = g_new(double, 2 * p->n_steps);
+    const double unit = time_unit(p);
+    GDALDimensionH dims[2] = {s->time, GDALGroupCreateDimension(s->root, "nv", NULL, NULL, 2, NULL)};
+    GDALExtendedDataTypeH type = GDALExtendedDataTypeCreate(GDT_Float64);
+
+    if (dims[1] != NULL && !s->netcdf) /* in Zarr a dimension without a coordinate has no name */
+        put_axis(s, "nv", dims[1], (double[]){0, 1}, 2, "1", (const char *const[]){"long_name", "begin and end", NULL});
+    GDALMDArrayH array = dims[1] != NULL ? GDALGroupCreateMDArray(s->root, "time_bnds", 2, dims, type, NULL) : NULL;
+    const GUInt64 start[2] = {0};
+    const size_t count[2] = {p->n_steps, 2};
+
+    for (guint i = 0; i < p->n_steps; i++) {
+        bounds[2 * i] = (double)(p->leads[i] - p->domain->time_step) / unit;
+        bounds[2 * i + 1] = (double)p->leads[i] / unit;
+    }
+    s->failed = s->failed || array == NULL || !GDALMDArrayWrite(array, start, count, NULL, NULL, type, bounds, NULL, 0);
+    if (array != NULL)
+        GDALMDArrayRelease(array);
+    if (dims[1] != NULL)
+        GDALDimensionRelease(dims[1]);
+    GDALExtendedDataTypeRelease(type);
+}
+
 static void
 put_times(Sink *s)
 {
@@ -107,18 +172,19 @@ put_times(Sink *s)
     g_autofree double *at = g_new(double, p->n_steps);
     g_autoptr(GDateTime) init = g_date_time_new_from_unix_utc(p->init_time);
     g_autofree char *since = g_date_time_format(init, "%Y-%m-%d %H:%M:%S");
-    double unit = 3600;
+    const double unit = time_unit(p);
+    gboolean bounded = FALSE;
 
-    for (guint i = 0; i < p->n_steps; i++)
-        if (p->leads[i] % 3600 != 0)
-            unit = 1;
+    for (guint i = 0; i < p->n_variables; i++)
+        bounded = bounded || !is_point(&p->domain->variables[p->variables[i]]);
     for (guint i = 0; i < p->n_steps; i++)
         at[i] = (double)p->leads[i] / unit;
     const char *word = unit > 1 ? "hours" : "seconds";
     g_autofree char *units = g_strdup_printf("%s since %s", word, since);
     const char *const time[] = {"standard_name", "time",     "long_name",
                                 "valid time",    "calendar", "proleptic_gregorian",
-                                "axis",          "T",        NULL};
+                                "axis",          "T",        bounded ? "bounds" : NULL,
+                                "time_bnds",     NULL};
     const char *const reference[] = {
         "standard_name", "forecast_reference_time", "long_name", "initial time of the forecast",
         "calendar",      "proleptic_gregorian",     NULL};
@@ -128,6 +194,8 @@ put_times(Sink *s)
     put_axis(s, "time", s->time, at, p->n_steps, units, time);
     put_axis(s, "forecast_reference_time", NULL, &zero, 1, units, reference);
     put_axis(s, "leadtime", s->time, at, p->n_steps, word, period);
+    if (bounded)
+        put_time_bounds(s);
 }
 
 /* What the axes are called and mean: degrees, degrees round another pole, or lengths. */
@@ -140,18 +208,11 @@ typedef struct {
 static Axes
 axes_of(OGRSpatialReferenceH srs)
 {
-    char *unit = NULL;
-
     if (srs == NULL)
         return (Axes){"lon", "lat", "longitude", "latitude", "degrees_east", "degrees_north"};
     if (OSRIsGeographic(srs))
         return (Axes){"rlon", "rlat", "grid_longitude", "grid_latitude", "degrees", "degrees"};
-    const double metres = OSRGetLinearUnits(srs, &unit);
-    const char *units = fabs(metres - 1) < 1e-12                 ? "m"
-                        : fabs(metres - 1000) < 1e-9             ? "km"
-                        : fabs(metres - 0.3048) < 1e-12          ? "foot"
-                        : fabs(metres - 1200.0 / 3937.0) < 1e-12 ? "US_survey_foot"
-                                                                 : unit;
+    const char *units = m2n_linear_unit(srs);
     return (Axes){"x", "y", "projection_x_coordinate", "projection_y_coordinate", units, units};
 }
 
@@ -198,26 +259,6 @@ put_level(Sink *s, const M2nVariable *v)
     else
         put_axis(s, name, NULL, &v->level, 1, above ? "m" : "hPa", above ? height : pressure);
     return name;
-}
-
-/* What a value says of the time step that ends at its time. */
-static const char *
-cell_methods(const M2nVariable *v)
-{
-    const M2nVariableInfo *known = m2n_variable_info(v);
-
-    switch (known != NULL ? known->statistics : M2N_INSTANT) {
-    case M2N_AVERAGED:
-        return "time: mean";
-    case M2N_ACCUMULATED:
-        return "time: sum";
-    case M2N_MAXIMUM:
-        return "time: maximum";
-    case M2N_MINIMUM:
-        return "time: minimum";
-    default:
-        return "time: point";
-    }
 }
 
 static void

@@ -1,5 +1,5 @@
 /* The multidimensional view of a forecast: one array per variable over time, y, x, with CF attributes.
- * Part of the driver (plugin/gdal_met2net.cpp), and like it a client of plugin/met2net.h and GDAL alone. */
+ * Part of the driver (plugin/gdal_met2net.cpp), and like it a client of plugin/met2net.h and GDAL, but for a name of units. */
 #pragma once
 #include <gdal_priv.h>
 #include <ogr_spatialref.h>
@@ -10,6 +10,7 @@
 #include <set>
 #include <vector>
 
+#include "plugin/linear_unit.h"
 #include "plugin/met2net.h"
 
 namespace
@@ -246,9 +247,9 @@ class Group final : public GDALGroup
 
         for (unsigned i = 0; i < n; i++)
             centres.push_back(origin + (i + 0.5) * step);
-        const bool geographic = srs.IsGeographic(), metres = srs.GetLinearUnits() == 1.0;
+        const bool geographic = srs.IsGeographic();
         const char *unit = turned        ? "degrees"
-                           : !geographic ? (metres ? "m" : "")
+                           : !geographic ? m2n_linear_unit(OGRSpatialReference::ToHandle(const_cast<OGRSpatialReference *>(&srs)))
                            : isX         ? "degrees_east"
                                          : "degrees_north";
         const char *standardName = turned        ? (isX ? "grid_longitude" : "grid_latitude")

@@ -307,6 +307,11 @@ assert len(seen) > 3 and seen == sorted(seen) and seen[0] < 0.5 and seen[-1] == 
         self.assertEqual((t2m["unit"], t2m["nodata_value"]), ("K", "NaN"))
         self.assertEqual(info["arrays"]["time"]["unit"], "seconds since 1970-01-01 00:00:00")
 
+    def test_units_of_axes(self):
+        for crs, unit in (("EPSG:3857", "m"), ("EPSG:2263", "US_survey_foot"), ("+proj=merc +units=km", "km")):
+            info = json.loads(self.run_tool("gdalmdiminfo", "-oo", "T_SRS=" + crs, self.forecast, CPL_DEBUG="OFF"))
+            self.assertEqual([info["arrays"][axis]["unit"] for axis in "xy"], [unit, unit], crs)
+
     def test_gdalmdimtranslate(self):
         import xarray
         expected = self.expected()
