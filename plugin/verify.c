@@ -299,7 +299,7 @@ fill_report(Run *r)
     const M2nDomain *d = r->domain;
 
     report->forecast = g_strdup(m2n_forecast_source_name(r->source));
-    report->truth = g_strjoinv(", ", (char **)r->o->data);
+    report->truth = g_strdupv((char **)r->o->data);
     report->n_starts = r->starts->len;
     report->first = g_array_index(r->starts, gint64, 0);
     report->last = g_array_index(r->starts, gint64, r->starts->len - 1);

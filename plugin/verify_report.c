@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#define NAMES_SHOWN 3
+
 static const char *const weighting_name[M2N_N_WEIGHTINGS] = {"plain", "area"};
 
 static void
@@ -31,7 +33,7 @@ void
 m2n_report_free(M2nReport *r)
 {
     g_free(r->forecast);
-    g_free(r->truth);
+    g_strfreev(r->truth);
     g_free(r->climatology);
     g_strfreev(r->variables);
     g_strfreev(r->units);
@@ -59,6 +61,14 @@ m2n_report_note(M2nReport *r, const char *format, ...)
     va_start(args, format);
     g_ptr_array_add(r->notes, g_strdup_vprintf(format, args));
     va_end(args);
+}
+
+char *
+m2n_report_names(const char *const *names)
+{
+    const guint n = g_strv_length((char **)names);
+
+    return n <= NAMES_SHOWN ? g_strjoinv(", ", (char **)names) : g_strdup_printf("%s and %u more", names[0], n - 1);
 }
 
 static const M2nContender *
@@ -162,10 +172,11 @@ m2n_report_table(const M2nReport *r, M2nWeighting weighting, guint max_rows)
 {
     GString *out = g_string_new(NULL);
     g_autofree char *first = iso_time(r->first), *last = iso_time(r->last);
+    g_autofree char *truth = m2n_report_names((const char *const *)r->truth);
     const guint every = max_rows > 0 ? (r->n_leads + max_rows - 1) / max_rows : 1;
 
     g_string_append_printf(out, "%s against %s\n%u forecast%s from %s to %s\n", r->forecast,
-                           r->truth, r->n_starts, r->n_starts == 1 ? "" : "s", first, last);
+                           truth, r->n_starts, r->n_starts == 1 ? "" : "s", first, last);
     if (r->climatology != NULL)
         g_string_append_printf(out, "climatology: %s\n", r->climatology);
     for (guint i = 0; i < r->notes->len; i++)
@@ -345,10 +356,11 @@ m2n_report_json(const M2nReport *r)
     g_autoptr(JsonBuilder) b = json_builder_new();
     g_autoptr(JsonGenerator) generator = json_generator_new();
     g_autofree char *first = iso_time(r->first), *last = iso_time(r->last);
+    g_autofree char *truth = g_strjoinv(", ", r->truth);
 
     json_builder_begin_object(b);
     json_string(b, "forecast", r->forecast);
-    json_string(b, "truth", r->truth);
+    json_string(b, "truth", truth);
     json_string(b, "climatology", r->climatology);
     json_string(b, "first_init_time", first);
     json_string(b, "last_init_time", last);

@@ -12,7 +12,7 @@ typedef struct {
 } M2nContender;
 
 typedef struct {
-    char *forecast, *truth; /* what was compared: file names                              */
+    char *forecast, **truth; /* what was compared: file names                             */
     char *climatology;      /* which one ACC and the contender of that name use, or NULL  */
     gint64 first, last;     /* initial times scored, seconds since 1970                   */
     guint n_starts;         /* forecasts scored                                           */
@@ -25,6 +25,8 @@ typedef struct {
 } M2nReport;
 
 M2nReport *m2n_report_new(void); /* (transfer full) empty */
+/* (transfer full) "a, b, c"; of more than three "a and 9 more". */
+char *m2n_report_names(const char *const *names);
 void m2n_report_free(M2nReport *r);
 /* Takes `scores`. */
 void m2n_report_add(M2nReport *r, const char *name, M2nScores *scores);

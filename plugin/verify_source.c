@@ -10,6 +10,7 @@
 #include "plugin/forecast.h"
 #include "plugin/input.h"
 #include "plugin/quantity.h"
+#include "plugin/verify_report.h"
 
 typedef struct {
     M2nInput *input;
@@ -240,8 +241,7 @@ open_files(M2nForecastSource *s, const M2nVerifyOptions *o, GError **error)
 {
     const guint n = g_strv_length((char **)o->forecasts);
 
-    s->name = n == 1 ? g_strdup(o->forecasts[0])
-                     : g_strdup_printf("%s and %u more", o->forecasts[0], n - 1);
+    s->name = m2n_report_names(o->forecasts);
     s->files = g_array_new(FALSE, TRUE, sizeof(File));
     g_array_set_clear_func(s->files, clear_file);
     for (guint i = 0; i < n; i++)

@@ -5,6 +5,8 @@ import re
 import subprocess
 import sys
 
+if len(sys.argv) != 2:
+    sys.exit("usage: check_links.py ROOT")
 root = pathlib.Path(sys.argv[1])
 listed = subprocess.run(["git", "-C", root, "ls-files"], capture_output=True, text=True)
 files = listed.stdout.split() if listed.returncode == 0 else [p.relative_to(root).as_posix() for p in root.rglob("*")]

@@ -256,8 +256,11 @@ set_forecasts(M2nForecastOptions *a, GError **error)
         if (!g_str_equal(a->init_times[i], "latest") &&
             !parse_times(a->init_times[i], a->times, error))
             return FALSE;
-    if ((a->lead_time != NULL && !m2n_duration_parse(a->lead_time, &o->lead_time, error)) ||
-        (a->steps != NULL && !parse_steps(a->steps, a->leads, error)) ||
+    if (a->lead_time != NULL && !m2n_duration_parse(a->lead_time, &o->lead_time, error)) {
+        g_prefix_error(error, "--lead-time: ");
+        return FALSE;
+    }
+    if ((a->steps != NULL && !parse_steps(a->steps, a->leads, error)) ||
         (a->member != NULL && !parse_members(a->member, a->members, error)))
         return FALSE;
     a->names = a->variables != NULL ? g_strsplit(a->variables, ",", -1) : NULL;

@@ -2,6 +2,7 @@
 #include "plugin/cli/info_text.h"
 
 #include "plugin/quantity.h"
+#include "plugin/variable_text.h"
 
 static const char *
 text(JsonObject *o, const char *key)
@@ -72,8 +73,10 @@ print_variable(JsonObject *v)
     g_autofree char *level = g_strdup_printf(
         "%s %g", text(v, "typeOfLevel"), json_object_get_double_member_with_default(v, "level", 0));
 
+    g_autofree char *units = m2n_units_text(text(v, "units"));
+
     g_print("  variable     %-8s paramId %-7" G_GINT64_FORMAT " %-24s %-10s", text(v, "name"),
-            json_object_get_int_member_with_default(v, "paramId", 0), level, text(v, "units"));
+            json_object_get_int_member_with_default(v, "paramId", 0), level, units);
     for (gsize i = 0; i < G_N_ELEMENTS(statistics); i++)
         if (json_object_has_member(v, statistics[i])) {
             g_autofree char *value = info_text_number(v, statistics[i]);

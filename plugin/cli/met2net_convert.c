@@ -67,8 +67,9 @@ static void
 print_loss(const M2nReport *r, const M2nVerification *before, const M2nVerification *after,
            const char *what)
 {
-    g_print("%u forecasts of %s; RMSE over all lead times, area-weighted:\n", r->n_starts,
-            r->truth);
+    g_autofree char *truth = m2n_report_names((const char *const *)r->truth);
+
+    g_print("%u forecasts of %s; RMSE over all lead times, area-weighted:\n", r->n_starts, truth);
     g_print("%-16s %12s %12s %9s\n", "", "before", what, "change");
     for (guint v = 0; v < r->n_variables; v++) {
         const double was = overall(before, v).rmse, is = overall(after, v).rmse;

@@ -50,6 +50,15 @@ can_save(const char *path, GError **error)
 }
 
 static gboolean
+duration(const char *option, const char *text, gint64 *out, GError **error)
+{
+    if (text == NULL || m2n_duration_parse(text, out, error))
+        return TRUE;
+    g_prefix_error(error, "--%s: ", option);
+    return FALSE;
+}
+
+static gboolean
 understand(const Arguments *a, M2nVerifyOptions *o, GError **error)
 {
     if ((a->model == NULL) == (a->forecasts == NULL)) {
@@ -80,8 +89,7 @@ understand(const Arguments *a, M2nVerifyOptions *o, GError **error)
            (a->climatology == NULL ||
             m2n_span_parse("climatology", a->climatology, &o->climatology_first,
                            &o->climatology_last, error)) &&
-           (a->every == NULL || m2n_duration_parse(a->every, &o->every, error)) &&
-           (a->lead_time == NULL || m2n_duration_parse(a->lead_time, &o->lead_time, error)) &&
+           duration("every", a->every, &o->every, error) && duration("lead-time", a->lead_time, &o->lead_time, error) &&
            (a->max_memory == NULL || m2n_size_parse(a->max_memory, &o->max_memory, error)) &&
            m2n_precision_option(a->precision, a->quiet, &o->precision, error);
 }

@@ -4,8 +4,8 @@
 
 G_BEGIN_DECLS
 
-/* "2024-01-27/2024-01-31T23", seconds since 1970; a bare day as the last one means all of it.  `option`: for the
- * message.  FALSE: M2N_ERROR_ARGUMENT. */
+/* A span as m2n_time_span_parse() has it, but not an empty one; seconds since 1970.  `option`: for the message.
+ * FALSE: M2N_ERROR_ARGUMENT. */
 gboolean m2n_span_parse(const char *option, const char *text, gint64 *first, gint64 *last,
                         GError **error);
 

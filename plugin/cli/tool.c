@@ -127,7 +127,7 @@ m2n_tool_help(const M2nTool *t)
     add_version(context);
     g_autofree char *help = g_option_context_get_help(context, TRUE, NULL);
 
-    g_printerr("%s", help);
+    g_printerr("%s\n%s: nothing is named to work on\n", help, t->name);
     return 2;
 }
 

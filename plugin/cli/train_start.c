@@ -1,4 +1,5 @@
 #include "plugin/cli/train_start.h"
+#include "plugin/variable_text.h"
 
 #include <glib/gstdio.h>
 #include <string.h>
@@ -115,9 +116,10 @@ list_variables(const M2nDomain *d)
 {
     g_autoptr(GString) s = g_string_new(NULL);
 
-    for (guint v = 0; v < d->n_variables; v++)
-        g_string_append_printf(s, "%s%s [%s]", v > 0 ? ", " : "", d->variables[v].name,
-                               d->variables[v].units);
+    for (guint v = 0; v < d->n_variables; v++) {
+        g_autofree char *units = m2n_units_text(d->variables[v].units);
+        g_string_append_printf(s, "%s%s [%s]", v > 0 ? ", " : "", d->variables[v].name, units);
+    }
     return g_string_free(g_steal_pointer(&s), FALSE);
 }
 

@@ -188,7 +188,8 @@ def names(folder):
     check("a dry run tells memory and time", "B of memory" in p.stdout and " s with 1 at once" in p.stdout, p.stdout)
     for args, word in (((f"{folder}/a.grib2",), "model"), (("-m", "x", "-o", "{nothing}.nc", "y"), "{nothing}"),
                        (("-m", "x", "-f", "bmp", "y"), "bmp"), (("--no-such-option",), "no-such-option"),
-                       (("-m", "x", "-l", "12", "y"), "12"), ((), "Usage")):
+                       (("-m", "x", "-l", "12", "y"), '--lead-time: "12"'), (("--led-time", "3h"), "did you mean --lead-time?"),
+                       ((), "Usage"), (("-m", "x"), "nothing is named to work on")):
         p = run(*args)
         check(f"usage error is told: {' '.join(args)[-30:]}", p.returncode in (1, 2) and word.lower() in p.stderr.lower(),
               f"{p.returncode} {p.stderr}")

@@ -167,6 +167,15 @@ def sums(folder):
     d = xr.open_dataset(f"{folder}/rained.nc")
     check("NetCDF: cell methods", p.returncode == 0 and [d[n].cell_methods for n in ("tp", "t2m")] ==
           ["time: sum", "time: point"], p.stderr + str(d.tp))
+    hours = (d.time_bnds.values - d.time.values[:, None]) / np.timedelta64(1, "h")
+    bounds = {**d.time.attrs, **d.time.encoding}.get("bounds")
+    check("NetCDF: bounds of what is summed up", bounds == "time_bnds" and (hours == [-1, 0]).all(), hours)
+    p = run("-m", f"{folder}/rain.safetensors", "-o", f"{folder}/rained.zarr", f"{folder}/rain.nc")
+    z = xr.open_zarr(f"{folder}/rained.zarr", consolidated=False)
+    check("Zarr: the same", p.returncode == 0 and (z.time_bnds.values == d.time_bnds.values).all() and
+          z.time_bnds.dims == ("time", "nv"), p.stderr)
+    d = xr.open_dataset(f"{folder}/formats/netCDF.nc")
+    check("NetCDF: no bounds where nothing is summed up", "time_bnds" not in d and "bounds" not in d.time.attrs)
     p = run("-m", f"{folder}/rain.safetensors", "-o", f"{folder}/again.nc", f"{folder}/rained.nc")
     check("and that is read back", p.returncode == 0, p.stderr)
 

@@ -143,6 +143,13 @@ def files_against_data(folder, model, forecasts, lat):
         check(f"{name[-5:]}: scores of the file", worst < exact and len(got) == len(want), worst)
     p = run(VERIFY, "-q", "-f", names[0], "-f", names[1], "-v", "t2m", f"{folder}/a.grib2")
     check("several files at once", p.returncode == 0 and "2 forecasts" in p.stdout, p.stderr + p.stdout)
+    names = [f"{folder}/{i}.grib2" for i in range(4)]
+    for name in names:
+        shutil.copy(f"{folder}/a.grib2", name)
+    p = run(VERIFY, "-q", "-m", model, "-s", "2024-01", "--json", f"{folder}/f.json", *names)
+    check("of many names the first is shown, and a span may be a month", p.returncode == 0 and
+          f" against {names[0]} and 3 more\n" in p.stdout, p.stderr + p.stdout)
+    check("JSON has them all", json.loads(pathlib.Path(f"{folder}/f.json").read_text())["truth"] == ", ".join(names))
 
 
 def errors(folder):
@@ -154,6 +161,8 @@ def errors(folder):
             (("-m", model, "-f", "x.nc", f"{folder}/a.grib2"), 2, "--model"),
             (("-m", model, "--span", "2024-01-05/2024-01-06", f"{folder}/a.grib2"), 1, "no forecast can be scored"),
             (("-m", model, "--span", "2024-01-06/2024-01-05", f"{folder}/a.grib2"), 2, "before it begins"),
+            (("-m", model, "--span", "none", f"{folder}/a.grib2"), 2, "--span: 'none' leaves nothing"),
+            (("-m", model, "-l", "3x", f"{folder}/a.grib2"), 2, "--lead-time: "),
             (("-m", model, f"{folder}/none.grib2"), 1, "none.grib2"),
             (("-m", model, "-v", "sst", f"{folder}/a.grib2"), 2, "sst"),
             (("-m", model, "-v", "t2n", f"{folder}/a.grib2"), 2, 'did you mean "t2m"'),

@@ -93,8 +93,8 @@ class FineTuning(Case):
                                  (["--normalisation", "zscore"], ["has minmax, given is zscore"]),
                                  (["--preset", "gulf"], ["hid-S: base.safetensors has 4, given is 16"])):
             self.assert_fails(self.tune(*arguments), 2, *parts)
-        self.assert_fails(self.tune(data=other), 2, "base.safetensors has u10 [m s**-1], t2m [K]",
-                          "other.safetensors has t2m [K], u10 [m s**-1]")
+        self.assert_fails(self.tune(data=other), 2, "base.safetensors has u10 [m/s], t2m [K]",
+                          "other.safetensors has t2m [K], u10 [m/s]")
         self.assert_fails(self.tune(init=self.folder / "data.safetensors"), 1, "no config in its metadata")
         self.assert_fails(self.tune(init=self.here / "none.safetensors"), 1, "none.safetensors")
         self.assert_fails(self.tune(model=self.base, *["--overwrite"]), 2, "base.safetensors is what the run would write")
