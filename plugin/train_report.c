@@ -6,6 +6,7 @@
 #include "engine/base/error.h"
 #include "engine/nn/model.h"
 #include "engine/train/score.h"
+#include "plugin/variable_text.h"
 
 #define DAY 86400
 #define BATCH 4
@@ -125,8 +126,10 @@ m2n_train_report(const char *path, M2nDataset *d, const M2nWindows *w, M2nSpan s
     g_autoptr(GString) out = g_string_new(NULL);
     g_string_append_printf(out, "%s RMSE %*s", m2n_span_names[span],
                            15 - (int)strlen(m2n_span_names[span]), "");
-    for (guint v = 0; v < s->variables; v++)
-        g_string_append_printf(out, " %5s %6s", s->names[v], s->units[v]);
+    for (guint v = 0; v < s->variables; v++) {
+        g_autofree char *units = m2n_units_text(s->units[v]);
+        g_string_append_printf(out, " %5s %6s", s->names[v], units);
+    }
     g_string_append_c(out, '\n');
     add_row(out, "model", rmse, s->variables);
     add_row(out, "persistence", persistence, s->variables);

@@ -81,6 +81,12 @@ class Driver(fixture.Case):
         np.testing.assert_array_equal(self.bands(self.folder / "out.tif"), expected)
         self.assertIn("LAYOUT=COG", self.run_tool("gdalinfo", "out.tif"))
 
+    def test_vrt(self):
+        self.run_tool("gdal_translate", "-q", "-of", "VRT", "-a_nodata", "nan", "MET2NET:" + self.forecast, "out.vrt")
+        np.testing.assert_array_equal(self.bands(self.folder / "out.vrt"), self.expected())
+        made, source = gdal.Open(str(self.folder / "out.vrt")), gdal.Open(self.forecast)
+        self.assertEqual(made.GetRasterBand(1).GetDescription(), source.GetRasterBand(1).GetDescription())
+
     def test_translate_to_netcdf_gives_cf_variables(self):
         import xarray
         expected = self.expected()

@@ -14,6 +14,7 @@ class Train(Case):
         result = self.train("-v", "u10,t2m", data=self.folder / "all.grib2")
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("persistence", result.stdout)
+        self.assertRegex(result.stdout, r"test RMSE +u10 +m/s +t2m +K\n")
         for name in ("m.safetensors", "m.last.safetensors", "m.checkpoint.safetensors", "m.log.jsonl", "m.svg",
                      "m.data.safetensors"):
             self.assertTrue((self.here / name).exists(), name)
