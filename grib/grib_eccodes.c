@@ -2,13 +2,18 @@
  * corrupt data, aborts; both are kept from the program we live in.  Grid and data never reach it, see grib_bare.h. */
 #include "grib/grib_eccodes.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/base/error.h"
+
+#define TABLES_AT_ONCE 10 /* files */
 
 /* ---- eccodes' voice and temper ------------------------------------------------------------- */
 
@@ -103,12 +108,32 @@ m2n_eccodes_quiet_end(void)
     leave();
 }
 
+/* eccodes opens its tables when it first needs them, one inside the other (seven were seen at once), and takes one that it could
+ * not open for one that does not exist, as long as the process lives. */
+static gboolean
+can_open_tables(GError **error)
+{
+    int fd[TABLES_AT_ONCE], n = 0;
+
+    while (n < TABLES_AT_ONCE && (fd[n] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
+        n++;
+    const int reason = errno;
+    for (int i = 0; i < n; i++)
+        close(fd[i]);
+    if (n == TABLES_AT_ONCE || (reason != EMFILE && reason != ENFILE))
+        return TRUE;
+    g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "eccodes' tables: %s", g_strerror(reason));
+    return FALSE;
+}
+
 gboolean
 m2n_eccodes_guard(gboolean (*call)(gpointer data, GError **error), gpointer data, GError **error)
 {
     jmp_buf here, *const before = rescue;
     const int depth = quiet;
 
+    if (rescue == NULL && !can_open_tables(error))
+        return FALSE;
     enter();
     if (setjmp(here) == 0) {
         rescue = &here;

@@ -7,10 +7,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/base/durable.h"
+
 #define DIGEST 32
 #define SUFFIX ".m2nindex"
 #define MOST_FILES 200
 #define MOST_BYTES ((goffset)256 << 20)
+#define STALE 3600 /* seconds after which another process' unfinished file is given up */
 
 static gboolean
 is_private(const struct stat *st, mode_t kind)
@@ -57,7 +60,7 @@ digest_of(const guint8 *data, gsize n, guint8 digest[DIGEST])
 static guint8 *
 read_private(const char *path, gsize *n)
 {
-    const int fd = g_open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC, 0);
+    const int fd = g_open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0); /* a pipe is not waited for */
     struct stat st;
     guint8 *data = NULL;
 
@@ -101,6 +104,15 @@ m2n_index_cache_load(const char *key)
     return g_bytes_new(data + start, n - start);
 }
 
+/* What g_file_set_contents() had under its temporary name when its process was killed, long ago or before the clock was set back. */
+static gboolean
+is_given_up(const char *name, const struct stat *st)
+{
+    const gint64 age = g_get_real_time() / G_USEC_PER_SEC - (gint64)st->st_mtim.tv_sec;
+
+    return strstr(name, SUFFIX ".") != NULL && ABS(age) > STALE;
+}
+
 /* The oldest files go. */
 static void
 prune(const char *path)
@@ -118,7 +130,11 @@ prune(const char *path)
         for (const char *name; (name = g_dir_read_name(dir)) != NULL;) {
             g_autofree char *file = g_build_filename(in, name, NULL);
             struct stat st;
-            if (!g_str_has_suffix(name, SUFFIX) || lstat(file, &st) != 0)
+            if (lstat(file, &st) != 0)
+                continue;
+            if (is_given_up(name, &st))
+                g_unlink(file);
+            if (!g_str_has_suffix(name, SUFFIX))
                 continue;
             if (n++ == 0 || st.st_mtime < when) {
                 when = st.st_mtime;
@@ -151,7 +167,8 @@ m2n_index_cache_store(const char *key, GBytes *content)
     digest_of(file->data + DIGEST, file->len - DIGEST, digest);
     memcpy(file->data, digest, DIGEST);
     /* a temporary name, then a rename */
-    if (g_file_set_contents_full(path, (const char *)file->data, (gssize)file->len,
+    if (file->len <= m2n_durable_limit() &&
+        g_file_set_contents_full(path, (const char *)file->data, (gssize)file->len,
                                  G_FILE_SET_CONTENTS_CONSISTENT, 0600, NULL))
         prune(path);
 }

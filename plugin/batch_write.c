@@ -206,12 +206,13 @@ has_room(const M2nProduct *p, const char *folder, const char *path, GError **err
         (guint64)p->n_steps * p->n_variables * p->grid->n_points * sizeof(float) + (1 << 20);
     struct statvfs s;
 
-    if (statvfs(folder, &s) != 0 || (guint64)s.f_bavail * s.f_frsize >= most)
+    const guint64 on_disk = statvfs(folder, &s) == 0 ? (guint64)s.f_bavail * s.f_frsize : G_MAXUINT64;
+    const guint64 allowed = m2n_durable_limit();
+    if (MIN(on_disk, allowed) >= most)
         return TRUE;
-    g_autofree char *needed = m2n_size_format(most),
-                    *free = m2n_size_format((guint64)s.f_bavail * s.f_frsize);
-    g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: no room: it may take %s, %s are free", path,
-                needed, free);
+    g_autofree char *needed = m2n_size_format(most), *room = m2n_size_format(MIN(on_disk, allowed));
+    g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: no room: it may take %s, %s are %s", path, needed, room,
+                on_disk <= allowed ? "free" : "allowed (ulimit -f)");
     return FALSE;
 }
 

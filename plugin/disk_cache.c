@@ -8,11 +8,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "engine/base/durable.h"
 #include "engine/base/safetensors.h"
 #include "plugin/quantity.h"
 
 #define SUFFIX ".safetensors"
 #define FORMAT "met2net-cache"
+#define HEADER 4096 /* bytes of a file before its values, at most */
 #define STALE 3600 /* seconds after which another process' unfinished file is given up */
 
 /* TRUE: exists, is of the wanted kind, is ours, and no one else may touch it. */
@@ -158,7 +160,7 @@ list_files(const char *folder)
             c->size = (guint64)st.st_size;
             c->used = (gint64)st.st_mtim.tv_sec * G_USEC_PER_SEC + st.st_mtim.tv_nsec / 1000;
             g_ptr_array_add(files, c);
-        } else if (now - (gint64)st.st_mtim.tv_sec > STALE) {
+        } else if (ABS(now - (gint64)st.st_mtim.tv_sec) > STALE) { /* of the future: the clock was set back */
             g_unlink(path);
         }
     }
@@ -192,7 +194,7 @@ m2n_disk_cache_store(const char *key, const float *values, gsize n)
     g_autofree char *path = file_of(key, TRUE);
     g_autoptr(GError) error = NULL;
 
-    if (path == NULL || n * sizeof *values > size_limit())
+    if (path == NULL || n * sizeof *values > size_limit() || n * sizeof *values + HEADER > m2n_durable_limit())
         return;
     make_room(n * sizeof *values);
     g_autoptr(M2nSafetensorsWriter) w = m2n_safetensors_writer_new(path, &error);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "engine/base/error.h"
@@ -87,4 +88,12 @@ m2n_durable_rename(const char *from, const char *to, GError **error)
         return TRUE;
     g_prefix_error(error, "%s: its folder ", to);
     return FALSE;
+}
+
+guint64
+m2n_durable_limit(void)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ? G_MAXUINT64 : limit.rlim_cur;
 }

@@ -18,4 +18,8 @@ gboolean m2n_durable_rename(const char *from, const char *to, GError **error);
  * error: the system or its file system cannot.  FALSE: M2N_ERROR_IO, they have changed and the folder could not be synced. */
 gboolean m2n_durable_exchange(const char *a, const char *b, gboolean *done, GError **error);
 
+/* The longest file that this process may write (ulimit -f).  A write beyond it ends the process, SIGXFSZ, unless its host ignores
+ * that. */
+guint64 m2n_durable_limit(void);
+
 G_END_DECLS

@@ -1,4 +1,5 @@
 /* The index of a large file: as good as scanning, used again, never trusted when it is not ours or not whole. */
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -219,6 +220,47 @@ test_nothing_is_made_where_a_link_leads(void)
     g_assert_cmpint(g_rename(aside, top), ==, 0);
 }
 
+/* Whoever put it there: opening it for reading would wait for somebody who writes. */
+static void
+test_pipe_is_not_waited_for(void)
+{
+    clear_index();
+    g_autoptr(M2nArchive) a = open_archive();
+    g_autofree char *path = index_file(), *good = everything();
+    struct stat st;
+
+    g_assert_cmpint(g_unlink(path), ==, 0);
+    g_assert_cmpint(mkfifo(path, 0600), ==, 0);
+    g_autofree char *now = everything();
+    g_assert_cmpstr(now, ==, good);
+    g_autoptr(M2nArchive) b = open_archive();
+    g_assert_cmpint(lstat(path, &st), ==, 0);
+    g_assert_true(S_ISREG(st.st_mode)); /* an index has taken its place */
+}
+
+/* What a process that was killed left unfinished goes, of long ago and of a clock that has since been set back; another's at
+ * work stays. */
+static void
+test_unfinished_files_go(void)
+{
+    static const char *const names[] = {"old", "future", "new"};
+    const time_t now = time(NULL), times[] = {now - 7200, now + 86400, now};
+    g_autofree char *in = g_build_filename(g_get_user_cache_dir(), "met2net", "grib-index", NULL);
+
+    clear_index();
+    for (guint i = 0; i < 3; i++) {
+        g_autofree char *path = g_strdup_printf("%s/%s.m2nindex.A1B2C3", in, names[i]);
+        const struct timespec t[2] = {{.tv_sec = times[i]}, {.tv_sec = times[i]}};
+        g_assert_true(g_file_set_contents(path, "", 0, NULL));
+        g_assert_cmpint(utimensat(AT_FDCWD, path, t, 0), ==, 0);
+    }
+    g_autoptr(M2nArchive) a = open_archive(); /* which keeps an index */
+    for (guint i = 0; i < 3; i++) {
+        g_autofree char *path = g_strdup_printf("%s/%s.m2nindex.A1B2C3", in, names[i]);
+        g_assert_cmpint(g_unlink(path) == 0, ==, i == 2);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -234,6 +276,8 @@ main(int argc, char **argv)
     g_test_add_func("/grib/index/other-users-are-not-believed", test_other_users_are_not_believed);
     g_test_add_func("/grib/index/open-folder-is-not-used", test_open_folder_is_not_used);
     g_test_add_func("/grib/index/nothing-is-made-where-a-link-leads", test_nothing_is_made_where_a_link_leads);
+    g_test_add_func("/grib/index/pipe-is-not-waited-for", test_pipe_is_not_waited_for);
+    g_test_add_func("/grib/index/unfinished-files-go", test_unfinished_files_go);
     const int result = g_test_run();
 
     clear_index();

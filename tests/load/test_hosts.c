@@ -4,9 +4,11 @@
 #include <cblas.h>
 #include <dlfcn.h>
 #include <fenv.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "tests/load/alone.h"
 
@@ -313,6 +315,57 @@ openblas_host(void)
     end();
 }
 
+/* ---- limits of the host ------------------------------------------------------------------------ */
+
+/* eccodes remembers a table it could not open as one that does not exist: so few descriptors must not get as far. */
+static void
+few_descriptors(void)
+{
+    const struct rlimit few = {64, 64};
+    int held[64];
+
+    for (int left = 0; left < 16; left++) {
+        const pid_t child = fork(); /* in which eccodes has read nothing yet */
+        int status;
+        guint n = 0;
+
+        if (child == 0) {
+            begin();
+            setrlimit(RLIMIT_NOFILE, &few);
+            while (n < 64 && (held[n] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
+                n++;
+            for (int i = 0; i < left; i++)
+                close(held[--n]);
+            g_autofree char *first = host_sum(forecast, "CACHE=NO");
+            g_autofree char *why = g_strdup(CPLGetLastErrorMsg());
+            while (n > 0)
+                close(held[--n]);
+            g_autofree char *second = host_sum(forecast, "CACHE=NO");
+            if (first == NULL && strstr(why, "Too many open files") == NULL)
+                g_error("%d descriptors: %s", left, why);
+            if (second == NULL || (first != NULL && strcmp(first, second) != 0))
+                g_error("%d descriptors, then many: %s", left, CPLGetLastErrorMsg());
+            end();
+            _exit(0);
+        }
+        g_assert_cmpint(waitpid(child, &status, 0), ==, child);
+        g_assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+}
+
+/* A write beyond ulimit -f ends the process: nothing is kept on disk then. */
+static void
+small_files(void)
+{
+    const struct rlimit small = {1024, 1024};
+
+    begin();
+    setrlimit(RLIMIT_FSIZE, &small);
+    g_autofree char *sum = host_sum(forecast, NULL);
+    g_assert_nonnull(sum);
+    end();
+}
+
 int
 main(int argc, char **argv)
 {
@@ -328,5 +381,7 @@ main(int argc, char **argv)
     add("/host/small-stack", small_stack);
     add("/host/openmp", openmp_host);
     add("/host/openblas", openblas_host);
+    add("/host/few-descriptors", few_descriptors);
+    add("/host/small-files", small_files);
     return g_test_run();
 }
