@@ -1,12 +1,15 @@
 #include "plugin/cli/tool.h"
 
 #include <cpl_error.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <gdal.h>
 #include <locale.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "engine/base/error.h"
 #include "engine/base/suggest.h"
@@ -41,6 +44,20 @@ static void
 put_stderr(const char *text)
 {
     fputs(text, stderr);
+}
+
+/* At the end of the program: what did not reach a full disk, say, is a failure.  Who closed standard output wants none. */
+static void
+finish_stdout(void)
+{
+    if (fcntl(STDOUT_FILENO, F_GETFD) < 0)
+        return;
+    const gboolean before = ferror(stdout) != 0;
+    errno = 0;
+    if (fflush(stdout) == 0 && !before)
+        return;
+    g_printerr("%s: standard output: %s\n", g_get_prgname(), errno != 0 ? g_strerror(errno) : "a write failed");
+    _exit(1);
 }
 
 static GOptionContext *
@@ -100,6 +117,8 @@ m2n_tool_parse_context(const char *name, GOptionContext *context, int *argc, cha
 {
     g_autoptr(GError) error = NULL;
 
+    atexit(finish_stdout);
+    signal(SIGXFSZ, SIG_IGN); /* the write fails and its file is removed */
     setlocale(LC_CTYPE, ""); /* LC_NUMERIC stays "C": 0.001, never 0,001 */
     g_set_print_handler(put_stdout);
     g_set_printerr_handler(put_stderr);

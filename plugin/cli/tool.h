@@ -11,7 +11,8 @@ typedef struct {
 
 /* Sets the locale (LC_NUMERIC stays "C") and reads the command line; --version prints it and ends the program, as
  * --help does.  FALSE: what is wrong was told on stderr in a line, with what may have been meant; the exit status
- * is 2. */
+ * is 2.  From here on, a write beyond ulimit -f is an error and no signal, and a program whose standard output could not be
+ * written in the end tells so and ends with 1. */
 gboolean m2n_tool_parse(const M2nTool *tool, int *argc, char ***argv);
 /* The same for a context of the tool's own. */
 gboolean m2n_tool_parse_context(const char *name, GOptionContext *context, int *argc, char ***argv);

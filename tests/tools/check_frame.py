@@ -20,6 +20,12 @@ for tool in sys.argv[1:]:
     tap.check(f"{name}: --version", bool((status, err) == (0, "") and re.fullmatch(rf"{name} \d+\.\d+\.\d+\n", out)), out + err)
     status, out, err = run(tool, "--help")
     tap.check(f"{name}: --help", (status, err) == (0, "") and "--version" in out, out + err)
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([tool, "--help"], text=True, stdout=full, stderr=subprocess.PIPE, timeout=60)
+    tap.check(f"{name}: a full disk", done.returncode == 1 and done.stderr.startswith(f"{name}: standard output: ") and
+              done.stderr.count("\n") == 1, f"{done.returncode} {done.stderr}")
+    done = subprocess.run(["sh", "-c", '"$0" --help >&-', tool], text=True, stderr=subprocess.PIPE, timeout=60)
+    tap.check(f"{name}: no output wanted", (done.returncode, done.stderr) == (0, ""), f"{done.returncode} {done.stderr}")
     status, out, err = run(tool, "--vesion")
     tap.check(f"{name}: what was meant", (status, out, err) ==
               (2, "", f"{name}: Unknown option --vesion; did you mean --version?\n"), err)
