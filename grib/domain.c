@@ -47,6 +47,18 @@ parse(const char *file, const char *key, const char *text, GError **error)
     return m2n_json_parse(text, strlen(text), where, error);
 }
 
+/* A finite number. */
+static gboolean
+number_of(JsonNode *node, double *value)
+{
+    const GType type = JSON_NODE_HOLDS_VALUE(node) ? json_node_get_value_type(node) : G_TYPE_NONE;
+
+    if (type != G_TYPE_DOUBLE && type != G_TYPE_INT64)
+        return FALSE;
+    *value = json_node_get_double(node);
+    return isfinite(*value);
+}
+
 /* A member that is a finite number; `otherwise` when absent and not NaN. */
 static gboolean
 number(JsonObject *o, const char *key, double otherwise, double *value)
@@ -54,13 +66,7 @@ number(JsonObject *o, const char *key, double otherwise, double *value)
     JsonNode *node = json_object_get_member(o, key);
 
     *value = otherwise;
-    if (node == NULL)
-        return !isnan(otherwise);
-    const GType type = JSON_NODE_HOLDS_VALUE(node) ? json_node_get_value_type(node) : G_TYPE_NONE;
-    if (type != G_TYPE_DOUBLE && type != G_TYPE_INT64)
-        return FALSE;
-    *value = json_node_get_double(node);
-    return isfinite(*value);
+    return node != NULL ? number_of(node, value) : !isnan(otherwise);
 }
 
 static gboolean
@@ -97,7 +103,7 @@ read_variable(const char *file, JsonObject *o, M2nDomain *d, M2nVariable *v, GEr
 
     if (!plain_word(o, "name", v->name, sizeof v->name) || v->name[0] == 0)
         lacks = "name";
-    else if (!number(o, "paramId", NAN, &param) || fabs(param) > 1e9)
+    else if (!number(o, "paramId", NAN, &param) || fabs(param) > 1e9 || param != floor(param))
         lacks = "paramId";
     else if (!plain_word(o, "typeOfLevel", v->type_of_level, sizeof v->type_of_level))
         lacks = "typeOfLevel";
@@ -170,6 +176,13 @@ on_earth(const M2nGrid *g)
            fabs(g->geo[3]) <= most && fabs(g->geo[3] + g->geo[5] * g->height) <= most;
 }
 
+/* In metres; 0 when absent. */
+static gboolean
+axis_of_earth(JsonObject *o, const char *key, double *axis)
+{
+    return number(o, key, 0, axis) && (*axis == 0 || (*axis > 6e6 && *axis < 7e6));
+}
+
 static gboolean
 read_grid(const char *file, const char *text, M2nDomain *d, GError **error)
 {
@@ -192,21 +205,18 @@ read_grid(const char *file, const char *text, M2nDomain *d, GError **error)
     if (node == NULL || !JSON_NODE_HOLDS_ARRAY(node) ||
         json_array_get_length(json_node_get_array(node)) != 6)
         return fail(file, "grid", "geotransform is not six numbers", error);
-    for (guint i = 0; i < 6; i++) {
-        JsonNode *n = json_array_get_element(json_node_get_array(node), i);
-        geo[i] = JSON_NODE_HOLDS_VALUE(n) ? json_node_get_double(n) : NAN;
-        if (!isfinite(geo[i]))
+    for (guint i = 0; i < 6; i++)
+        if (!number_of(json_array_get_element(json_node_get_array(node), i), &geo[i]))
             return fail(file, "grid", "geotransform is not six numbers", error);
-    }
     if (!(geo[1] > 0) || !(geo[5] < 0) || geo[2] != 0 || geo[4] != 0)
         return fail(file, "grid", "geotransform is not north-up", error);
-    if (!number(o, "shape_of_earth", 6, &earth) || !number(o, "earth_major", 0, &major) ||
-        !number(o, "earth_minor", 0, &minor))
-        return fail(file, "grid", "shape of the earth", error);
+    if (!number(o, "shape_of_earth", 6, &earth) || earth < 0 || earth > 255 || earth != floor(earth) ||
+        !axis_of_earth(o, "earth_major", &major) || !axis_of_earth(o, "earth_minor", &minor))
+        return fail(file, "grid", "no usable shape of the earth", error);
     d->grid = m2n_grid_new_affine(crs, (guint)width, (guint)height, geo);
     if (!on_earth(d->grid))
         return fail(file, "grid", "geotransform reaches beyond the earth", error);
-    d->grid->shape_of_earth = lrint(CLAMP(earth, 0, 255));
+    d->grid->shape_of_earth = lrint(earth);
     d->grid->earth_major = major;
     d->grid->earth_minor = minor;
     return TRUE;

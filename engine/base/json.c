@@ -124,20 +124,33 @@ scan_digits(Scan *s)
     return s->at > start || wrong(s, "a digit is expected");
 }
 
+/* json-glib takes 2^64 + 1 for -1. */
+static gboolean
+fits_64_bits(const char *digits, gsize n)
+{
+    static const char most[] = "9223372036854775807";
+    const gsize length = sizeof most - 1;
+
+    return n < length || (n == length && memcmp(digits, most, length) <= 0);
+}
+
 static gboolean
 scan_number(Scan *s)
 {
     take(s, '-');
+    const gsize start = s->at;
     if (!take(s, '0') && !scan_digits(s))
         return FALSE;
-    if (take(s, '.') && !scan_digits(s))
+    const gboolean fits = fits_64_bits(s->text + start, s->at - start);
+    const gboolean fraction = take(s, '.');
+    if (fraction && !scan_digits(s))
         return FALSE;
     if (take(s, 'e') || take(s, 'E')) {
         if (!take(s, '+'))
             take(s, '-');
         return scan_digits(s);
     }
-    return TRUE;
+    return fraction || fits || wrong(s, "a whole number does not fit 64 bits");
 }
 
 static gboolean

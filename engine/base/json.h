@@ -10,9 +10,9 @@ G_BEGIN_DECLS
 #define M2N_JSON_MAX_KEYS 10000u /* of one object: keys made to collide cost their square */
 #define M2N_JSON_MAX_VALUES 2000000u /* about 200 MB as a tree of nodes */
 
-/* TRUE: text[0, n) is one RFC 8259 value in UTF-8 without duplicate keys, without \u0000, no deeper
- * than M2N_JSON_MAX_DEPTH, with at most M2N_JSON_MAX_VALUES values and M2N_JSON_MAX_KEYS keys in an
- * object, and nothing but spaces after it. FALSE: M2N_ERROR_FORMAT, message "<where>: JSON: <what> at byte <n>". */
+/* TRUE: text[0, n) is one RFC 8259 value in UTF-8 without duplicate keys, without \u0000 and whole
+ * numbers beyond 64 bits, no deeper than M2N_JSON_MAX_DEPTH, with at most M2N_JSON_MAX_VALUES values and
+ * M2N_JSON_MAX_KEYS keys in an object, and nothing but spaces after it. FALSE: M2N_ERROR_FORMAT, message "<where>: JSON: <what> at byte <n>". */
 gboolean m2n_json_check(const char *text, gsize n, const char *where, GError **error);
 
 /* (transfer full) m2n_json_check(), then the tree.  NULL: M2N_ERROR_FORMAT; of the second also when it is

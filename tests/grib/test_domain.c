@@ -78,6 +78,39 @@ test_names_that_lead_elsewhere(void)
     }
 }
 
+/* Each was once taken for some other number. */
+static void
+test_numbers_that_are_none(void)
+{
+    static const char variable[] = "[{\"name\": \"t2m\", \"paramId\": %s, \"typeOfLevel\": \"surface\", \"level\": 2, "
+                                   "\"units\": \"K\", \"mean\": %s, \"std\": 20}]";
+    static const char grid[] = "{\"crs\": \"EPSG:4326\", \"width\": 8, \"height\": 4, "
+                               "\"geotransform\": [%s, 1, %s, 4, 0, -1], \"shape_of_earth\": %s, \"earth_major\": %s}";
+    static const char *const bad[][6] = {
+        {"167.5", "280", "0", "0", "6", "0"},
+        {"167", "18446744073709551615", "0", "0", "6", "0"},
+        {"167", "280", "\"-180\"", "0", "6", "0"},
+        {"167", "280", "true", "0", "6", "0"},
+        {"167", "280", "0", "false", "6", "0"},
+        {"167", "280", "0", "\"\"", "6", "0"},
+        {"167", "280", "0", "0", "300", "0"},
+        {"167", "280", "0", "0", "1.5", "0"},
+        {"167", "280", "0", "0", "-1", "0"},
+        {"167", "280", "0", "0", "1", "-6371229"},
+        {"167", "280", "0", "0", "1", "1e300"},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(bad); i++) {
+        const char *const *b = bad[i];
+        g_autoptr(GError) error = NULL;
+        g_autofree char *variables = g_strdup_printf(variable, b[0], b[1]);
+        g_autofree char *place = g_strdup_printf(grid, b[2], b[3], b[4], b[5]);
+        g_autoptr(M2nDomain) d = read_domain(variables, place, &error);
+        g_assert_null(d);
+        g_assert_error(error, M2N_ERROR, M2N_ERROR_FORMAT);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -85,5 +118,6 @@ main(int argc, char **argv)
     g_test_add_func("/grib/domain/good", test_good);
     g_test_add_func("/grib/domain/deep-nesting", test_deep_nesting);
     g_test_add_func("/grib/domain/names-that-lead-elsewhere", test_names_that_lead_elsewhere);
+    g_test_add_func("/grib/domain/numbers-that-are-none", test_numbers_that_are_none);
     return g_test_run();
 }
