@@ -7,6 +7,7 @@
 #include "engine/base/error.h"
 #include "engine/base/memory_limit.h"
 #include "engine/base/suggest.h"
+#include "grib/variable.h"
 #include "plugin/forecast.h"
 #include "plugin/input.h"
 #include "plugin/quantity.h"
@@ -184,6 +185,30 @@ add_file(M2nForecastSource *s, const M2nVerifyOptions *o, const char *name, GErr
     return FALSE;
 }
 
+/* What sums, means and extremes of the file are over: its times are as far apart.  1 where there are none: any time
+ * will do then. */
+static gint64
+step_of_statistics(const File *f, const M2nDomain *domain)
+{
+    static const gint64 tried[] = {3600, 3 * 3600, 6 * 3600, 12 * 3600, 24 * 3600}; /* of GRIB, where one serves */
+    M2nDomain d = *domain;
+    gboolean summed = FALSE;
+
+    for (guint v = 0; v < d.n_variables; v++) {
+        const M2nVariableInfo *known = m2n_variable_info(&d.variables[v]);
+        summed = summed || (known != NULL && known->statistics != M2N_INSTANT);
+    }
+    for (gsize i = 0; summed && i < G_N_ELEMENTS(tried); i++) {
+        gsize n = 0;
+
+        d.time_step = tried[i];
+        g_autofree gint64 *times = m2n_input_times(f->input, &d, &n, NULL);
+        if (times != NULL && n > 0)
+            return n > 1 ? times[1] - times[0] : MAX(times[0] - f->init_time, 1);
+    }
+    return 1;
+}
+
 static gboolean
 set_file_domain(M2nForecastSource *s, const M2nVerifyOptions *o, GError **error)
 {
@@ -200,7 +225,7 @@ set_file_domain(M2nForecastSource *s, const M2nVerifyOptions *o, GError **error)
         return FALSE;
     }
     s->domain.grid = m2n_grid_ref((M2nGrid *)grid);
-    s->domain.time_step = 1;
+    s->domain.time_step = step_of_statistics(first, &s->domain);
     return TRUE;
 }
 

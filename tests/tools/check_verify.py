@@ -152,6 +152,26 @@ def files_against_data(folder, model, forecasts, lat):
     check("JSON has them all", json.loads(pathlib.Path(f"{folder}/f.json").read_text())["truth"] == ", ".join(names))
 
 
+def sums(folder):
+    """Precipitation over each step, in GRIB2 and NetCDF alike."""
+    metadata = [v if v["name"] != "tcc" else {**v, "name": "tp", "paramId": 228, "units": "m"} for v in fixture.VARIABLE_METADATA]
+    fixture.write_model(f"{folder}/rain.safetensors", variables=json.dumps(metadata))
+    run(FORECAST, "-q", "-m", f"{folder}/model.safetensors", "-i", "2024-01-01T06", "-o", f"{folder}/cloud.nc", f"{folder}/a.grib2")
+    with xr.open_dataset(f"{folder}/cloud.nc") as d:
+        d = d.rename(tcc="tp")
+        d.tp.attrs = {"units": "m"}
+        d.to_netcdf(f"{folder}/rain.nc")
+    for suffix in ("nc", "grib2"):
+        run(FORECAST, "-q", "-m", f"{folder}/rain.safetensors", "-o", f"{folder}/rained.{suffix}", f"{folder}/rain.nc")
+    for forecast, truth in (("nc", "nc"), ("grib2", "nc"), ("nc", "grib2"), ("grib2", "grib2")):
+        p = run(VERIFY, "-q", "-f", f"{folder}/rained.{forecast}", "-v", "tp,t2m", "--json", f"{folder}/rained.json",
+                f"{folder}/rained.{truth}")
+        check(f"sums of {forecast} against {truth}", p.returncode == 0, p.stderr)
+        with open(f"{folder}/rained.json") as f:
+            rmse = [r["rmse"] for r in json.load(f)["scores"] if r["forecast"] == "forecast" and r["variable"] == "tp"]
+        check("and they are the same", len(rmse) == 2 * fixture.T and max(rmse) < 1e-4, rmse)
+
+
 def errors(folder):
     model = f"{folder}/model.safetensors"
     fixture.write_analysis(f"{folder}/late.grib2", hours=range(200, 230))
@@ -215,6 +235,7 @@ def main():
         write_hours(f"{folder}/a.grib2")
         forecasts, lat = model_against_data(folder, "global", model)
         files_against_data(folder, model, forecasts, lat)
+        sums(folder)
         errors(folder)
         degrees_labelled_kelvin(folder, model)
         shutil.rmtree(f"{folder}/forecasts")
