@@ -228,10 +228,13 @@ read_choices(const M2nSafetensors *st, const char *file, M2nDomain *d, GError **
     const char *step = text_of(st, file, "time_step", error);
     const char *normalisation = m2n_safetensors_metadata(st, "normalisation");
     const char *target = m2n_safetensors_metadata(st, "target");
+    const char *version = m2n_safetensors_metadata(st, "format_version");
     char *end;
 
     if (step == NULL)
         return FALSE;
+    if (version != NULL && !g_str_equal(version, "1"))
+        return fail(file, "format_version: only 1 is read", version, error);
     d->time_step = g_ascii_strtoll(step, &end, 10);
     if (*end != 0 || end == step || d->time_step <= 0 || d->time_step > 366 * 86400)
         return fail(file, "time_step", step, error);

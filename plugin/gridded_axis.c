@@ -125,6 +125,17 @@ no_memory(GError **error, const char *axis, guint64 n)
     return NULL;
 }
 
+/* Coordinates may be packed as fields are (CF 8.1). */
+static void
+scale(GDALMDArrayH array, double *values, gsize n)
+{
+    int scaled = 0, moved = 0;
+    const double factor = GDALMDArrayGetScale(array, &scaled), offset = GDALMDArrayGetOffset(array, &moved);
+
+    for (gsize i = 0; i < n && (scaled || moved); i++)
+        values[i] = values[i] * (scaled ? factor : 1) + (moved ? offset : 0);
+}
+
 double *
 m2n_axis_values(GDALMDArrayH array, gsize *n, GError **error)
 {
@@ -146,6 +157,7 @@ m2n_axis_values(GDALMDArrayH array, gsize *n, GError **error)
         g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "axis %s: cannot be read: %s", name, m2n_gdal_reason(M2N_GDAL_READ_SILENT));
         return NULL;
     }
+    scale(array, values, (gsize)count);
     *n = (gsize)count;
     return g_steal_pointer(&values);
 }

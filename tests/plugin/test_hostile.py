@@ -232,6 +232,22 @@ class Hostile(fixture.Case):
         self.arrays(time=np.full(3, 4.0))
         self.refused("needs 3 fields .* has 1 times")
 
+    def test_packed_axes(self):
+        """Coordinates with scale_factor and add_offset are those of the axes without; a scale that is none leaves no axis"""
+        self.arrays()
+        plain = self.read()
+        for name, factor, offset in (("time", 0.5, -2), ("latitude", -2, 10), ("longitude", 0.25, 3)):
+            self.arrays()
+            with netCDF4.Dataset(self.folder / "analysis.nc", "a") as f:
+                f.set_auto_maskandscale(False)
+                f[name][...] = (f[name][...] - offset) / factor
+                f[name].scale_factor, f[name].add_offset = factor, float(offset)
+            self.assertTrue(np.array_equal(self.read(), plain), name)
+            for factor in (0.0, np.nan, np.inf):
+                with netCDF4.Dataset(self.folder / "analysis.nc", "a") as f:
+                    f[name].scale_factor = factor
+                self.assertIsInstance(self.read(), str, (name, factor))
+
     def test_axes(self):
         for axis in (np.full(16, np.nan), np.full(16, np.inf), np.zeros(16), np.array([1e308, -1e308] * 8)):
             self.arrays(latitude=axis)
@@ -315,6 +331,7 @@ class Hostile(fixture.Case):
                                 ({"hid_S": 10**9}, "hid_S is 1000000000"), ({"N_T": 2**40}, "N_T is not a whole number")):
             model("config: " + pattern, config=json.dumps(
                 {"steps": 3, "height": 16, "width": 32, "hid_S": 8, "hid_T": 16, "N_S": 2, "N_T": 1, **change}))
+        model("metadata: format_version: only 1 is read: 2", format_version="2")
         for step in ("0", "-3600", "1e9", str(2**63 - 1), "9" * 20):
             model("metadata: time_step: " + step, time_step=step)
 
