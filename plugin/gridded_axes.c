@@ -9,6 +9,7 @@
 
 #define MAX_LEVELS 10000
 #define MAX_VERSIONS 16
+#define MAX_LISTED 100 /* names in `coordinates`, each of which is opened */
 
 static const char *const time_names[] = {"valid_time", "time", "t", NULL};
 static const char *const y_names[] = {"latitude", "lat", "y", "rlat", NULL};
@@ -147,7 +148,7 @@ static GDALMDArrayH
 scalar_time(GDALGroupH group, GDALMDArrayH array)
 {
     g_autofree char *listed = m2n_array_attribute(array, "coordinates");
-    g_auto(GStrv) words = g_strsplit(listed != NULL ? listed : "", " ", -1);
+    g_auto(GStrv) words = g_strsplit(listed != NULL ? listed : "", " ", MAX_LISTED + 1);
     GDALMDArrayH found = NULL;
 
     for (guint i = 0; found == NULL && time_names[i] != NULL; i++)
@@ -162,10 +163,10 @@ static GDALMDArrayH
 scalar_level(GDALGroupH group, GDALMDArrayH array)
 {
     g_autofree char *listed = m2n_array_attribute(array, "coordinates");
-    g_auto(GStrv) words = g_strsplit(listed != NULL ? listed : "", " ", -1);
+    g_auto(GStrv) words = g_strsplit(listed != NULL ? listed : "", " ", MAX_LISTED + 1);
     const char *const *names = listed != NULL ? (const char *const *)words : m2n_level_names;
 
-    for (guint i = 0; names[i] != NULL; i++) {
+    for (guint i = 0; names[i] != NULL && i < MAX_LISTED; i++) {
         GDALMDArrayH found = open_scalar(group, names[i]);
         if (found == NULL)
             continue;

@@ -248,6 +248,13 @@ class Hostile(fixture.Case):
                     f[name].scale_factor = factor
                 self.assertIsInstance(self.read(), str, (name, factor))
 
+    def test_many_coordinates(self):
+        """Ten million names, and each was opened: minutes"""
+        self.arrays()
+        with netCDF4.Dataset(self.folder / "analysis.nc", "a") as f:
+            f["t2m"].coordinates = "time " * 10000000
+        self.run_tool("gdal_translate", "-q", "forecast.json", "out.tif", CPL_DEBUG="OFF")
+
     def test_axes(self):
         for axis in (np.full(16, np.nan), np.full(16, np.inf), np.zeros(16), np.array([1e308, -1e308] * 8)):
             self.arrays(latitude=axis)
