@@ -108,9 +108,13 @@ parse_steps(const char *text, GArray *steps, GError **error)
 {
     g_auto(GStrv) items = g_strsplit(text, ",", -1);
 
+    if (items[0] == NULL)
+        return fail(error, "steps", text, "lead times such as 6h,12h");
     for (guint i = 0; items[i] != NULL; i++) {
         g_auto(GStrv) range = g_strsplit_set(items[i], "-/", 3);
         gint64 first, last, every;
+        if (range[0] == NULL) /* nothing between two commas */
+            return fail(error, "steps", text, "lead times such as 6h,12h");
         if (!m2n_duration_parse(range[0], &first, error))
             return FALSE;
         last = first;

@@ -188,7 +188,9 @@ def names(folder):
     for args, word in (((f"{folder}/a.grib2",), "model"), (("-m", "x", "-o", "{nothing}.nc", "y"), "{nothing}"),
                        (("-m", "x", "-f", "bmp", "y"), "bmp"), (("--no-such-option",), "no-such-option"),
                        (("-m", "x", "-l", "12", "y"), '--lead-time: "12"'), (("--led-time", "3h"), "did you mean --lead-time?"),
-                       ((), "Usage"), (("-m", "x"), "nothing is named to work on")):
+                       (("-m", "x", "-s", "", "y"), "--steps : expected lead times"),
+                       (("-m", "x", "-s", "6h,", "y"), "--steps 6h,: expected lead times"), ((), "Usage"),
+                       (("-m", "x"), "nothing is named to work on")):
         p = run(*args)
         check(f"usage error is told: {' '.join(args)[-30:]}", p.returncode in (1, 2) and word.lower() in p.stderr.lower(),
               f"{p.returncode} {p.stderr}")
