@@ -179,39 +179,43 @@ expand_lines(Names *n, const char *text, const char *folder, GError **error)
     return TRUE;
 }
 
+/* All lines of an open file.  What is no text is seen by its first octets: it may have no end. */
 static gboolean
-expand_stream(Names *n, GError **error)
+expand_stream(Names *n, FILE *f, const char *name, const char *folder, GError **error)
 {
     g_autoptr(GString) text = g_string_new(NULL);
     char buffer[4096];
     size_t got;
 
-    while ((got = fread(buffer, 1, sizeof buffer, stdin)) > 0)
+    while ((got = fread(buffer, 1, sizeof buffer, f)) > 0) {
         g_string_append_len(text, buffer, (gssize)got);
-    if (ferror(stdin)) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "standard input: cannot be read");
+        if (g_str_has_prefix(text->str, "GRIB") || memchr(buffer, 0, got) != NULL) {
+            g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT, "%s: expected names, a line each%s", name,
+                        f == stdin ? "; GRIB itself is read from /vsistdin/" : "");
+            return FALSE;
+        }
+    }
+    if (ferror(f)) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: cannot be read: %s", name, g_strerror(errno));
         return FALSE;
     }
-    if (g_str_has_prefix(text->str, "GRIB") || strlen(text->str) < text->len) {
-        g_set_error(
-            error, M2N_ERROR, M2N_ERROR_ARGUMENT,
-            "standard input: expected names, a line each; GRIB itself is read from /vsistdin/");
-        return FALSE;
-    }
-    return expand_lines(n, text->str, NULL, error);
+    return expand_lines(n, text->str, folder, error);
 }
 
+/* It may be a pipe: @<(find ...) */
 static gboolean
 expand_list(Names *n, const char *list, GError **error)
 {
-    g_autofree char *text = NULL, *folder = g_path_get_dirname(list);
-    g_autoptr(GError) problem = NULL;
+    g_autofree char *folder = g_path_get_dirname(list);
+    FILE *f = fopen(list, "rb");
 
-    if (!g_file_get_contents(list, &text, NULL, &problem)) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s", list, problem->message);
+    if (f == NULL) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: %s", list, g_strerror(errno));
         return FALSE;
     }
-    return expand_lines(n, text, g_str_equal(folder, ".") ? NULL : folder, error);
+    const gboolean ok = expand_stream(n, f, list, g_str_equal(folder, ".") ? NULL : folder, error);
+    fclose(f);
+    return ok;
 }
 
 char **
@@ -222,7 +226,7 @@ m2n_inputs_expand(const char *const *names, GError **error)
 
     for (guint i = 0; ok && names[i] != NULL; i++) {
         if (g_str_equal(names[i], "-"))
-            ok = expand_stream(&n, error);
+            ok = expand_stream(&n, stdin, "standard input", NULL, error);
         else if (names[i][0] == '@')
             ok = expand_list(&n, names[i] + 1, error);
         else

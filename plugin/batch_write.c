@@ -154,17 +154,10 @@ static gboolean
 may_replace(const char *path, M2nFormat format, GError **error)
 {
     g_autofree char *group = g_build_filename(path, ".zgroup", NULL);
-    GStatBuf st;
 
-    if (g_stat(path, &st) != 0 || S_ISREG(st.st_mode))
-        return TRUE;
-    if (S_ISDIR(st.st_mode) && format == M2N_FORMAT_ZARR &&
-        (g_file_test(group, G_FILE_TEST_EXISTS) || g_rmdir(path) == 0))
-        return TRUE;
-    g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
-                "%s: is %s and is not replaced; choose another name", path,
-                S_ISDIR(st.st_mode) ? "a folder" : "no regular file");
-    return FALSE;
+    return (format == M2N_FORMAT_ZARR && g_file_test(path, G_FILE_TEST_IS_DIR) &&
+            (g_file_test(group, G_FILE_TEST_EXISTS) || g_rmdir(path) == 0)) ||
+           m2n_durable_may_replace(path, error);
 }
 
 /* Over what was there.  rename() does not replace a folder that holds files: the two change names, or, where a file system

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "engine/base/error.h"
@@ -48,10 +49,27 @@ m2n_durable_sync(const char *path, GError **error)
 }
 
 gboolean
+m2n_durable_may_replace(const char *path, GError **error)
+{
+    g_autofree char *link = g_file_read_link(path, NULL);
+    const gboolean open_file = link != NULL && g_str_has_prefix(link, "/proc/"); /* what this process has open */
+    struct stat st;
+    const gboolean there = stat(path, &st) == 0;
+
+    if (!open_file && (!there || S_ISREG(st.st_mode)))
+        return TRUE;
+    g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT, "%s: is %s and is not replaced; choose another name", path,
+                there && S_ISDIR(st.st_mode) ? "a folder" : "no regular file");
+    return FALSE;
+}
+
+gboolean
 m2n_durable_write(const char *path, const GString *text, GError **error)
 {
     g_autoptr(GError) why = NULL;
 
+    if (!m2n_durable_may_replace(path, error))
+        return FALSE;
     if (g_file_set_contents_full(path, text->str, (gssize)text->len,
                                  G_FILE_SET_CONTENTS_CONSISTENT | G_FILE_SET_CONTENTS_DURABLE,
                                  0666, &why))
@@ -82,6 +100,8 @@ m2n_durable_rename(const char *from, const char *to, GError **error)
 {
     g_autofree char *folder = g_path_get_dirname(to);
 
+    if (!g_file_test(from, G_FILE_TEST_IS_DIR) && !m2n_durable_may_replace(to, error))
+        return FALSE;
     if (rename(from, to) != 0)
         return io_error(to, error);
     if (sync_one(folder, error))

@@ -11,7 +11,11 @@ G_BEGIN_DECLS
 gboolean m2n_durable_sync(const char *path, GError **error);
 /* A text file, new or in place of an old one. */
 gboolean m2n_durable_write(const char *path, const GString *text, GError **error);
-/* rename(), then fsync of the folder of `to`: without this a power cut may leave the old name or none. */
+/* Whether a file may take this name: it is free, or a file has it.  FALSE: M2N_ERROR_ARGUMENT: a folder, or a device or a pipe, which
+ * rename() would take from the whole machine (/dev/null, /dev/stdout). */
+gboolean m2n_durable_may_replace(const char *path, GError **error);
+/* rename(), then fsync of the folder of `to`: without this a power cut may leave the old name or none.  FALSE also where a file
+ * `from` may not take the name. */
 gboolean m2n_durable_rename(const char *from, const char *to, GError **error);
 
 /* Files or folders a and b of one folder, both there, change names at once, and the folder is synced.  *done FALSE without an

@@ -47,6 +47,9 @@ M2nSafetensorsWriter *
 m2n_safetensors_writer_new(const char *path, GError **error)
 {
     g_autofree char *temporary = g_strconcat(path, ".XXXXXX", NULL);
+
+    if (!m2n_durable_may_replace(path, error)) /* before the work, not after it */
+        return NULL;
     /* 0666 and not mkstemp's 0600: the result is an ordinary file under the user's umask */
     const int fd = g_mkstemp_full(temporary, O_RDWR | O_CLOEXEC, 0666);
 

@@ -5,6 +5,7 @@
 #include <glib/gstdio.h>
 #include <unistd.h>
 
+#include "engine/base/durable.h"
 #include "engine/base/error.h"
 #include "plugin/batch_inputs.h"
 #include "plugin/cli/precision_option.h"
@@ -20,6 +21,8 @@ typedef struct {
     gint jobs, threads, rows;
     gboolean plain, protocol, quiet;
 } Arguments;
+
+static const char *const map_suffix[] = {"-rmse.svg", "-bias.svg"};
 
 static void
 arguments_clear(Arguments *a)
@@ -42,8 +45,10 @@ can_save(const char *path, GError **error)
 {
     g_autofree char *folder = path != NULL ? g_path_get_dirname(path) : NULL;
 
-    if (folder == NULL || g_access(folder, W_OK | X_OK) == 0)
+    if (folder == NULL)
         return TRUE;
+    if (g_access(folder, W_OK | X_OK) == 0)
+        return m2n_durable_may_replace(path, error);
     g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: cannot be written: %s: %s", path, folder,
                 g_strerror(errno));
     return FALSE;
@@ -61,6 +66,8 @@ duration(const char *option, const char *text, gint64 *out, GError **error)
 static gboolean
 understand(const Arguments *a, M2nVerifyOptions *o, GError **error)
 {
+    g_autofree char *map = a->maps != NULL ? g_strconcat(a->maps, map_suffix[0], NULL) : NULL;
+
     if ((a->model == NULL) == (a->forecasts == NULL)) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
                     "say what is to be judged: --model FILE, or --forecast FILE (once or more)");
@@ -77,8 +84,12 @@ understand(const Arguments *a, M2nVerifyOptions *o, GError **error)
         return FALSE;
     }
     if (!can_save(a->csv, error) || !can_save(a->json, error) || !can_save(a->chart, error) ||
-        !can_save(a->maps, error))
+        !can_save(map, error))
         return FALSE;
+    if (a->rows < 0) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT, "--rows %d: expected 0 or more", a->rows);
+        return FALSE;
+    }
     o->model = a->model;
     o->jobs = (guint)a->jobs;
     o->threads = (guint)a->threads;
@@ -101,7 +112,7 @@ save(const char *path, char *text, GError **error)
     g_autofree char *owned = text;
     g_autoptr(GError) problem = NULL;
 
-    if (owned == NULL)
+    if (owned == NULL || !m2n_durable_may_replace(path, error))
         return FALSE;
     if (g_file_set_contents_full(path, owned, -1, G_FILE_SET_CONTENTS_CONSISTENT, 0666, &problem))
         return TRUE;
@@ -112,11 +123,10 @@ save(const char *path, char *text, GError **error)
 static gboolean
 save_maps(const char *prefix, const M2nVerification *v, GError **error)
 {
-    static const char *const suffix[] = {"-rmse.svg", "-bias.svg"};
     gboolean ok = TRUE;
 
     for (M2nMapKind kind = M2N_MAP_RMSE; ok && kind <= M2N_MAP_BIAS; kind++) {
-        g_autofree char *path = g_strconcat(prefix, suffix[kind], NULL);
+        g_autofree char *path = g_strconcat(prefix, map_suffix[kind], NULL);
         ok = save(path, m2n_error_maps_draw(v->maps, v->report, v->grid, kind, error), error);
     }
     return ok;

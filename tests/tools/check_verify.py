@@ -176,6 +176,7 @@ def errors(folder):
     model = f"{folder}/model.safetensors"
     fixture.write_analysis(f"{folder}/late.grib2", hours=range(200, 230))
     run(FORECAST, "-q", "-m", model, "-i", "2024-01-02T06", "-o", f"{folder}/f.tif", f"{folder}/a.grib2")
+    os.mkfifo(f"{folder}/pipe")
     for args, status, word in (
             ((f"{folder}/a.grib2",), 2, "--model"),
             (("-m", model, "-f", "x.nc", f"{folder}/a.grib2"), 2, "--model"),
@@ -187,6 +188,9 @@ def errors(folder):
             (("-m", model, "-v", "sst", f"{folder}/a.grib2"), 2, "sst"),
             (("-m", model, "-v", "t2n", f"{folder}/a.grib2"), 2, 'did you mean "t2m"'),
             (("-m", model, "--chart", "c.png", f"{folder}/a.grib2"), 2, ".svg"),
+            (("-m", model, "--rows", "-1", f"{folder}/a.grib2"), 2, "--rows -1"),
+            (("-m", model, "--csv", f"{folder}/pipe", f"{folder}/a.grib2"), 2, "is not replaced"),
+            (("-m", model, "@/dev/zero"), 2, "/dev/zero: expected names"),
             (("-m", model, "--csv", "/nonexistent/s.csv", f"{folder}/a.grib2"), 1, "/nonexistent/s.csv: cannot be written"),
             (("-f", f"{folder}/f.nc", f"{folder}/late.grib2"), 1, "nothing in common"),
             (("-f", f"{folder}/f.tif", f"{folder}/a.grib2"), 1, "it is a TIFF")):
