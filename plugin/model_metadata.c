@@ -7,6 +7,9 @@
 #include "engine/base/durable.h"
 #include "engine/base/error.h"
 #include "grib/domain.h"
+#include "plugin/source_vsi.h"
+
+#define LARGEST_VALUE (16u << 20) /* bytes of a file */
 
 /* "key=value" into the table.  FALSE: M2N_ERROR_ARGUMENT, _IO. */
 static gboolean
@@ -21,9 +24,11 @@ take_setting(GHashTable *metadata, const char *setting, GError **error)
         return FALSE;
     }
     if (equals[1] == '@') {
-        g_autoptr(GError) problem = NULL;
-        if (!g_file_get_contents(equals + 2, &value, NULL, &problem)) {
-            g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s", problem->message);
+        gsize n;
+        if (!m2n_vsi_text(equals + 2, LARGEST_VALUE, &value, &n, error))
+            return FALSE;
+        if (value == NULL) {
+            g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT, "%s: more than %u bytes for one value", equals + 2, LARGEST_VALUE);
             return FALSE;
         }
         g_strchomp(value);

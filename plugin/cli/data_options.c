@@ -1,5 +1,7 @@
 #include "plugin/cli/data_options.h"
 
+#include <math.h>
+
 #include "engine/base/error.h"
 
 GOptionEntry *
@@ -62,8 +64,8 @@ m2n_data_options_read(const M2nDataOptions *o, const char *const *inputs,
         .spans = {o->spans[0], o->spans[1], o->spans[2]},
         .skip_missing = o->skip_missing,
     };
-    if (o->resolution < 0) {
-        g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT, "--resolution: %g is not above 0",
+    if (!(o->resolution >= 0 && o->resolution < HUGE_VAL)) {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT, "--resolution: %g is not a number above 0",
                     o->resolution);
         return FALSE;
     }
@@ -75,4 +77,27 @@ m2n_data_options_read(const M2nDataOptions *o, const char *const *inputs,
     g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
                 "--resampling: '%s' is not bilinear, nearest or conservative", o->resampling);
     return FALSE;
+}
+
+gboolean
+m2n_data_options_none(const M2nDataOptions *o, const char *dataset, GError **error)
+{
+    const struct {
+        const char *name;
+        gboolean given;
+    } options[] = {
+        {"variables", o->variables != NULL},   {"like", o->like != NULL},
+        {"region", o->region != NULL},         {"size", o->size != NULL},
+        {"resolution", o->resolution != 0},    {"crs", o->crs != NULL},
+        {"time-step", o->time_step != NULL},   {"resampling", o->resampling != NULL},
+        {"skip-missing", o->skip_missing},
+    };
+
+    for (guint i = 0; i < G_N_ELEMENTS(options); i++)
+        if (options[i].given) {
+            g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT, "--%s: %s is prepared already; this is for archives",
+                        options[i].name, dataset);
+            return FALSE;
+        }
+    return TRUE;
 }

@@ -16,5 +16,8 @@ void m2n_data_options_clear(M2nDataOptions *o);
 /* Strings stay owned by `o`.  FALSE: M2N_ERROR_ARGUMENT (resampling). */
 gboolean m2n_data_options_read(const M2nDataOptions *o, const char *const *inputs,
                                M2nPrepareOptions *prepare, GError **error);
+/* For data that are prepared already.  FALSE: M2N_ERROR_ARGUMENT, an option is given that tells how to prepare: its name.  Spans
+ * hold for them, too. */
+gboolean m2n_data_options_none(const M2nDataOptions *o, const char *dataset, GError **error);
 
 G_END_DECLS

@@ -6,13 +6,17 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/base/durable.h"
 #include "engine/base/error.h"
 #include "engine/train/group_join.h"
 #include "plugin/cli/data_options.h"
 #include "plugin/cli/tool.h"
 #include "plugin/cli/train_screen.h"
 #include "plugin/cli/train_start.h"
+#include "plugin/source_vsi.h"
 #include "plugin/train_report.h"
+
+#define LARGEST_CONFIG (1u << 20) /* bytes */
 
 static volatile sig_atomic_t interrupted;
 
@@ -96,8 +100,7 @@ make_context(Arguments *a, GPtrArray *texts)
     g_autofree GOptionEntry *data = m2n_data_option_entries(&a->data, &n);
     g_autofree char *presets = describe_presets();
     const GOptionEntry own[] = {
-        {"output", 'o', 0, G_OPTION_ARG_FILENAME, &a->output, "Model to write",
-         "MODEL.safetensors"},
+        {"output", 'o', 0, G_OPTION_ARG_FILENAME, &a->output, "Model to write", "MODEL.safetensors"},
         {"preset", 'p', 0, G_OPTION_ARG_STRING, &a->preset, "Published settings, see below",
          "NAME"},
         {"config", 'c', 0, G_OPTION_ARG_FILENAME, &a->config, "Settings from a JSON file", "FILE"},
@@ -117,8 +120,7 @@ make_context(Arguments *a, GPtrArray *texts)
         g_option_group_add_entries(group, one);
     }
     g_option_context_set_main_group(context, group);
-    g_option_context_set_summary(context,
-                                 "Train Met2Net (arXiv:2507.17189), both stages in one step.");
+    g_option_context_set_summary(context, "Train Met2Net (arXiv:2507.17189), both stages in one step.");
     g_option_context_set_description(context, presets);
     return context;
 }
@@ -128,14 +130,15 @@ static gboolean
 read_settings(const Arguments *a, M2nSettings *s, GError **error)
 {
     g_autofree char *text = NULL;
-    g_autoptr(GError) why = NULL;
     gsize length = 0;
 
     if (a->preset != NULL && !m2n_settings_preset(s, a->preset, "--preset", error))
         return FALSE;
     if (a->config != NULL) {
-        if (!g_file_get_contents(a->config, &text, &length, &why)) {
-            g_set_error_literal(error, M2N_ERROR, M2N_ERROR_IO, why->message);
+        if (!m2n_vsi_text(a->config, LARGEST_CONFIG, &text, &length, error))
+            return FALSE;
+        if (text == NULL) {
+            g_set_error(error, M2N_ERROR, M2N_ERROR_FORMAT, "%s: more than %u bytes of settings", a->config, LARGEST_CONFIG);
             return FALSE;
         }
         if (!m2n_settings_read_json(s, text, (gssize)length, a->config, error))
@@ -205,7 +208,9 @@ prepare(const Arguments *a, const char *const *inputs, const char *path, M2nScre
     M2nPrepareOptions options;
     M2nPrepareResult result;
 
-    if (is_prepared(inputs) || (a->resume && g_file_test(path, G_FILE_TEST_EXISTS)))
+    if (is_prepared(inputs))
+        return m2n_data_options_none(&a->data, inputs[0], error);
+    if (a->resume && g_file_test(path, G_FILE_TEST_EXISTS))
         return TRUE;
     if (!m2n_data_options_read(&a->data, inputs, &options, error))
         return FALSE;
@@ -283,6 +288,8 @@ decide_settings(const Arguments *a, M2nTrainStart *start, M2nSettings *s, GError
     g_autofree char *checkpoint = m2n_run_file(a->output, M2N_RUN_CHECKPOINT);
     const gboolean there = g_file_test(checkpoint, G_FILE_TEST_EXISTS);
 
+    if (!m2n_durable_may_replace(a->output, error)) /* before the work, not after it */
+        return FALSE;
     if (there && !a->resume && !a->overwrite) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
                     "%s: an earlier run is there; --resume goes on, --overwrite begins again",

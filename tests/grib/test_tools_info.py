@@ -185,7 +185,7 @@ class Model(unittest.TestCase):
         self.assertIn("author", model["metadata"])
         after = self.path.read_bytes()
         self.assertEqual(before[-100000:], after[-100000:])  # tensors as they were
-        for setting in ("time_step=x", "variables=[]", "nothing", "grid=@/nonexistent"):
+        for setting in ("time_step=x", "variables=[]", "nothing", "grid=@/nonexistent", "grid=@/dev/zero"):
             self.assertEqual(info("--set", setting, self.path)[0], 1, setting)
             self.assertEqual(self.path.read_bytes(), after)
         self.assertEqual([p.name for p in pathlib.Path(self.folder.name).iterdir()], ["m.safetensors"])

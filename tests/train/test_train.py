@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """met2net-train from the outside: GRIB to a model that the driver opens, settings, what it refuses."""
 import json
+import os
 import shutil
 import subprocess
 
@@ -84,8 +85,28 @@ class Train(Case):
         self.assert_fails(self.train("--max-memory", "3M"), 1, "max-memory", "3 MiB are allowed")
 
     def test_no_such_data(self):
-        for name in ("nothing.safetensors", "nothing.grib2"):
-            self.assert_fails(self.train("-v", "u10", data=self.here / name), 1, name)
+        for name, arguments in (("nothing.safetensors", []), ("nothing.grib2", ["-v", "u10"])):
+            self.assert_fails(self.train(*arguments, data=self.here / name), 1, name)
+
+    def test_what_is_for_archives_is_refused_for_a_dataset(self):
+        for arguments in (["--variables", "u10"], ["--like", "model.safetensors"], ["--region", "40,26,48,30"], ["--size", "8x8"],
+                          ["--resolution", "0.5"], ["--crs", "nonsense"], ["--time-step", "3h"], ["--resampling", "nearest"],
+                          ["--skip-missing"]):
+            self.assert_fails(self.train(*arguments), 2, arguments[0], "data.safetensors is prepared already")
+        self.assertEqual(list(self.here.iterdir()), [])
+
+    def test_settings_from_what_has_no_end(self):
+        os.mkfifo(self.here / "pipe")
+        (self.here / "large.json").write_bytes(b" " * (1 << 20) + b"{}")
+        for name, *parts in (("/dev/zero", "/dev/zero", "not a regular file"), (self.here / "pipe", "not a regular file"),
+                             (self.here / "large.json", "large.json", "more than 1048576 bytes")):
+            self.assert_fails(self.train("--config", str(name)), 1, *parts)
+
+    def test_a_pipe_is_not_replaced(self):
+        os.mkfifo(self.model)
+        self.assert_fails(self.train("--epochs", "1"), 2, self.model.name, "is not replaced")
+        self.assertTrue(self.model.is_fifo())
+        self.assertEqual(list(self.here.iterdir()), [self.model])
 
     def test_earlier_run_is_kept(self):
         self.assertEqual(self.train("--epochs", "1").returncode, 0)
