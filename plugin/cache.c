@@ -9,7 +9,6 @@
 #include "engine/base/error.h"
 #include "plugin/after_fork.h"
 #include "plugin/disk_cache.h"
-#include "plugin/quantity.h"
 
 #define POLL                                                                                       \
     (G_TIME_SPAN_MILLISECOND * 100) /* how soon a waiting thread sees progress and cancel */
@@ -108,20 +107,9 @@ drop_if_idle(Entry *e)
         g_hash_table_remove(cache.entries, e->key);
 }
 
-static guint64
-memory_limit(void)
-{
-    guint64 limit = (guint64)512 << 20;
-    const char *text = CPLGetConfigOption("MET2NET_CACHE_MEMORY", NULL);
-
-    return text != NULL && m2n_size_parse(text, &limit, NULL) ? limit : (guint64)512 << 20;
-}
-
 static void
-evict(void)
+evict(guint64 limit)
 {
-    const guint64 limit = memory_limit();
-
     for (;;) {
         GHashTableIter iter;
         gpointer value;
@@ -219,6 +207,7 @@ produce(const M2nForecast *f, gboolean disk, Reporter *reporter, GError **error)
 static M2nResult *
 compute_here(Entry *e, const M2nForecast *f, gboolean disk, Reporter *reporter, GError **error)
 {
+    static gint told = 0;
     GError *inner = NULL;
 
     e->computing = TRUE;
@@ -230,12 +219,13 @@ compute_here(Entry *e, const M2nForecast *f, gboolean disk, Reporter *reporter, 
     M2nResult *r = produce(f, disk, reporter, &inner);
     if (r != NULL)
         warn_of_doubts(f, r->values);
+    const guint64 limit = m2n_cache_limit("MET2NET_CACHE_MEMORY", (guint64)512 << 20, &told); /* may warn: not with the lock */
     g_mutex_lock(&cache.lock);
     e->computing = FALSE;
     if (r != NULL) {
         e->result = m2n_result_ref(r);
         e->used = ++cache.clock;
-        evict();
+        evict(limit);
     } else if (!g_error_matches(inner, M2N_ERROR, M2N_ERROR_CANCELLED) &&
                !g_error_matches(inner, M2N_ERROR, M2N_ERROR_MEMORY)) {
         /* cancelling and MAX_MEMORY are one handle's own affair; the rest is the same for all */

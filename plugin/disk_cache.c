@@ -2,6 +2,7 @@
 #include "plugin/disk_cache.h"
 
 #include <cpl_conv.h>
+#include <cpl_error.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
@@ -63,6 +64,22 @@ sum_of(const float *values, gsize n)
         at += part;
     }
     return g_strdup(g_checksum_get_string(sum));
+}
+
+guint64
+m2n_cache_limit(const char *option, guint64 usual, gint *told)
+{
+    const char *text = CPLGetConfigOption(option, NULL);
+    g_autoptr(GError) error = NULL;
+    guint64 limit = usual;
+
+    if (text == NULL || m2n_size_parse(text, &limit, &error))
+        return limit;
+    if (g_atomic_int_compare_and_exchange(told, 0, 1)) {
+        g_autofree char *bytes = m2n_size_format(usual);
+        CPLError(CE_Warning, CPLE_AppDefined, "%s: %s; the bound is %s", option, error->message, bytes);
+    }
+    return usual;
 }
 
 /* ---- reading --------------------------------------------------------------------------------- */
@@ -134,10 +151,9 @@ least_recent_first(gconstpointer a, gconstpointer b)
 static guint64
 size_limit(void)
 {
-    guint64 limit = (guint64)1 << 30;
-    const char *text = CPLGetConfigOption("MET2NET_CACHE_SIZE", NULL);
+    static gint told = 0;
 
-    return text != NULL && m2n_size_parse(text, &limit, NULL) ? limit : (guint64)1 << 30;
+    return m2n_cache_limit("MET2NET_CACHE_SIZE", (guint64)1 << 30, &told);
 }
 
 /* The finished files of the folder; unfinished ones of long ago are removed. */

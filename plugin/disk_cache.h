@@ -12,6 +12,9 @@
 G_BEGIN_DECLS
 
 gboolean m2n_disk_cache_has(const char *key); /* without checking the content */
+/* Bytes that a configuration option of GDAL bounds a cache to; `usual` where it is not set, or set to what is no size: then with a
+ * GDAL warning, unless *told, which becomes 1. */
+guint64 m2n_cache_limit(const char *option, guint64 usual, gint *told);
 /* FALSE: not there, and out[n] is undefined. */
 gboolean m2n_disk_cache_load(const char *key, float *out, gsize n);
 void m2n_disk_cache_store(const char *key, const float *values, gsize n);

@@ -204,6 +204,17 @@ assert abs(a - b).max() > 0.1
         self.assertNotIn(next(iter(names[0])), names[3])
         self.read("INIT_TIME=2024-01-01T03:00:00Z", MET2NET_CACHE_SIZE="10kB")  # larger than all of the cache
 
+    def test_a_bound_that_is_none_is_told_once(self):
+        out = self.run_python("""
+import sys
+for hour in (3, 4):
+    gdal.OpenEx(sys.argv[1], open_options=[f"INIT_TIME=2024-01-01T0{hour}:00:00Z"]).ReadRaster()
+""", self.forecast, MET2NET_CACHE_SIZE="lots", MET2NET_CACHE_MEMORY="-1")
+        for name, value, usual in (("SIZE", "lots", "1.0 GB"), ("MEMORY", "-1", "512 MB")):
+            self.assertEqual(out.count(f'MET2NET_CACHE_{name}: "{value}" is not a size'), 1, out)
+            self.assertIn(f"the bound is {usual}", out)
+        self.assertEqual(len(self.files()), 2)
+
     def test_forgotten_unfinished_file_is_removed(self):
         self.read()
         old = self.cache / "met2net" / ".unfinished"
