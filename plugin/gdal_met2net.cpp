@@ -62,6 +62,7 @@ class Dataset final : public GDALDataset
     Handle m_handle{};
     OGRSpatialReference m_srs{};
     bool m_described = false;
+    bool m_has_arrays = false;
 
     /* Late, because it reads the model for its hash. */
     void Describe(const char *domain)
@@ -91,9 +92,10 @@ class Dataset final : public GDALDataset
     }
 #endif
     const OGRSpatialReference *GetSpatialRef() const override { return &m_srs; }
+    /* Only for who asked for arrays: GDAL copies a dataset that has any as arrays alone, into VRT and MEM too. */
     std::shared_ptr<GDALGroup> GetRootGroup() const override
     {
-        return std::make_shared<Group>(m_handle);
+        return m_has_arrays ? std::make_shared<Group>(m_handle) : nullptr;
     }
 #if GDAL_VERSION_NUM >= GDAL_COMPUTE_VERSION(3, 13, 0)
     CSLConstList GetMetadata(const char *domain) override
@@ -235,6 +237,7 @@ Dataset::Open(GDALOpenInfo *open)
     auto dataset = std::make_unique<Dataset>();
     dataset->m_handle = Handle(handle, met2net_close);
     dataset->m_srs = SpatialReference(met2net_describe(handle));
+    dataset->m_has_arrays = (open->nOpenFlags & GDAL_OF_MULTIDIM_RASTER) != 0;
     dataset->SetDescription(open->pszFilename);
     return dataset->AddBands() ? dataset.release() : nullptr;
 }
