@@ -145,12 +145,19 @@ m2n_dataset_split(const M2nDataset *d)
     return &d->split;
 }
 
+/* A run of days would not notice that another one made its dataset anew in place. */
+static gboolean
+read_values(const M2nDataset *d, guint64 first, gsize n, float *out, GError **error)
+{
+    return m2n_safetensors_read_f32(d->st, d->fields, first, n, out, error) &&
+           m2n_source_unchanged(m2n_safetensors_source(d->st), error);
+}
+
 gboolean
 m2n_dataset_read(const M2nDataset *d, gsize first, gsize n, float *out, GError **error)
 {
     g_assert(first <= d->n && n <= d->n - first);
-    return m2n_safetensors_read_f32(d->st, d->fields, (guint64)first * d->per_time, n * d->per_time,
-                                    out, error);
+    return read_values(d, (guint64)first * d->per_time, n * d->per_time, out, error);
 }
 
 gboolean
@@ -159,8 +166,7 @@ m2n_dataset_read_field(const M2nDataset *d, gsize time, guint variable, float *o
     const gsize n = d->domain->grid->n_points;
 
     g_assert(time < d->n && variable < d->domain->n_variables);
-    return m2n_safetensors_read_f32(d->st, d->fields, (guint64)time * d->per_time + variable * n, n,
-                                    out, error);
+    return read_values(d, (guint64)time * d->per_time + variable * n, n, out, error);
 }
 
 /* ---- statistics ------------------------------------------------------------------------------ */

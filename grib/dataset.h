@@ -29,7 +29,8 @@ gboolean m2n_dataset_set_split(M2nDataset *d, const M2nSplit *split, GError **er
 /* The statistics, those of changes too, become those of `variables` [n_variables]: a model's own, whose weights were
  * made for them.  Until m2n_dataset_set_split(). */
 void m2n_dataset_set_statistics(M2nDataset *d, const M2nVariable *variables);
-/* Times [first, first + n) into out[n][V][H][W], physical. */
+/* Times [first, first + n) into out[n][V][H][W], physical.  FALSE: M2N_ERROR_IO: unreadable, or the file was written to
+ * since it was opened (m2n_source_unchanged()); _FORMAT. */
 gboolean m2n_dataset_read(const M2nDataset *d, gsize first, gsize n, float *out, GError **error);
 /* One variable, by its index, at one time into out[H][W]. */
 gboolean m2n_dataset_read_field(const M2nDataset *d, gsize time, guint variable, float *out,

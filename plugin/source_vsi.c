@@ -168,7 +168,7 @@ m2n_source_open_vsi(const char *name, GError **error)
         virtual_free(v);
         return NULL;
     }
-    static const M2nSourceFuncs funcs = {virtual_read, virtual_free};
+    static const M2nSourceFuncs funcs = {virtual_read, virtual_free, NULL};
     return m2n_source_new(name, (guint64)st.st_size, stamp, &funcs, v);
 }
 

@@ -81,6 +81,12 @@ m2n_source_read(M2nSource *s, guint64 offset, gpointer buffer, gsize n, GError *
     return n == 0 || s->funcs.read(s->data, offset, buffer, n, error);
 }
 
+gboolean
+m2n_source_unchanged(M2nSource *s, GError **error)
+{
+    return s->funcs.unchanged == NULL || s->funcs.unchanged(s->data, error);
+}
+
 /* ---- the plain file ------------------------------------------------------------------ */
 
 /* pread and not a mapping: a file that another program shortens is then an error, where a mapping
@@ -88,6 +94,8 @@ m2n_source_read(M2nSource *s, guint64 offset, gpointer buffer, gsize n, GError *
 typedef struct {
     int fd;
     char *path;
+    off_t size;
+    struct timespec written;
 } File;
 
 static gboolean
@@ -111,6 +119,19 @@ file_read(gpointer data, guint64 offset, gpointer buffer, gsize n, GError **erro
     return TRUE;
 }
 
+static gboolean
+file_unchanged(gpointer data, GError **error)
+{
+    const File *f = data;
+    struct stat st;
+
+    if (fstat(f->fd, &st) == 0 && st.st_size == f->size && st.st_mtim.tv_sec == f->written.tv_sec &&
+        st.st_mtim.tv_nsec == f->written.tv_nsec)
+        return TRUE;
+    g_set_error(error, M2N_ERROR, M2N_ERROR_IO, "%s: the file has changed since it was opened", f->path);
+    return FALSE;
+}
+
 static void
 file_free(gpointer data)
 {
@@ -121,7 +142,7 @@ file_free(gpointer data)
     g_free(f);
 }
 
-static const M2nSourceFuncs file_funcs = {file_read, file_free};
+static const M2nSourceFuncs file_funcs = {file_read, file_free, file_unchanged};
 
 M2nSource *
 m2n_source_open_file(const char *path, GError **error)
@@ -144,6 +165,8 @@ m2n_source_open_file(const char *path, GError **error)
     File *f = g_new0(File, 1);
     f->fd = fd;
     f->path = g_strdup(path);
+    f->size = st.st_size;
+    f->written = st.st_mtim;
     /* the time of the last change too, which nobody can set: cp -p and rsync -t put the other one back */
     g_autofree char *stamp =
         g_strdup_printf("%" G_GINT64_FORMAT "-%" G_GINT64_FORMAT ".%09ld-%" G_GINT64_FORMAT

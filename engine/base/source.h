@@ -12,10 +12,11 @@ G_BEGIN_DECLS
 typedef struct M2nSource M2nSource;
 
 /* How one kind of source reads.  read() delivers exactly n bytes or fails with M2N_ERROR_IO, and is
- * called from several threads at once. */
+ * called from several threads at once.  unchanged() as m2n_source_unchanged(); NULL where nobody can tell. */
 typedef struct {
     gboolean (*read)(gpointer data, guint64 offset, gpointer buffer, gsize n, GError **error);
     void (*free)(gpointer data);
+    gboolean (*unchanged)(gpointer data, GError **error);
 } M2nSourceFuncs;
 
 /* (transfer full) `stamp` changes when the content does (size, modification time, inode ...): part
@@ -36,6 +37,10 @@ guint64 m2n_source_size(const M2nSource *s);
 
 /* FALSE: M2N_ERROR_IO, also when [offset, offset + n) is not inside the source. */
 gboolean m2n_source_read(M2nSource *s, guint64 offset, gpointer buffer, gsize n, GError **error);
+
+/* For who reads one source over hours.  FALSE: M2N_ERROR_IO: the file was written to since it was opened, so what was
+ * read may be of both.  A file that took its name does not count: the one that was opened is still read. */
+gboolean m2n_source_unchanged(M2nSource *s, GError **error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC(M2nSource, m2n_source_unref)
 

@@ -51,7 +51,7 @@ bytes_read(gpointer data, guint64 offset, gpointer buffer, gsize n, GError **err
 M2nSource *
 fuzz_source(const uint8_t *data, size_t size)
 {
-    static const M2nSourceFuncs funcs = {bytes_read, g_free};
+    static const M2nSourceFuncs funcs = {bytes_read, g_free, NULL};
     Bytes *b = g_new(Bytes, 1);
 
     *b = (Bytes){data, size};

@@ -36,7 +36,7 @@ memory_free(gpointer data)
 static M2nSource *
 source_of(const guint8 *data, gsize n)
 {
-    static const M2nSourceFuncs funcs = {memory_read, memory_free};
+    static const M2nSourceFuncs funcs = {memory_read, memory_free, NULL};
     Memory *m = g_new(Memory, 1);
 
     m->data = g_memdup2(data, n);

@@ -55,7 +55,7 @@ memory_free(gpointer data)
 static M2nArchive *
 archive_of(GByteArray *file)
 {
-    static const M2nSourceFuncs funcs = {memory_read, memory_free};
+    static const M2nSourceFuncs funcs = {memory_read, memory_free, NULL};
     g_autoptr(M2nSource) s =
         m2n_source_new("x.grib2", file->len, "stamp", &funcs, g_byte_array_ref(file));
     g_autoptr(GError) error = NULL;

@@ -115,6 +115,39 @@ test_truncated(void)
     clear_place(&p);
 }
 
+/* In place and of the same length, as a copy over it is; one that takes its name leaves what is open as it was. */
+static void
+test_changed(void)
+{
+    Place p = new_place();
+    gsize n;
+    float x[PER_TIME], before[PER_TIME];
+    g_autofree char *bytes = NULL;
+    g_autoptr(GError) error = NULL;
+
+    write_hours(&p, 16, NULL, NULL);
+    g_assert_true(g_file_get_contents(p.path, &bytes, &n, NULL));
+    g_autoptr(M2nDataset) d = open_place(&p);
+    g_assert_true(m2n_dataset_read(d, 3, 1, before, NULL));
+    g_assert_true(g_file_set_contents(p.path, "another", -1, NULL));
+    g_assert_true(m2n_dataset_read(d, 3, 1, x, NULL));
+    g_assert_cmpint(memcmp(x, before, sizeof x), ==, 0);
+
+    g_assert_true(g_file_set_contents(p.path, bytes, (gssize)n, NULL));
+    g_autoptr(M2nDataset) e = open_place(&p);
+    g_usleep(20000); /* times of files advance in steps of a few milliseconds */
+    FILE *f = g_fopen(p.path, "r+");
+    g_assert_cmpuint(fwrite(bytes, 1, n, f), ==, n);
+    g_assert_cmpint(fclose(f), ==, 0);
+    g_assert_false(m2n_dataset_read(e, 3, 1, x, &error));
+    g_assert_error(error, M2N_ERROR, M2N_ERROR_IO);
+    g_assert_nonnull(strstr(error->message, "has changed since it was opened"));
+    g_clear_error(&error);
+    g_assert_false(m2n_dataset_read_field(e, 3, 0, x, &error));
+    g_assert_error(error, M2N_ERROR, M2N_ERROR_IO);
+    clear_place(&p);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -123,5 +156,6 @@ main(int argc, char **argv)
     g_test_add_func("/grib/dataset/other-split", test_other_split);
     g_test_add_func("/grib/dataset/refused", test_refused);
     g_test_add_func("/grib/dataset/truncated", test_truncated);
+    g_test_add_func("/grib/dataset/changed", test_changed);
     return g_test_run();
 }
