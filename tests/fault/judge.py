@@ -146,8 +146,9 @@ def did_not_start(scenario, done):
 
 
 def message_of(done):
-    """What the user is told: the tool's own lines, or the host's last."""
-    lines = [line for line in done.stderr.splitlines() if line.strip()]
+    """What the user is told: the tool's own lines, or the host's last.  mpirun stops the others when one has failed."""
+    stopped = "stopped; nothing was written"
+    lines = [line for line in done.stderr.splitlines() if line.strip() and not line.endswith(stopped)]
     own = [line for line in lines if line.startswith(("met2net-", "open: ", "read: "))]
     return (own or lines or [""])[-1]
 

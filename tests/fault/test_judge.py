@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """The judge of the faults is judged: each way to go wrong after a failed read has to be noticed, going right must not."""
+import argparse
 import pathlib
 import tempfile
 import unittest
@@ -35,6 +36,12 @@ class TestJudge(unittest.TestCase):
 
     def test_a_short_read_has_to_be_repaired(self):
         self.assertIn("success with another result", complaints_about("", "short-read:1")[0][0])
+
+
+class TestMessage(unittest.TestCase):
+    def test_a_process_that_was_stopped_gives_no_cause(self):
+        said = "met2net-prepare: a.grib2: Input/output error\nmet2net-prepare: stopped; nothing was written\n"
+        self.assertEqual(judge.message_of(argparse.Namespace(stderr=said)), "met2net-prepare: a.grib2: Input/output error")
 
 
 def noticed(way):
