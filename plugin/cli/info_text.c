@@ -66,17 +66,28 @@ append_duration(GString *out, JsonNode *n)
     g_string_append(out, duration);
 }
 
+/* (transfer full) What a file has there, of whatever kind, or `usual`. */
+static char *
+plain(JsonObject *o, const char *key, const char *usual)
+{
+    JsonNode *n = json_object_get_member(o, key);
+    GString *value = g_string_new(n == NULL ? usual : NULL);
+
+    if (n != NULL)
+        append_plain(value, n);
+    return g_string_free(value, FALSE);
+}
+
 static void
 print_variable(JsonObject *v)
 {
     static const char *const statistics[] = {"mean", "std", "min", "max", "change_std"};
-    g_autofree char *level = g_strdup_printf(
-        "%s %g", text(v, "typeOfLevel"), json_object_get_double_member_with_default(v, "level", 0));
+    g_autofree char *name = plain(v, "name", ""), *id = plain(v, "paramId", "0");
+    g_autofree char *kind = plain(v, "typeOfLevel", ""), *number = plain(v, "level", "0");
+    g_autofree char *level = g_strconcat(kind, " ", number, NULL);
+    g_autofree char *unit = plain(v, "units", ""), *units = m2n_units_text(unit);
 
-    g_autofree char *units = m2n_units_text(text(v, "units"));
-
-    g_print("  variable     %-8s paramId %-7" G_GINT64_FORMAT " %-24s %-10s", text(v, "name"),
-            json_object_get_int_member_with_default(v, "paramId", 0), level, units);
+    g_print("  variable     %-8s paramId %-7s %-24s %-10s", name, id, level, units);
     for (gsize i = 0; i < G_N_ELEMENTS(statistics); i++)
         if (json_object_has_member(v, statistics[i])) {
             g_autofree char *value = info_text_number(v, statistics[i]);
@@ -95,10 +106,14 @@ print_variables(JsonObject *o)
     JsonArray *a = json_node_get_array(node);
     for (guint i = 0; i < json_array_get_length(a); i++) {
         JsonNode *item = json_array_get_element(a, i);
-        if (JSON_NODE_HOLDS_OBJECT(item))
+        g_autoptr(GString) name = g_string_new(NULL); /* in a forecast file */
+
+        if (JSON_NODE_HOLDS_OBJECT(item)) {
             print_variable(json_node_get_object(item));
-        else
-            g_print("  variable     %s\n", json_node_get_string(item));
+            continue;
+        }
+        append_plain(name, item);
+        g_print("  variable     %s\n", name->str);
     }
 }
 

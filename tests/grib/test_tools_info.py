@@ -5,6 +5,7 @@ import math
 import os
 import pathlib
 import shutil
+import struct
 import subprocess
 import tempfile
 import unittest
@@ -189,6 +190,23 @@ class Model(unittest.TestCase):
             self.assertEqual(info("--set", setting, self.path)[0], 1, setting)
             self.assertEqual(self.path.read_bytes(), after)
         self.assertEqual([p.name for p in pathlib.Path(self.folder.name).iterdir()], ["m.safetensors"])
+
+    def test_variables_of_any_kind_are_shown(self):
+        """A file that nothing else takes is the one that somebody looks into."""
+        data = self.path.read_bytes()
+        n = struct.unpack("<Q", data[:8])[0]
+        header = json.loads(data[8:8 + n])
+        variables = json.loads(header["__metadata__"]["variables"])
+        for value, shown in ((7, "7"), (None, "null"), (True, "true"), ([], ""), ("x", "x"), ([{"a": [1]}], "a 1")):
+            keys = ("name", "paramId", "typeOfLevel", "level", "units", "mean")
+            header["__metadata__"]["variables"] = json.dumps([{**variables[0], **dict.fromkeys(keys, value)}, value])
+            text = json.dumps(header).encode()
+            self.path.write_bytes(struct.pack("<Q", len(text)) + text + data[8 + n:])
+            code, out, err = info(self.path)
+            self.assertEqual((code, err), (0, ""), value)
+            self.assertIn(f"variable     {shown:<8} paramId {shown:<7} {shown} {shown}", out)
+            self.assertIn(f"variable     {shown}\n", out)
+            self.assertEqual(info("--json", self.path)[::2], (0, ""))
 
     def test_forecast_file(self):
         path = ROOT / "samples" / "forecast.json"
