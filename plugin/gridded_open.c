@@ -31,6 +31,8 @@ kind_of(const char *name)
         return NONE;
     if (VSI_ISDIR(st.st_mode))
         return FOLDER;
+    if (!VSI_ISREG(st.st_mode)) /* a pipe would be waited for */
+        return NONE;
     VSILFILE *file = VSIFOpenL(name, "rb");
     if (file == NULL)
         return NONE;

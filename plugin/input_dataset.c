@@ -1,4 +1,5 @@
 /* Windows out of a prepared dataset. */
+#define _GNU_SOURCE /* cpl_vsi.h names struct stat64 */
 #include "plugin/input_dataset.h"
 
 #include <cpl_vsi.h>
@@ -11,6 +12,10 @@ gboolean
 m2n_dataset_recognises(const char *name)
 {
     guint8 head[9];
+    VSIStatBufL st;
+
+    if (VSIStatL(name, &st) != 0 || !VSI_ISREG(st.st_mode)) /* a pipe would be waited for */
+        return FALSE;
     VSILFILE *file = VSIFOpenL(name, "rb");
 
     if (file == NULL)

@@ -86,6 +86,10 @@ understand(const Arguments *a, M2nVerifyOptions *o, GError **error)
     if (!can_save(a->csv, error) || !can_save(a->json, error) || !can_save(a->chart, error) ||
         !can_save(map, error))
         return FALSE;
+    if (a->variables != NULL && *a->variables == '\0') {
+        g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT, "--variables: expected names such as t2m,u10");
+        return FALSE;
+    }
     if (a->rows < 0) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT, "--rows %d: expected 0 or more", a->rows);
         return FALSE;

@@ -188,6 +188,8 @@ def errors(folder):
             (("-m", model, "-v", "sst", f"{folder}/a.grib2"), 2, "sst"),
             (("-m", model, "-v", "t2n", f"{folder}/a.grib2"), 2, 'did you mean "t2m"'),
             (("-m", model, "--chart", "c.png", f"{folder}/a.grib2"), 2, ".svg"),
+            (("-m", model, "-v", "", f"{folder}/a.grib2"), 2, "--variables: expected names"),
+            (("-f", f"{folder}/pipe", f"{folder}/a.grib2"), 1, "pipe: not a regular file"),
             (("-m", model, "--rows", "-1", f"{folder}/a.grib2"), 2, "--rows -1"),
             (("-m", model, "--csv", f"{folder}/pipe", f"{folder}/a.grib2"), 2, "is not replaced"),
             (("-m", model, "@/dev/zero"), 2, "/dev/zero: expected names"),
