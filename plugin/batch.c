@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/base/durable.h"
 #include "engine/base/error.h"
 #include "plugin/batch_job.h"
 
@@ -202,6 +203,10 @@ claim_paths(Batch *b, const M2nOpenJob *job, GError **error)
 
     for (guint i = 0; i < job->files->len; i++) {
         const M2nBatchFile *f = job->files->pdata[i];
+        const char *const beside[] = {job->spec->model, job->spec->file, NULL};
+        if (!m2n_durable_is_no_input(f->path, (const char *const *)job->spec->inputs, error) ||
+            !m2n_durable_is_no_input(f->path, beside, error))
+            return FALSE;
         g_autofree char *other = claim_path(b, f->path, input);
         if (other == NULL)
             continue;

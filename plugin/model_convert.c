@@ -1,9 +1,9 @@
 /* Tensors read as float32, written in another type. */
 #include "plugin/model_convert.h"
 
-#include <glib/gstdio.h>
 #include <math.h>
 
+#include "engine/base/durable.h"
 #include "engine/base/error.h"
 #include "engine/base/half.h"
 #include "engine/base/safetensors.h"
@@ -94,14 +94,6 @@ write_all(const M2nSafetensors *st, M2nStore store, M2nSafetensorsWriter *w, GEr
     return m2n_safetensors_writer_finish(w, error);
 }
 
-static gboolean
-same_file(const char *a, const char *b)
-{
-    GStatBuf x, y;
-
-    return g_stat(a, &x) == 0 && g_stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
 gboolean
 m2n_model_convert(const char *model, const char *out, M2nStore store, M2nConversion *conversion,
                   GError **error)
@@ -111,7 +103,7 @@ m2n_model_convert(const char *model, const char *out, M2nStore store, M2nConvers
 
     if (st == NULL)
         return FALSE;
-    if (same_file(model, out)) {
+    if (m2n_durable_is_same(model, out)) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
                     "%s: is the model itself; rounded bits do not come back", out);
         return FALSE;

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "engine/base/durable.h"
 #include "engine/base/error.h"
 #include "engine/base/memory_limit.h"
 #include "grib/variable.h"
@@ -363,6 +364,8 @@ m2n_prepare(const M2nPrepareOptions *o, const char *path, M2nPrepareResult *resu
         if (!set_variables(d, o->variables, error))
             return FALSE;
     }
+    if (!m2n_durable_is_no_input(path, o->inputs, error))
+        return FALSE;
     g_autoptr(M2nInput) in = m2n_input_open(o->inputs, error);
     if (in == NULL)
         return FALSE;

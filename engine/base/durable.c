@@ -64,6 +64,25 @@ m2n_durable_may_replace(const char *path, GError **error)
 }
 
 gboolean
+m2n_durable_is_same(const char *a, const char *b)
+{
+    struct stat x, y;
+
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+gboolean
+m2n_durable_is_no_input(const char *path, const char *const *names, GError **error)
+{
+    for (; *names != NULL; names++)
+        if (m2n_durable_is_same(path, *names)) {
+            g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT, "%s: is an input and is not replaced; choose another name", path);
+            return FALSE;
+        }
+    return TRUE;
+}
+
+gboolean
 m2n_durable_write(const char *path, const GString *text, GError **error)
 {
     g_autoptr(GError) why = NULL;

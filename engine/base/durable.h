@@ -14,6 +14,12 @@ gboolean m2n_durable_write(const char *path, const GString *text, GError **error
 /* Whether a file may take this name: it is free, or a file has it.  FALSE: M2N_ERROR_ARGUMENT: a folder, or a device or a pipe, which
  * rename() would take from the whole machine (/dev/null, /dev/stdout). */
 gboolean m2n_durable_may_replace(const char *path, GError **error);
+
+/* Whether two names are one file or folder. */
+gboolean m2n_durable_is_same(const char *a, const char *b);
+
+/* Whether an output is none of the inputs `names` (NULL-terminated), whose place it would take.  FALSE: M2N_ERROR_ARGUMENT. */
+gboolean m2n_durable_is_no_input(const char *path, const char *const *names, GError **error);
 /* rename(), then fsync of the folder of `to`: without this a power cut may leave the old name or none.  FALSE also where a file
  * `from` may not take the name. */
 gboolean m2n_durable_rename(const char *from, const char *to, GError **error);

@@ -1,6 +1,7 @@
 /* met2net-convert: a model with its weights in fewer bits, and what that costs in skill.
  *
  * Exit status: 0 done, 1 failed, 2 wrong usage, 130 stopped by the user. */
+#include "engine/base/durable.h"
 #include "engine/base/error.h"
 #include "plugin/batch_inputs.h"
 #include "plugin/cli/precision_option.h"
@@ -80,14 +81,10 @@ print_loss(const M2nReport *r, const M2nVerification *before, const M2nVerificat
 }
 
 static gboolean
-verify(const Arguments *a, GError **error)
+verify(const Arguments *a, const char *const *names, GError **error)
 {
     const char *model = a->names[0], *after = a->output != NULL ? a->output : model;
-    g_auto(GStrv) data = m2n_inputs_expand((const char *const *)a->data, error);
-    const char *const *names = (const char *const *)data;
 
-    if (data == NULL)
-        return FALSE;
     g_autoptr(M2nVerification) old = scores(a, names, model, M2N_FLOAT32, error);
     g_autoptr(M2nVerification) new =
         old != NULL ? scores(a, names, after, a->precision, error) : NULL;
@@ -157,9 +154,15 @@ static int
 run(Arguments *a)
 {
     g_autoptr(GError) error = NULL;
+    g_auto(GStrv) data = NULL;
 
-    if (understand(a, &error) && (a->output == NULL || convert(a, &error)) &&
-        (a->data == NULL || verify(a, &error)))
+    if (!understand(a, &error))
+        return m2n_tool_failed("met2net-convert", error);
+    if (a->data != NULL)
+        data = m2n_inputs_expand((const char *const *)a->data, &error);
+    const char *const *names = (const char *const *)data;
+    if (error == NULL && (a->output == NULL || names == NULL || m2n_durable_is_no_input(a->output, names, &error)) &&
+        (a->output == NULL || convert(a, &error)) && (names == NULL || verify(a, names, &error)))
         return 0;
     return m2n_tool_failed("met2net-convert", error);
 }

@@ -208,6 +208,8 @@ prepare(const Arguments *a, const char *const *inputs, const char *path, M2nScre
     M2nPrepareOptions options;
     M2nPrepareResult result;
 
+    if (!m2n_durable_is_no_input(a->output, inputs, error))
+        return FALSE;
     if (is_prepared(inputs))
         return m2n_data_options_none(&a->data, inputs[0], error);
     if (a->resume && g_file_test(path, G_FILE_TEST_EXISTS))

@@ -54,6 +54,22 @@ can_save(const char *path, GError **error)
     return FALSE;
 }
 
+/* What is written takes no input's place. */
+static gboolean
+are_no_inputs(const Arguments *a, const char *const *data, const char *const *forecasts, GError **error)
+{
+    g_autofree char *first = a->maps != NULL ? g_strconcat(a->maps, map_suffix[0], NULL) : NULL;
+    g_autofree char *second = a->maps != NULL ? g_strconcat(a->maps, map_suffix[1], NULL) : NULL;
+    const char *const outputs[] = {a->csv, a->json, a->chart, first, second}, *const model[] = {a->model, NULL};
+
+    for (gsize i = 0; i < G_N_ELEMENTS(outputs); i++)
+        if (outputs[i] != NULL && !(m2n_durable_is_no_input(outputs[i], data, error) &&
+                                    (forecasts == NULL || m2n_durable_is_no_input(outputs[i], forecasts, error)) &&
+                                    m2n_durable_is_no_input(outputs[i], model, error)))
+            return FALSE;
+    return TRUE;
+}
+
 static gboolean
 duration(const char *option, const char *text, gint64 *out, GError **error)
 {
@@ -172,6 +188,7 @@ verify(const Arguments *a)
     o.data = (const char *const *)data;
     o.forecasts = (const char *const *)forecasts;
     o.variables = (const char *const *)variables;
+    ok = ok && are_no_inputs(a, o.data, o.forecasts, &error);
     if (ok) {
         v = m2n_verify(&o, m2n_tool_progress, &screen, &error);
         m2n_screen_clear(&screen);

@@ -1,9 +1,9 @@
 #include "plugin/cli/train_start.h"
 #include "plugin/variable_text.h"
 
-#include <glib/gstdio.h>
 #include <string.h>
 
+#include "engine/base/durable.h"
 #include "engine/base/error.h"
 #include "engine/base/group.h"
 #include "engine/nn/model.h"
@@ -13,14 +13,6 @@
 static const char *const of_network[] = {"normalisation", "target", "steps", "hid-S",
                                          "hid-T",         "N-S",    "N-T",   NULL};
 
-static gboolean
-same_file(const char *a, const char *b)
-{
-    GStatBuf x, y;
-
-    return g_stat(a, &x) == 0 && g_stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
-}
-
 gboolean
 m2n_train_start_open(M2nTrainStart *s, const char *model, const char *output, GError **error)
 {
@@ -28,7 +20,7 @@ m2n_train_start_open(M2nTrainStart *s, const char *model, const char *output, GE
 
     if (source == NULL)
         return FALSE;
-    if (same_file(model, output)) {
+    if (m2n_durable_is_same(model, output)) {
         g_set_error(error, M2N_ERROR, M2N_ERROR_ARGUMENT,
                     "--init: %s is what the run would write (--output)", model);
         return FALSE;

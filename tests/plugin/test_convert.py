@@ -92,6 +92,7 @@ class Convert(fixture.Case):
     def test_errors(self):
         for args, status, message in (
                 (["-o", "model.safetensors", "model.safetensors"], 2, "model.safetensors: is the model itself"),
+                (["-o", "analysis.grib2", "--verify", "ana*b2", "model.safetensors"], 2, "analysis.grib2: is an input and is not replaced"),
                 (["-o", "x", "none.safetensors"], 1, "none.safetensors"),
                 (["-o", "x", "analysis.grib2"], 1, "analysis.grib2: not safetensors"),
                 (["-o", "no/x", "model.safetensors"], 1, "no/x: No such file"),

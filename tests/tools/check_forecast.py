@@ -201,6 +201,11 @@ def names(folder):
         p = run("-m", f"{folder}/model.safetensors", "-f", kind, "-o", f"{folder}/{name}", f"{folder}/a.grib2")
         check(f"{name} is not replaced by {kind}", p.returncode == 1 and "is not replaced" in p.stderr and
               os.listdir(f"{folder}/results") == ["precious"] and stat.S_ISFIFO(os.stat(f"{folder}/fifo").st_mode), p.stderr)
+    for name in ("a.grib2", "model.safetensors"):
+        whole = pathlib.Path(f"{folder}/{name}").read_bytes()
+        p = run("-m", f"{folder}/model.safetensors", "-f", "GRIB2", "-o", f"{folder}/{name}", f"{folder}/a.grib2")
+        check(f"the input {name} is not replaced", p.returncode == 1 and "is an input and is not replaced" in p.stderr and
+              pathlib.Path(f"{folder}/{name}").read_bytes() == whole, p.stderr)
     p = run("-m", f"{folder}/model.safetensors", "-o", f"{folder}/\u00fc.nc", f"{folder}/a.grib2", locale="C")
     check("names of files as they are in the locale C", p.stdout == f"{folder}/\u00fc.nc\n", p.stdout + p.stderr)
     for text, word in (("", "no name in it"), ("GRIB\0\0\0\2", "/vsistdin/")):

@@ -192,6 +192,8 @@ def errors(folder):
             (("-f", f"{folder}/pipe", f"{folder}/a.grib2"), 1, "pipe: not a regular file"),
             (("-m", model, "--rows", "-1", f"{folder}/a.grib2"), 2, "--rows -1"),
             (("-m", model, "--csv", f"{folder}/pipe", f"{folder}/a.grib2"), 2, "is not replaced"),
+            (("-m", model, "--csv", f"{folder}/a.grib2", f"{folder}/a.grib2"), 2, "is an input and is not replaced"),
+            (("-m", model, "--json", model, f"{folder}/a.grib2"), 2, "is an input and is not replaced"),
             (("-m", model, "@/dev/zero"), 2, "/dev/zero: expected names"),
             (("-m", model, "--csv", "/nonexistent/s.csv", f"{folder}/a.grib2"), 1, "/nonexistent/s.csv: cannot be written"),
             (("-f", f"{folder}/f.nc", f"{folder}/late.grib2"), 1, "nothing in common"),

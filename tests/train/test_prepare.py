@@ -43,6 +43,14 @@ class Prepare(Case):
         self.assert_fails(self.run_tool("prepare", path, "-q", *options, "-o", out), status, *parts)
         self.assertEqual(sorted(p.name for p in self.here.iterdir()), ["bad.grib2"])
 
+    def test_an_input_is_not_replaced(self):
+        path = self.here / "a.grib2"
+        write_grib(path)
+        whole = path.read_bytes()
+        result = self.run_tool("prepare", path, "-q", "-v", "u10,t2m", "-o", path)
+        self.assert_fails(result, 2, "a.grib2: is an input and is not replaced")
+        self.assertEqual(path.read_bytes(), whole)
+
     def test_what_is_cut_is_told(self):
         write_grib(self.here / "a.grib2", range(3), change=lambda n, h, x: np.pad(x, ((0, 3), (0, 2)), mode="reflect"))
         result = self.run_tool("prepare", self.here / "a.grib2", "-q", "-v", "u10,t2m", "-o", self.here / "d.safetensors")

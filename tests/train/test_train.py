@@ -102,6 +102,11 @@ class Train(Case):
                              (self.here / "large.json", "large.json", "more than 1048576 bytes")):
             self.assert_fails(self.train("--config", str(name)), 1, *parts)
 
+    def test_a_dataset_is_not_replaced(self):
+        whole = (self.folder / "data.safetensors").read_bytes()
+        self.assert_fails(self.train("--epochs", "1", model=self.folder / "data.safetensors"), 2, "is an input and is not replaced")
+        self.assertEqual((self.folder / "data.safetensors").read_bytes(), whole)
+
     def test_a_pipe_is_not_replaced(self):
         os.mkfifo(self.model)
         self.assert_fails(self.train("--epochs", "1"), 2, self.model.name, "is not replaced")
