@@ -46,9 +46,11 @@ class Forecast:
         return times[1] - times[0] if len(times) > 1 else 3600
 
 
-def open_dataset(path, options=()):
-    """GDAL data set of a forecast file, or of any raster that carries GRIB band metadata."""
-    return driver.call(gdal.OpenEx, path, gdal.OF_RASTER | gdal.OF_VERBOSE_ERROR, open_options=list(options))
+def open_dataset(path, options=(), arrays=False):
+    """GDAL data set of a forecast file, or of any raster that carries GRIB band metadata; of a forecast with its arrays
+    too, which GDAL then copies to netCDF as CF variables over time."""
+    kinds = gdal.OF_RASTER | (gdal.OF_MULTIDIM_RASTER if arrays else 0)
+    return driver.call(gdal.OpenEx, path, kinds | gdal.OF_VERBOSE_ERROR, open_options=list(options))
 
 
 def is_forecast_file(path):

@@ -46,7 +46,7 @@ valid time. When loaded, every variable becomes a styled layer that follows the 
         output = self.parameterAsOutputLayer(parameters, "OUTPUT", context)
         name = path if is_forecast_file(path) else f"MET2NET:{path}"
         try:
-            dataset = open_dataset(name, self.open_options(parameters, context))
+            dataset = open_dataset(name, self.open_options(parameters, context), output_format(output) == "netCDF")
             self.write(dataset, output, feedback)
             if context.willLoadLayerOnCompletion(output):
                 load_variables(output, context)
